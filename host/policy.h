@@ -1,0 +1,51 @@
+#ifndef CALLSIGN_POLICY_H
+#define CALLSIGN_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "shared/announcement.h"
+
+/*
+ * Who may announce what. Pure. Two layers: the policy section holds for all; a user section, where there is one for the sender, narrows
+ * it further. An empty list of names or subnets allows everything that is usable at all.
+ */
+struct policy_rule {
+	struct prefix *subnets;
+	size_t nsubnets;
+	char **names; /* patterns, see hostname_matches() */
+	size_t nnames;
+};
+
+struct policy_user {
+	char *user;
+	struct policy_rule rule;
+};
+
+struct policy {
+	struct policy_rule rule;
+	char **reserved; /* patterns; besides those that policy_reserved() always refuses */
+	size_t nreserved;
+	char **host_names; /* this host's own names: reserved too */
+	size_t nhost_names;
+	bool allow_unsigned;
+	struct policy_user *users;
+	size_t nusers;
+};
+
+#define POLICY_REASON_SIZE 320
+
+void policy_init(struct policy *policy);
+void policy_clear(struct policy *policy); /* frees what is inside */
+
+/* Always reserved: callsign and everything below it, localhost, wpad, isatap, and names below those. */
+bool policy_reserved(const struct policy *policy, const char *name);
+
+bool policy_name_allowed(const struct policy *policy, const char *user, const char *name);
+bool policy_address_allowed(const struct policy *policy, const char *user, const struct address *address);
+
+/* NULL if the whole message (up: name, aliases, addresses; else the name) is allowed; else reason, filled in: what is not, and by which rule. */
+const char *policy_refuses(const struct policy *policy, const char *user, const struct announcement *message,
+                           char reason[POLICY_REASON_SIZE]);
+
+#endif

@@ -1,0 +1,122 @@
+#ifndef CALLSIGN_REGISTRY_H
+#define CALLSIGN_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/announcement.h"
+
+/*
+ * The facts: for each instance exactly what it last announced, and which sessions and instances have ended. Pure: the time
+ * is an argument, nothing is read or written. What is served to people is the view's business (view.h), which watches the
+ * facts through struct registry_watcher. docs/protocol, "What a host believes", has the rules in words.
+ *
+ * Times are milliseconds on the monotonic clock. Users are the broker's user_id; "" stands for none (policy unsigned).
+ */
+struct registry;
+
+enum fact_state {
+	FACT_CONFIRMED,
+	FACT_UNCONFIRMED, /* true before the connection was lost or before a restart; waiting for its emitter to say so again */
+	FACT_LOST         /* its session has died; goes when lost_grace is over unless a new session takes it up */
+};
+
+struct registry_user;
+
+struct fact {
+	struct ident instance;
+	bool has_session;
+	struct ident session;
+	const char *user; /* owned by the registry */
+	uint64_t seq;
+	uint32_t lease_s; /* clamped */
+	enum fact_state state;
+	int64_t since_ms;   /* when this instance was first heard of */
+	int64_t expires_ms; /* end of the lease; meaningless while disconnected */
+	const char *name;   /* owned by the fact */
+	unsigned naddresses, naliases;
+	const struct address *addresses;
+	const char *const *aliases;
+	void *view;         /* the watcher's own */
+	struct fact_internal *internal;
+};
+
+enum registry_verdict {
+	REGISTRY_APPLIED,        /* the facts are now what the message says */
+	REGISTRY_IGNORED_OLD,    /* seq not newer */
+	REGISTRY_IGNORED_ENDED,  /* its session or instance has ended */
+	REGISTRY_IGNORED_STALE,  /* a lost of a session that is not the current one, or of an unknown instance: noted, nothing else */
+	REGISTRY_REJECTED_NAME,  /* the instance is known under another name */
+	REGISTRY_REJECTED_USER,  /* the instance belongs to another user */
+	REGISTRY_REJECTED_LIMIT, /* this user has as many facts as it may have */
+	REGISTRY_REJECTED_MEMORY
+};
+
+const char *registry_verdict_text(enum registry_verdict verdict);
+
+/* Called from within registry_* functions. They must not call back into the registry. */
+struct registry_watcher {
+	void (*changed)(void *arg, struct fact *fact); /* new, or another announcement or session; fact->view is NULL when new */
+	void (*gone)(void *arg, struct fact *fact, const char *why); /* about to be freed; why: "down", "lost", "lease over", "not confirmed", "forgotten" */
+	void *arg;
+};
+
+struct registry_options {
+	int64_t lost_grace_ms;     /* 0 */
+	int64_t resync_timeout_ms; /* 8000 */
+	uint32_t max_lease_s;      /* ANNOUNCEMENT_LEASE_MAX_S */
+	size_t max_facts_per_user; /* 0: no bound */
+	size_t max_ended_per_user; /* sessions and instances remembered as ended; the oldest is forgotten first */
+};
+
+#define REGISTRY_LOST_RECENTLY_MS 2000 /* a lost that short before our own connection drops is doubted */
+#define REGISTRY_MASS_LOSS_MIN 20      /* more than this and more than half of all: kept until the leases end */
+#define REGISTRY_RESTORED_LEASE_S 360
+
+/* NULL with errno. options are copied. watcher.changed and .gone may be NULL. now_ms: from when on leases stand still until registry_connected. */
+struct registry *registry_new(const struct registry_options *options, const struct registry_watcher *watcher, int64_t now_ms);
+void registry_free(struct registry *registry); /* without calling gone */
+void registry_set_options(struct registry *registry, const struct registry_options *options);
+
+/*
+ * A fact read back from the hosts file at start, unconfirmed. message: op up with name, instance, session (or none), addresses (at least 1),
+ * aliases; seq and lease_s are ignored. expires_ms: for one without session, when its lease ends (CLOCK_NEVER if not known), else ignored.
+ */
+enum registry_verdict registry_restore(struct registry *registry, const struct announcement *message, const char *user,
+                                       int64_t expires_ms, int64_t now_ms);
+
+/* One message each, already decoded, checked against the broker's properties and the policy. */
+enum registry_verdict registry_up(struct registry *registry, const struct announcement *message, const char *user, int64_t now_ms);
+enum registry_verdict registry_down(struct registry *registry, const struct announcement *message, const char *user, int64_t now_ms);
+enum registry_verdict registry_lost(struct registry *registry, const struct announcement *message, const char *user, int64_t now_ms);
+
+/* The host's connection. connected: consuming, and about to send a roll call: a resync begins. marker: our own roll call came back.
+ * disconnected: leases stand still; what was lost in the last 2 s comes back, unconfirmed. Each may be called in any state. */
+void registry_connected(struct registry *registry, int64_t now_ms);
+void registry_marker(struct registry *registry, int64_t now_ms);
+void registry_disconnected(struct registry *registry, int64_t now_ms);
+
+/* Drop what is due: leases, graces, a resync that has ended. Call at registry_deadline_ms() or later. */
+int64_t registry_deadline_ms(const struct registry *registry);
+void registry_tick(struct registry *registry, int64_t now_ms);
+
+/* callsignctl forget: the instances of this name go, and are remembered as ended. Returns how many. */
+size_t registry_forget(struct registry *registry, const char *name, int64_t now_ms);
+
+enum registry_resync { REGISTRY_OFFLINE, REGISTRY_RESYNC_BEFORE_MARKER, REGISTRY_RESYNC, REGISTRY_SYNCED };
+
+struct registry_counts {
+	size_t facts, unconfirmed, lost, ended;
+	enum registry_resync resync;
+	int64_t synced_ms;  /* when the last resync ended; -1: never */
+	bool mass_loss;     /* the last resync left too many unconfirmed to believe it: they stay until their leases end */
+};
+
+void registry_count(const struct registry *registry, struct registry_counts *out);
+
+/* In the order in which they were first heard of. visit returns false to stop. */
+void registry_each(struct registry *registry, bool (*visit)(void *arg, struct fact *fact), void *arg);
+struct fact *registry_find(struct registry *registry, const struct ident *instance);
+
+#endif

@@ -1,0 +1,44 @@
+#ifndef CALLSIGN_SINK_H
+#define CALLSIGN_SINK_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "view.h"
+
+/*
+ * Where names go. A sink is told which listings changed, then once per batch that the batch is complete, and works on it at its own
+ * pace from the loop; a slow or failing one never holds up another. Deliveries are acked once every required sink has
+ * made the batch durable (`stored`), and an emitter that waits is answered once it is `served`.
+ *
+ * Generations number the batches from 1 on.
+ */
+struct sink {
+	const char *name;
+	bool required;
+	const struct sink_operations *operations;
+	void *self;
+};
+
+#define SINK_POLLFDS_MAX 4
+
+struct sink_operations {
+	/* One listing changed (or is new, or went). Only noted; no work yet. records as in view_watcher. */
+	void (*listing)(void *self, const struct listing *listing, bool records);
+	void (*gone)(void *self, const struct listing *listing);
+	/* The batch with this generation is complete. May do the work at once. */
+	void (*flush)(void *self, uint64_t generation, int64_t now_ms);
+	/* The newest generation that would survive a crash, and the newest that people can see. */
+	uint64_t (*stored)(void *self);
+	uint64_t (*served)(void *self);
+	/* Descriptors to poll (at most SINK_POLLFDS_MAX; returns how many), the next deadline, and what to do when either fires. */
+	int (*pollfds)(void *self, struct pollfd *fds);
+	int64_t (*deadline_ms)(void *self);
+	void (*step)(void *self, const struct pollfd *fds, int nfds, int64_t now_ms);
+	/* NULL: healthy; else what is wrong and what to do, for the status. Valid until the next step. */
+	const char *(*trouble)(void *self);
+	void (*free)(void *self);
+};
+
+#endif

@@ -1,0 +1,70 @@
+#ifndef CALLSIGN_VIEW_H
+#define CALLSIGN_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "registry.h"
+
+/*
+ * What is served, computed from the facts: which of each fact's names and addresses are listed. Pure. The rules:
+ *   one name, several instances of one user   conflict: all of them, the newest or the first (by instance)
+ *   one address, several instances of a user  the newest instance owns it; when it goes, the older has it back
+ *   one name or address, several users        whoever came first keeps it until it goes; the others wait
+ *   the policy                                a name or address it does not allow is not listed, and holds nothing
+ */
+struct view;
+
+enum view_conflict { VIEW_ALL, VIEW_NEWEST, VIEW_FIRST };
+
+/* The part of the policy that the view needs: may user have name (without the domain), may user have address? */
+struct view_policy {
+	bool (*name_allowed)(void *arg, const char *user, const char *name);
+	bool (*address_allowed)(void *arg, const char *user, const struct address *address);
+	void *arg;
+};
+
+/* A fact and what of it is listed. */
+struct listing {
+	const struct fact *fact;
+	uint64_t names;     /* bit 0: fact->name; bit 1 + i: fact->aliases[i] */
+	uint32_t addresses; /* bit i: fact->addresses[i] */
+};
+
+/* Told of each listing that changed when view_refresh() runs: before and after as texts are the receiver's business. gone: no longer there
+ * at all (the fact is freed after this call). records: names or addresses changed; else only session or state did. */
+struct view_watcher {
+	void (*listing)(void *arg, const struct listing *listing, bool records);
+	void (*gone)(void *arg, const struct listing *listing);
+	/* Somebody else's name or address is claimed: the claim waits. holder: the user who keeps it. what: the name or address as text. */
+	void (*waits)(void *arg, const struct fact *fact, const char *what, const char *holder);
+	void *arg;
+};
+
+struct view *view_new(enum view_conflict conflict, const struct view_policy *policy); /* NULL with errno */
+void view_free(struct view *view);
+void view_set_watcher(struct view *view, const struct view_watcher *watcher);
+
+/* For registry_new(): keeps the view's indexes. */
+struct registry_watcher view_registry_watcher(struct view *view);
+
+/* After a reload: everything is computed anew. */
+void view_set_policy(struct view *view, enum view_conflict conflict, const struct view_policy *policy);
+
+/* Recompute what has changed since the last call and tell the watcher. Cheap when nothing has. */
+void view_refresh(struct view *view);
+
+/* All listings with at least one name and one address, in the order of the facts. */
+void view_each(struct view *view, bool (*visit)(void *arg, const struct listing *listing), void *arg);
+
+/* Everyone who claims a name (as name or alias), the listed ones first. */
+void view_each_claim(struct view *view, const char *name, bool (*visit)(void *arg, const struct listing *listing, bool listed), void *arg);
+
+/* Whether this fact's own name is listed with at least one address. */
+bool view_listed(const struct fact *fact);
+
+/* Names with at least one record. */
+size_t view_names(const struct view *view);
+
+#endif

@@ -1,0 +1,97 @@
+#ifndef CALLSIGN_ANNOUNCEMENT_H
+#define CALLSIGN_ANNOUNCEMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "hostname.h"
+#include "ident.h"
+
+/*
+ * THE CONTRACT: what emitters and hosts say to each other, version 1. docs/protocol describes it for people who write an
+ * emitter in another language; this header is its C form. Decoding takes a message whole or not at all: nothing is ever
+ * truncated, and what is refused is refused with a reason.
+ */
+#define ANNOUNCEMENT_VERSION 1
+#define ANNOUNCEMENT_CONTENT_TYPE "application/json"
+#define ANNOUNCEMENT_TYPE "callsign.v1" /* the AMQP property "type" */
+#define ANNOUNCEMENT_BODY_MAX 4096      /* bytes */
+#define ANNOUNCEMENT_KEY_MAX 255        /* bytes in a routing key (AMQP 0-9-1 short string) */
+#define ANNOUNCEMENT_ADDRESSES_MAX 16
+#define ANNOUNCEMENT_ALIASES_MAX 32
+#define ANNOUNCEMENT_LEASE_MIN_S 5
+#define ANNOUNCEMENT_LEASE_MAX_S 86400
+#define ANNOUNCEMENT_LEASE_PROVISIONAL_S 10
+#define ANNOUNCEMENT_SEQ_MAX INT64_MAX
+#define ANNOUNCEMENT_SPREAD_MAX_MS 600000
+#define ANNOUNCEMENT_REASON_MAX 200
+
+/* Broker objects. */
+#define EXCHANGE_ANNOUNCE "callsign"          /* topic: emitters to hosts */
+#define EXCHANGE_WILL "callsign.will"         /* topic: an emitter to its own mailbox */
+#define EXCHANGE_ROLLCALL "callsign.rollcall" /* fanout: hosts to emitters, and back to the hosts as a marker */
+#define QUEUE_HOST_PREFIX "callsign.host."
+#define QUEUE_WILL_PREFIX "callsign.will."
+#define QUEUE_NAME_MAX 255
+/* callsign.will.NAME.SESSION */
+#define QUEUE_WILL_SIZE (sizeof(QUEUE_WILL_PREFIX) + HOSTNAME_NAME_MAX + 1 + IDENT_TEXT_LENGTH)
+
+enum announcement_op {
+	ANNOUNCEMENT_UP,
+	ANNOUNCEMENT_DOWN,
+	ANNOUNCEMENT_LOST,     /* the last will */
+	ANNOUNCEMENT_ROLLCALL, /* a host asks everyone to announce again */
+	ANNOUNCEMENT_RESOLVES, /* a host answers an up that had reply_to */
+	ANNOUNCEMENT_REFUSED   /* likewise */
+};
+
+struct announcement {
+	enum announcement_op op;
+	char name[HOSTNAME_NAME_SIZE]; /* up, down, lost, resolves, refused; folded to lower case */
+	struct ident instance;         /* up, down, lost */
+	bool has_session;              /* up, down: false for --once; lost: always true */
+	struct ident session;
+	uint64_t seq;                  /* up, down: 1 to ANNOUNCEMENT_SEQ_MAX */
+	uint32_t lease_s;              /* up */
+	unsigned naddresses;           /* up: at least 1 */
+	unsigned naliases;             /* up: 0 or more; no duplicate, none equal to name */
+	struct address addresses[ANNOUNCEMENT_ADDRESSES_MAX]; /* up: each usable (address_unusable), no duplicate */
+	char aliases[ANNOUNCEMENT_ALIASES_MAX][HOSTNAME_NAME_SIZE];
+	char host[HOSTNAME_FQDN_SIZE]; /* rollcall, resolves, refused */
+	struct ident nonce;            /* rollcall */
+	uint32_t spread_ms;            /* rollcall */
+	char fqdn[HOSTNAME_FQDN_SIZE]; /* resolves, refused; may be empty */
+	char reason[ANNOUNCEMENT_REASON_MAX + 1]; /* refused; printable ASCII */
+};
+
+#define ANNOUNCEMENT_ERROR_SIZE 200
+
+/*
+ * Decode a body. Refused, with the reason in error (fit for a log line: what came from the message is escaped): more than
+ * ANNOUNCEMENT_BODY_MAX bytes; not JSON, not UTF-8, a NUL inside, a duplicate key, not an object; unknown v or op; a missing key or one of
+ * the wrong type; a name, alias or address that breaks a rule; too many; a number out of range. Unknown keys are ignored.
+ * Fields that the op does not have are left unset. Returns 0, or -1.
+ */
+int announcement_decode(const void *body, size_t length, struct announcement *out, char error[ANNOUNCEMENT_ERROR_SIZE]);
+
+/* Encode into body, not terminated. Returns the length, or -1 if it would be over ANNOUNCEMENT_BODY_MAX (or memory ran out). */
+int announcement_encode(const struct announcement *announcement, char body[ANNOUNCEMENT_BODY_MAX]);
+
+/* "up", "down", … */
+const char *announcement_op_name(enum announcement_op op);
+
+/* The routing key OP.NAME into out. Returns out. */
+const char *announcement_key(enum announcement_op op, const char *name, char out[ANNOUNCEMENT_KEY_MAX + 1]);
+
+/* Whether a routing key (length bytes, any case, not terminated) is OP.NAME for exactly this op and name. */
+bool announcement_key_matches(const struct announcement *announcement, const char *key, size_t length);
+
+/* callsign.will.NAME.SESSION into out. Returns out. */
+const char *announcement_will_queue(const char *name, const struct ident *session, char out[QUEUE_WILL_SIZE]);
+
+/* Whether a and b announce the same addresses and aliases (in the same order). */
+bool announcement_same_records(const struct announcement *a, const struct announcement *b);
+
+#endif

@@ -1,0 +1,209 @@
+#ifndef CALLSIGN_BUS_H
+#define CALLSIGN_BUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "address.h"
+
+/*
+ * One connection to a RabbitMQ broker with one channel, for a poll loop. This is the only module that knows librabbitmq.
+ *
+ * Nothing here blocks the caller: looking up, connecting and logging in (which librabbitmq can only do blocking) happen in a
+ * short-lived thread; after that every request is sent at once and its answer arrives through a callback, in order. The
+ * caller polls bus_fd() for reading, and calls bus_step() when it is readable and at the latest at bus_deadline_ms().
+ *
+ * Callbacks run inside bus_step() only. They may call every function here except bus_step, bus_open, bus_close and bus_free.
+ * After `down` was called the connection is gone; bus_open() may be called again (not from within the callback).
+ */
+struct bus;
+
+struct bus_tls {
+	char *ca;          /* a file of trusted certificates, or NULL: the system's bundle */
+	char *cert;        /* client certificate (PEM) and its key, or NULL */
+	char *key;
+	char *server_name; /* the name to verify, or NULL: the endpoint's host */
+	bool verify;       /* false: encrypt, but believe anyone */
+};
+
+struct bus_endpoint {
+	char *host; /* a name, an address, or "gateway": the default route's next hop */
+	uint16_t port;
+	char *vhost;
+	char *user;
+	char *password; /* NULL with a client certificate: SASL EXTERNAL */
+	bool tls;
+};
+
+struct bus_options {
+	const char *client_name;  /* shows in the broker's list of connections */
+	uint16_t heartbeat_s;     /* asked for; the smaller of both sides' wishes is used */
+	uint32_t connect_ms;      /* for the TCP connection to each address */
+	uint32_t handshake_ms;    /* for the whole login, TLS included */
+	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
+	int frame_max;
+	const struct bus_tls *tls;
+};
+
+#define BUS_CONNECT_MS 1000
+#define BUS_HANDSHAKE_MS 3000
+#define BUS_HEARTBEAT_S 10
+#define BUS_USER_TIMEOUT_MS 20000
+#define BUS_FRAME_MAX_EMITTER 16384
+#define BUS_FRAME_MAX_HOST 131072
+
+/* A counted string inside a delivery; valid during the callback only. */
+struct bus_text {
+	const char *data;
+	size_t length;
+};
+
+#define BUS_BODY_MAX 8192 /* a longer body is read and dropped: the delivery says too_long and has no body */
+
+struct bus_delivery {
+	uint64_t tag;
+	bool redelivered;
+	bool too_long;
+	size_t body_length; /* what the header said */
+	struct bus_text consumer_tag, exchange, routing_key, body;
+	struct bus_text content_type, type, user_id, reply_to, correlation_id; /* data NULL: not present */
+	bool dead_lettered;          /* there is an x-death header, well-formed or not */
+	struct bus_text death_queue; /* its newest entry's queue; data NULL if that is missing or malformed */
+};
+
+struct bus_properties {
+	bool persistent;            /* delivery_mode 2, else 1 */
+	const char *content_type, *type, *user_id, *reply_to; /* NULL: leave out */
+	const void *correlation_id; /* NULL: leave out */
+	size_t correlation_id_length;
+};
+
+/* What was asked of the broker, for `done` and in failures. */
+enum bus_request {
+	BUS_REQUEST_NONE,
+	BUS_REQUEST_CHANNEL,
+	BUS_REQUEST_CONFIRM_SELECT,
+	BUS_REQUEST_EXCHANGE_DECLARE,
+	BUS_REQUEST_QUEUE_DECLARE,
+	BUS_REQUEST_QUEUE_BIND,
+	BUS_REQUEST_QUEUE_DELETE,
+	BUS_REQUEST_QOS,
+	BUS_REQUEST_CONSUME
+};
+
+enum bus_confirm { BUS_CONFIRMED, BUS_RETURNED, BUS_NACKED };
+
+enum bus_failure_kind {
+	BUS_FAILED_LOOKUP,
+	BUS_FAILED_CONNECT,   /* refused, unreachable, timed out */
+	BUS_FAILED_TLS,
+	BUS_FAILED_HANDSHAKE, /* no AMQP broker there, or it is silent */
+	BUS_FAILED_LOGIN,     /* wrong user or password; vhost missing or not allowed */
+	BUS_FAILED_CHANNEL,   /* the broker closed the channel: code and request tell why */
+	BUS_FAILED_CLOSED,    /* the broker closed the connection */
+	BUS_FAILED_LOST,      /* the connection broke, or no heartbeat came */
+	BUS_FAILED_TIMEOUT,   /* a request was not answered in time */
+	BUS_FAILED_LOCAL      /* no memory, no descriptor, bus_fail() */
+};
+
+#define BUS_FAILURE_TEXT 256
+
+struct bus_failure {
+	enum bus_failure_kind kind;
+	uint16_t code;            /* AMQP reply code, or 0 */
+	enum bus_request request; /* which request it answers, if any */
+	char text[BUS_FAILURE_TEXT]; /* one line, escaped, with the endpoint; never a password */
+};
+
+struct bus_callbacks {
+	/* Logged in, channel asked for: requests and publishes may be sent from here on. */
+	void (*up)(void *arg);
+	void (*down)(void *arg, const struct bus_failure *failure);
+	/* A request was answered well. count: messages in a declared queue, else 0. */
+	void (*done)(void *arg, enum bus_request request, uint32_t count);
+	void (*delivery)(void *arg, const struct bus_delivery *delivery);
+	/* sequence: what bus_publish() returned. Called exactly once for each publish, unless the connection goes down first. */
+	void (*confirm)(void *arg, uint64_t sequence, enum bus_confirm result);
+	void (*cancelled)(void *arg);             /* the broker cancelled our consumer, for instance as its queue was deleted */
+	void (*blocked)(void *arg, bool blocked, const char *reason); /* publishing is held up by the broker's alarm */
+};
+
+/* NULL with errno. arg is handed to every callback. callbacks must outlive the bus; unused ones may be NULL. */
+struct bus *bus_new(const struct bus_callbacks *callbacks, void *arg);
+
+/* Closes at once, without a word to the broker, and frees. NULL is allowed. */
+void bus_free(struct bus *bus);
+
+/*
+ * Begin to connect. endpoint and options (and what they point to) must stay until `up` or `down`. 0, or -1 with errno (no thread, or
+ * already open). A failure is told through `down`.
+ */
+int bus_open(struct bus *bus, const struct bus_endpoint *endpoint, const struct bus_options *options, int64_t now_ms);
+
+/* The descriptor to poll for reading now (it changes with the state), or -1. */
+int bus_fd(const struct bus *bus);
+
+int64_t bus_deadline_ms(const struct bus *bus);
+
+/* Read all there is (at most max_frames frames, 0: no limit), send heartbeats, notice timeouts. Returns true if frames may be left
+ * over: call again without polling. */
+bool bus_step(struct bus *bus, int64_t now_ms, unsigned max_frames);
+
+/* Whether `up` was called and `down` was not. */
+bool bus_is_up(const struct bus *bus);
+bool bus_is_blocked(const struct bus *bus);
+
+/* The local address of the connection, once up: 0, or -1. */
+int bus_local_address(const struct bus *bus, struct address *out);
+
+/* The user that we logged in as, once up (for user_id). */
+const char *bus_user(const struct bus *bus);
+
+/* Microseconds that the last login took, from bus_open() to `up`. */
+int64_t bus_login_us(const struct bus *bus);
+
+/*
+ * Requests, answered through `done` in the order they were sent. A refusal by the broker closes the channel: `down`. An answer
+ * that takes over request_ms (default 10 s; not counted while blocked) is a failure too.
+ */
+void bus_confirm_select(struct bus *bus);
+void bus_exchange_declare(struct bus *bus, const char *exchange, const char *type, bool passive, bool durable);
+
+struct bus_queue_arguments {
+	const char *type;                    /* x-queue-type, or NULL */
+	uint32_t expires_ms;                 /* 0: leave out; likewise below */
+	bool message_ttl_zero;               /* x-message-ttl=0 */
+	uint32_t max_length;
+	const char *overflow;                /* x-overflow, or NULL */
+	const char *dead_letter_exchange;    /* or NULL */
+	const char *dead_letter_routing_key; /* or NULL */
+	uint32_t consumer_timeout_ms;
+};
+
+void bus_queue_declare(struct bus *bus, const char *queue, bool passive, const struct bus_queue_arguments *arguments);
+void bus_queue_bind(struct bus *bus, const char *queue, const char *exchange, const char *routing_key);
+void bus_queue_delete(struct bus *bus, const char *queue, bool if_unused);
+void bus_qos(struct bus *bus, uint16_t prefetch);
+
+/* Manual acks unless no_ack. priority: x-priority; a newer consumer of the same queue should have a higher one. */
+void bus_consume(struct bus *bus, const char *queue, bool exclusive, bool no_ack, int32_t priority);
+void bus_ack(struct bus *bus, uint64_t tag, bool multiple);
+
+/*
+ * Send a message, mandatory or not. Returns its sequence number for `confirm` (after bus_confirm_select), or 0 if it could not be
+ * sent; then `down` follows from the next bus_step().
+ */
+uint64_t bus_publish(struct bus *bus, const char *exchange, const char *routing_key, bool mandatory,
+                     const struct bus_properties *properties, const void *body, size_t length);
+
+/* Published, not confirmed yet. */
+size_t bus_unconfirmed(const struct bus *bus);
+
+/* Give up this connection: `down` follows from the next bus_step() with BUS_FAILED_LOCAL and this text. */
+void bus_fail(struct bus *bus, const char *text);
+
+/* Orderly close: says goodbye to the broker without waiting for an answer. `down` is not called. */
+void bus_close(struct bus *bus);
+
+#endif

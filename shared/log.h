@@ -1,0 +1,42 @@
+#ifndef CALLSIGN_LOG_H
+#define CALLSIGN_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * One line an event: a few words, then key=value pairs. Nothing that came from the network is ever a format string, and
+ * every value that did goes through log_safe() (or is a name, address or number that was validated).
+ */
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+enum log_target {
+	LOG_TO_STDERR, /* with sd-daemon(3) <N> prefixes when JOURNAL_STREAM is set */
+	LOG_TO_SYSLOG
+};
+
+/* ident must outlive the logging (a string literal). Until log_open() is called, messages go to stderr at level info. */
+void log_open(enum log_target target, const char *ident, enum log_level level);
+void log_set_level(enum log_level level);
+bool log_enabled(enum log_level level);
+
+/* "error", "warning", "info" or "debug": 0 and *level, or -1. */
+int log_level_parse(const char *text, enum log_level *level);
+
+/* errno is preserved by all of them. log_error and log_warn append ": strerror(errno)"; those that end in x do not. */
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_errorx(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warnx(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#define LOG_SAFE_MAX 128
+
+/*
+ * length bytes of untrusted text as something fit for one log line: bytes outside printable ASCII, blanks, quotes and
+ * backslashes become \xHH; what would not fit into size ends in "...". Returns out, always terminated.
+ */
+const char *log_safe(char *out, size_t size, const void *text, size_t length);
+
+#endif
