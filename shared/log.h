@@ -39,4 +39,7 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 const char *log_safe(char *out, size_t size, const void *text, size_t length);
 
+/* The same for a sentence (a broker's or a library's words): blanks and quotes stay. */
+const char *log_phrase(char *out, size_t size, const void *text, size_t length);
+
 #endif

@@ -1,0 +1,96 @@
+#include "bus_error.h"
+
+#include <stdio.h>
+
+#include "busconf.h"
+#include "log.h"
+
+/* AMQP 0-9-1, section 1.8 (reply codes). */
+enum { CONNECTION_FORCED = 320, ACCESS_REFUSED = 403, NOT_FOUND = 404, RESOURCE_LOCKED = 405, PRECONDITION_FAILED = 406, NOT_ALLOWED = 530 };
+
+const char *bus_error_request_name(enum bus_request request)
+{
+	static const char *const names[] = {
+		[BUS_REQUEST_NONE] = "a publish, a bind or an ack",
+		[BUS_REQUEST_CHANNEL] = "channel.open",
+		[BUS_REQUEST_CONFIRM_SELECT] = "confirm.select",
+		[BUS_REQUEST_EXCHANGE_DECLARE] = "exchange.declare",
+		[BUS_REQUEST_QUEUE_DECLARE] = "queue.declare",
+		[BUS_REQUEST_QUEUE_BIND] = "queue.bind",
+		[BUS_REQUEST_QUEUE_DELETE] = "queue.delete",
+		[BUS_REQUEST_QOS] = "basic.qos",
+		[BUS_REQUEST_CONSUME] = "basic.consume",
+	};
+
+	return names[request];
+}
+
+static const char *bus_error_login_advice(uint16_t code)
+{
+	switch (code) {
+	case ACCESS_REFUSED:
+		return "wrong user or password";
+	case NOT_ALLOWED:
+		return "the vhost does not exist, the user may not enter it, or a connection limit is reached";
+	default:
+		return NULL;
+	}
+}
+
+static const char *bus_error_advice(const struct bus_failure *failure)
+{
+	switch (failure->kind) {
+	case BUS_FAILED_LOGIN:
+		return bus_error_login_advice(failure->code);
+	case BUS_FAILED_CHANNEL:
+		if (failure->code == NOT_FOUND)
+			return "it is missing on the broker: callsignd makes the exchanges when it connects to this vhost";
+		if (failure->code == ACCESS_REFUSED)
+			return "the user lacks a permission: see docs/protocol.md, Permissions";
+		if (failure->code == PRECONDITION_FAILED && failure->request == BUS_REQUEST_QUEUE_DECLARE)
+			return "the queue exists with other arguments";
+		return NULL;
+	case BUS_FAILED_HANDSHAKE:
+		return "is it a RabbitMQ listener, and does amqp:// or amqps:// in the URL fit it?";
+	case BUS_FAILED_CLOSED:
+		return failure->code == CONNECTION_FORCED ? "it stops, or an operator closed the connection" : NULL;
+	default:
+		return NULL;
+	}
+}
+
+static const char *bus_error_kind(enum bus_failure_kind kind)
+{
+	static const char *const words[] = {
+		[BUS_FAILED_LOOKUP] = "cannot look up the host",
+		[BUS_FAILED_CONNECT] = "cannot connect",
+		[BUS_FAILED_TLS] = "TLS failed",
+		[BUS_FAILED_HANDSHAKE] = "no AMQP answer",
+		[BUS_FAILED_LOGIN] = "login refused",
+		[BUS_FAILED_CHANNEL] = "the broker refused",
+		[BUS_FAILED_CLOSED] = "the broker closed the connection",
+		[BUS_FAILED_LOST] = "connection lost",
+		[BUS_FAILED_TIMEOUT] = "no answer in time",
+		[BUS_FAILED_LOCAL] = "gave up",
+	};
+
+	return words[kind];
+}
+
+void bus_error_describe(struct bus_failure *failure, const struct bus_endpoint *endpoint, const char *text, size_t length)
+{
+	char where[128], what[128] = "";
+	const char *advice = bus_error_advice(failure);
+	char code[16] = "";
+	char request[48] = "";
+
+	busconf_endpoint_text(endpoint, where, sizeof where);
+	if (length > 0)
+		log_phrase(what, sizeof what, text, length);
+	if (failure->code != 0)
+		snprintf(code, sizeof code, " (%u)", (unsigned)failure->code);
+	if (failure->kind == BUS_FAILED_CHANNEL && failure->request != BUS_REQUEST_NONE)
+		snprintf(request, sizeof request, " %s", bus_error_request_name(failure->request));
+	snprintf(failure->text, sizeof failure->text, "broker %s: %s%s%s%s%s%s%s", where, bus_error_kind(failure->kind), request,
+	         what[0] != '\0' ? ": " : "", what, code, advice != NULL ? ": " : "", advice != NULL ? advice : "");
+}
