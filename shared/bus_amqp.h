@@ -1,0 +1,93 @@
+#ifndef CALLSIGN_BUS_AMQP_H
+#define CALLSIGN_BUS_AMQP_H
+
+/* The inside of the bus. The only file that includes librabbitmq's headers; only bus*.c include it. */
+
+#include <amqp.h>
+#include <amqp_framing.h>
+#include <stdatomic.h>
+
+#include "bus.h"
+#include "confirms.h"
+
+#define BUS_CHANNEL 1
+#define BUS_REQUESTS_MAX 64 /* on their way at once; setting up a session takes about ten */
+#define BUS_REQUEST_MS 10000
+
+/*
+ * One login, run by a thread of its own because librabbitmq has only blocking calls for it. The thread and the bus share this: the one
+ * that lets go last frees it, so that a bus that gives up need not wait for a name server.
+ */
+struct bus_login {
+	atomic_bool released; /* by one of both */
+	int done_fd;          /* eventfd: readable when the thread has finished */
+	struct bus_endpoint endpoint; /* copies */
+	struct bus_tls tls;
+	struct bus_options options;
+	char *client_name;
+	amqp_connection_state_t connection; /* the result; NULL: failure */
+	struct bus_failure failure;
+};
+
+/* NULL with errno. */
+struct bus_login *bus_login_start(const struct bus_endpoint *endpoint, const struct bus_options *options);
+
+/* The connection, now the caller's, or NULL with *failure. After done_fd was readable; login is gone afterwards. */
+amqp_connection_state_t bus_login_finish(struct bus_login *login, struct bus_failure *failure);
+
+/* Do not wait for it. */
+void bus_login_abandon(struct bus_login *login);
+
+enum bus_state {
+	BUS_DOWN,
+	BUS_LOGIN,  /* the thread is at work */
+	BUS_UP,
+	BUS_FAILING /* broken: `down` is due in the next step */
+};
+
+/* A message on its way in: a method frame, a header frame, body frames. */
+struct bus_content {
+	enum { BUS_CONTENT_NONE, BUS_CONTENT_DELIVER, BUS_CONTENT_RETURN } kind;
+	amqp_basic_deliver_t deliver;
+	amqp_basic_return_t returned;
+	amqp_basic_properties_t *properties; /* NULL until the header frame came */
+	uint64_t size;
+	uint64_t received;
+	char body[BUS_BODY_MAX];
+};
+
+struct bus {
+	const struct bus_callbacks *callbacks;
+	void *arg;
+	enum bus_state state;
+	struct bus_login *login;
+	struct bus_endpoint where; /* for messages and bus_user(); without password */
+	amqp_connection_state_t connection;
+	int64_t opened_us, login_us;
+	int64_t login_deadline_ms;
+	int64_t now_ms;         /* of the last step */
+	int64_t stepped_ms;
+	int64_t heartbeat_ms;   /* 0: none agreed */
+	struct bus_failure failure;
+	bool blocked;
+	uint64_t held_ack;      /* a multiple ack that waits for the end of the broker's alarm */
+	struct confirms confirms;
+	struct {
+		enum bus_request request;
+		int64_t sent_ms;
+	} requests[BUS_REQUESTS_MAX]; /* ring: answers come in this order */
+	unsigned first_request, nrequests;
+	unsigned since_release; /* frames read since buffers were given back */
+	struct bus_content content;
+};
+
+/* The connection is of no use any more; the first reason counts. text may be NULL. */
+void bus_break(struct bus *bus, enum bus_failure_kind kind, uint16_t code, enum bus_request request, const char *text,
+               size_t length);
+
+void bus_channel_open(struct bus *bus);
+
+/* The oldest request is answered: which it was, or BUS_REQUEST_NONE if none was due. */
+enum bus_request bus_request_pop(struct bus *bus);
+
+#endif

@@ -1,0 +1,327 @@
+#include <amqp_tcp_socket.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifdef WITH_TLS
+#include <amqp_ssl_socket.h>
+#endif
+
+#include "bus_amqp.h"
+#include "bus_error.h"
+#include "bus_tls.h"
+#include "gateway.h"
+
+#define LOGIN_STACK ((size_t)256 * 1024)
+
+/* Looking up, connecting and logging in: librabbitmq blocks in all three, so a short-lived thread does them. */
+
+static char *copy_text(const char *text, bool *failed)
+{
+	char *copy = text == NULL ? NULL : strdup(text);
+
+	if (text != NULL && copy == NULL)
+		*failed = true;
+	return copy;
+}
+
+static void login_free(struct bus_login *login)
+{
+	if (login->endpoint.password != NULL)
+		explicit_bzero(login->endpoint.password, strlen(login->endpoint.password));
+	free(login->endpoint.host);
+	free(login->endpoint.vhost);
+	free(login->endpoint.user);
+	free(login->endpoint.password);
+	free(login->tls.ca);
+	free(login->tls.cert);
+	free(login->tls.key);
+	free(login->tls.server_name);
+	free(login->client_name);
+	if (login->connection != NULL)
+		amqp_destroy_connection(login->connection);
+	if (login->done_fd != -1)
+		close(login->done_fd);
+	free(login);
+}
+
+static struct bus_login *login_new(const struct bus_endpoint *endpoint, const struct bus_options *options)
+{
+	struct bus_login *login = calloc(1, sizeof *login);
+	bool failed = false;
+
+	if (login == NULL)
+		return NULL;
+	login->options = *options;
+	login->endpoint = *endpoint;
+	login->endpoint.host = copy_text(endpoint->host, &failed);
+	login->endpoint.vhost = copy_text(endpoint->vhost, &failed);
+	login->endpoint.user = copy_text(endpoint->user, &failed);
+	login->endpoint.password = copy_text(endpoint->password, &failed);
+	if (options->tls != NULL) {
+		login->tls = *options->tls;
+		login->tls.ca = copy_text(options->tls->ca, &failed);
+		login->tls.cert = copy_text(options->tls->cert, &failed);
+		login->tls.key = copy_text(options->tls->key, &failed);
+		login->tls.server_name = copy_text(options->tls->server_name, &failed);
+	}
+	login->client_name = copy_text(options->client_name, &failed);
+	login->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (failed || login->done_fd == -1) {
+		login_free(login);
+		return NULL;
+	}
+	return login;
+}
+
+static int login_failed(struct bus_login *login, enum bus_failure_kind kind, uint16_t code, const char *text, size_t length)
+{
+	login->failure.kind = kind;
+	login->failure.code = code;
+	login->failure.request = BUS_REQUEST_NONE;
+	bus_error_describe(&login->failure, &login->endpoint, text, length);
+	return -1;
+}
+
+static int login_failed_text(struct bus_login *login, enum bus_failure_kind kind, const char *text)
+{
+	return login_failed(login, kind, 0, text, strlen(text));
+}
+
+static struct timeval timeval_of(uint32_t ms)
+{
+	return (struct timeval){.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+}
+
+static amqp_socket_t *login_socket(struct bus_login *login, const char *host)
+{
+	amqp_socket_t *sock = NULL;
+	char text[160] = "this callsign-emit was built without TLS: use amqp://, or a build that has it";
+
+	if (!login->endpoint.tls) {
+		sock = amqp_tcp_socket_new(login->connection);
+		if (sock == NULL)
+			login_failed_text(login, BUS_FAILED_LOCAL, "out of memory");
+		return sock;
+	}
+#ifdef WITH_TLS
+	sock = amqp_ssl_socket_new(login->connection);
+	if (sock == NULL) {
+		login_failed_text(login, BUS_FAILED_TLS, "OpenSSL cannot be set up");
+		return NULL;
+	}
+	/* OpenSSL does the verifying, with a better check of names and a reason for each failure: see bus_tls.h. */
+	amqp_ssl_socket_set_verify_peer(sock, login->tls.verify);
+	amqp_ssl_socket_set_verify_hostname(sock, 0);
+	if (bus_tls_prepare(amqp_ssl_socket_get_context(sock), &login->tls, host, text, sizeof text) == 0)
+		return sock;
+#else
+	(void)host;
+#endif
+	login_failed_text(login, BUS_FAILED_TLS, text);
+	return NULL;
+}
+
+static int login_connect_failed(struct bus_login *login, int status)
+{
+	const char *text = amqp_error_string2(status);
+
+	switch (status) {
+	case AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED:
+		return login_failed_text(login, BUS_FAILED_LOOKUP, "no such host, or no name server answers");
+	case AMQP_STATUS_TIMEOUT:
+		/* With TLS this timeout is the handshake's too. */
+		return login_failed_text(login, login->endpoint.tls ? BUS_FAILED_TLS : BUS_FAILED_CONNECT, "timed out");
+	case AMQP_STATUS_SOCKET_ERROR:
+		return login_failed_text(login, BUS_FAILED_CONNECT, errno != 0 ? strerror(errno) : text);
+	default:
+		break;
+	}
+#ifdef WITH_TLS
+	if (login->endpoint.tls && status <= AMQP_STATUS_SSL_ERROR && status > AMQP_STATUS_SSL_ERROR - 0x100) {
+		char why[160];
+
+		return login_failed_text(login, BUS_FAILED_TLS, bus_tls_failure(why, sizeof why));
+	}
+#endif
+	return login_failed_text(login, BUS_FAILED_CONNECT, text);
+}
+
+static int login_connect(struct bus_login *login)
+{
+	char gateway[GATEWAY_TEXT_SIZE];
+	const char *host = login->endpoint.host;
+	struct timeval timeout = timeval_of(login->endpoint.tls ? login->options.handshake_ms : login->options.connect_ms);
+	unsigned user_timeout = login->options.user_timeout_ms;
+	amqp_socket_t *sock;
+	int status, fd;
+
+	if (strcmp(host, "gateway") == 0) {
+		if (gateway_find(gateway) == -1)
+			return login_failed_text(login, BUS_FAILED_LOOKUP, "there is no default route, so no gateway");
+		host = gateway;
+	}
+	sock = login_socket(login, host);
+	if (sock == NULL)
+		return -1;
+	errno = 0;
+	status = amqp_socket_open_noblock(sock, host, login->endpoint.port, &timeout);
+	if (status != AMQP_STATUS_OK)
+		return login_connect_failed(login, status);
+	fd = amqp_get_sockfd(login->connection);
+	/* Both are refinements: without them a dead peer is noticed by the heartbeat, and a child could inherit the socket. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return 0;
+}
+
+static amqp_table_entry_t property(const char *key, const char *value)
+{
+	amqp_table_entry_t entry = {.key = amqp_cstring_bytes(key)};
+
+	entry.value.kind = AMQP_FIELD_KIND_UTF8;
+	entry.value.value.bytes = amqp_cstring_bytes(value);
+	return entry;
+}
+
+static amqp_table_entry_t capability(const char *key)
+{
+	amqp_table_entry_t entry = {.key = amqp_cstring_bytes(key)};
+
+	entry.value.kind = AMQP_FIELD_KIND_BOOLEAN;
+	entry.value.value.boolean = 1;
+	return entry;
+}
+
+static amqp_rpc_reply_t login_send(struct bus_login *login)
+{
+	/* Without these the broker tells nothing of a cancelled consumer or of an alarm, and a wrong password is just a closed socket. */
+	amqp_table_entry_t capabilities[] = {
+		capability("authentication_failure_close"), capability("basic.nack"), capability("connection.blocked"),
+		capability("consumer_cancel_notify"), capability("publisher_confirms"),
+	};
+	amqp_table_entry_t properties[3];
+	amqp_table_t table = {.num_entries = 3, .entries = properties};
+	const struct bus_endpoint *to = &login->endpoint;
+
+	properties[0] = property("product", "callsign");
+	properties[1] = property("connection_name", login->client_name != NULL ? login->client_name : "callsign");
+	properties[2].key = amqp_cstring_bytes("capabilities");
+	properties[2].value.kind = AMQP_FIELD_KIND_TABLE;
+	properties[2].value.value.table.num_entries = sizeof capabilities / sizeof *capabilities;
+	properties[2].value.value.table.entries = capabilities;
+	if (to->password == NULL)
+		return amqp_login_with_properties(login->connection, to->vhost, BUS_CHANNEL + 1, login->options.frame_max,
+		                                  login->options.heartbeat_s, &table, AMQP_SASL_METHOD_EXTERNAL, to->user);
+	return amqp_login_with_properties(login->connection, to->vhost, BUS_CHANNEL + 1, login->options.frame_max,
+	                                  login->options.heartbeat_s, &table, AMQP_SASL_METHOD_PLAIN, to->user, to->password);
+}
+
+static int login_refused(struct bus_login *login, const amqp_rpc_reply_t *reply)
+{
+	const amqp_connection_close_t *closed;
+	const char *text;
+
+	if (reply->reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && reply->reply.id == AMQP_CONNECTION_CLOSE_METHOD) {
+		closed = reply->reply.decoded;
+		return login_failed(login, BUS_FAILED_LOGIN, closed->reply_code, closed->reply_text.bytes, closed->reply_text.len);
+	}
+	if (reply->reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION) {
+		if (reply->library_error == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD)
+			return login_failed_text(login, BUS_FAILED_LOGIN, login->endpoint.password == NULL
+				? "it does not take client certificates (EXTERNAL), and no password is set"
+				: "it does not take passwords (PLAIN)");
+		text = reply->library_error == AMQP_STATUS_TIMEOUT ? "connected, but it is silent"
+		                                                   : amqp_error_string2(reply->library_error);
+		return login_failed_text(login, BUS_FAILED_HANDSHAKE, text);
+	}
+	return login_failed_text(login, BUS_FAILED_HANDSHAKE, "unexpected answer");
+}
+
+static int login_run(struct bus_login *login)
+{
+	struct timeval handshake = timeval_of(login->options.handshake_ms);
+	amqp_rpc_reply_t reply;
+
+	login->connection = amqp_new_connection();
+	if (login->connection == NULL || amqp_set_handshake_timeout(login->connection, &handshake) != AMQP_STATUS_OK)
+		return login_failed_text(login, BUS_FAILED_LOCAL, "out of memory");
+	if (login_connect(login) == -1)
+		return -1;
+	reply = login_send(login);
+	if (reply.reply_type != AMQP_RESPONSE_NORMAL)
+		return login_refused(login, &reply);
+	return 0;
+}
+
+static void login_release(struct bus_login *login)
+{
+	if (atomic_exchange(&login->released, true))
+		login_free(login);
+}
+
+static void *login_thread(void *arg)
+{
+	struct bus_login *login = arg;
+	const uint64_t one = 1;
+
+	if (login_run(login) == -1 && login->connection != NULL) {
+		amqp_destroy_connection(login->connection);
+		login->connection = NULL;
+	}
+	/* An eventfd that was just made takes a 1 always. */
+	if (write(login->done_fd, &one, sizeof one) == -1)
+		abort();
+	login_release(login);
+	return NULL;
+}
+
+struct bus_login *bus_login_start(const struct bus_endpoint *endpoint, const struct bus_options *options)
+{
+	struct bus_login *login = login_new(endpoint, options);
+	pthread_attr_t attributes;
+	pthread_t thread;
+	sigset_t all, before;
+	int error;
+
+	if (login == NULL)
+		return NULL;
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, LOGIN_STACK);
+	/* Signals are the main thread's business. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&thread, &attributes, login_thread, login);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	if (error != 0) {
+		login_free(login);
+		errno = error;
+		return NULL;
+	}
+	return login;
+}
+
+amqp_connection_state_t bus_login_finish(struct bus_login *login, struct bus_failure *failure)
+{
+	amqp_connection_state_t connection = login->connection;
+
+	*failure = login->failure;
+	login->connection = NULL;
+	login_release(login);
+	return connection;
+}
+
+void bus_login_abandon(struct bus_login *login)
+{
+	login_release(login);
+}

@@ -1,0 +1,128 @@
+#include "bus_tls.h"
+
+#ifdef WITH_TLS
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "address.h"
+
+#include <string.h>
+
+/* Where systems keep their trusted certificates: a static emitter carries no OpenSSL directory with it. */
+static const char *const ca_bundles[] = {
+	"/etc/ssl/certs/ca-certificates.crt",                /* Debian, Alpine, Arch */
+	"/etc/pki/tls/certs/ca-bundle.crt",                  /* Fedora, RHEL */
+	"/etc/ssl/ca-bundle.pem",                            /* openSUSE */
+	"/etc/ssl/cert.pem",                                 /* Alpine, BSD */
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", /* RHEL */
+};
+
+/* The verification error of this thread's last handshake; librabbitmq keeps the SSL object that could tell to itself. */
+static __thread int verify_error;
+
+static int bus_tls_remember(int ok, X509_STORE_CTX *store)
+{
+	if (!ok)
+		verify_error = X509_STORE_CTX_get_error(store);
+	return ok;
+}
+
+static int bus_tls_trust(SSL_CTX *context, const struct bus_tls *tls, char *error, size_t size)
+{
+	size_t i;
+
+	if (tls->ca != NULL) {
+		if (SSL_CTX_load_verify_locations(context, tls->ca, NULL) == 1)
+			return 0;
+		snprintf(error, size, "tls ca %s cannot be read as PEM certificates", tls->ca);
+		return -1;
+	}
+	for (i = 0; i < sizeof ca_bundles / sizeof *ca_bundles; i++) {
+		if (access(ca_bundles[i], R_OK) == 0 && SSL_CTX_load_verify_locations(context, ca_bundles[i], NULL) == 1)
+			return 0;
+	}
+	if (SSL_CTX_set_default_verify_paths(context) == 1)
+		return 0;
+	snprintf(error, size, "no trusted certificates found: set tls ca");
+	return -1;
+}
+
+static int bus_tls_expect(SSL_CTX *context, const char *name, char *error, size_t size)
+{
+	X509_VERIFY_PARAM *param = SSL_CTX_get0_param(context);
+	struct address address;
+	int done;
+
+	if (address_parse(name, strlen(name), &address) == 0) {
+		done = X509_VERIFY_PARAM_set1_ip_asc(param, name);
+	} else {
+		X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+		done = X509_VERIFY_PARAM_set1_host(param, name, 0);
+	}
+	if (done == 1)
+		return 0;
+	snprintf(error, size, "cannot verify the server name");
+	return -1;
+}
+
+static int bus_tls_present(SSL_CTX *context, const struct bus_tls *tls, char *error, size_t size)
+{
+	if (tls->cert == NULL)
+		return 0;
+	if (SSL_CTX_use_certificate_chain_file(context, tls->cert) != 1) {
+		snprintf(error, size, "tls cert %s cannot be read as a PEM certificate", tls->cert);
+		return -1;
+	}
+	if (SSL_CTX_use_PrivateKey_file(context, tls->key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(context) != 1) {
+		snprintf(error, size, "tls key %s cannot be read, or does not belong to the certificate", tls->key);
+		return -1;
+	}
+	return 0;
+}
+
+int bus_tls_prepare(void *ssl_ctx, const struct bus_tls *tls, const char *host, char *error, size_t size)
+{
+	SSL_CTX *context = ssl_ctx;
+
+	verify_error = X509_V_OK;
+	ERR_clear_error();
+	if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1) {
+		snprintf(error, size, "this OpenSSL has no TLS 1.2");
+		return -1;
+	}
+	if (bus_tls_present(context, tls, error, size) == -1)
+		return -1;
+	if (!tls->verify) {
+		SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+		return 0;
+	}
+	if (bus_tls_trust(context, tls, error, size) == -1 ||
+	    bus_tls_expect(context, tls->server_name != NULL ? tls->server_name : host, error, size) == -1)
+		return -1;
+	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, bus_tls_remember);
+	return 0;
+}
+
+const char *bus_tls_failure(char *out, size_t size)
+{
+	unsigned long code = ERR_peek_last_error();
+
+	if (verify_error != X509_V_OK)
+		snprintf(out, size, "the certificate is not accepted: %s", X509_verify_cert_error_string(verify_error));
+	else if (code != 0 && ERR_reason_error_string(code) != NULL)
+		snprintf(out, size, "%s", ERR_reason_error_string(code));
+	else
+		snprintf(out, size, "the server ended the handshake, or was silent");
+	return out;
+}
+
+#else
+
+/* ISO C wants something in every file. */
+typedef int bus_tls_not_built;
+
+#endif

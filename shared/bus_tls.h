@@ -1,0 +1,20 @@
+#ifndef CALLSIGN_BUS_TLS_H
+#define CALLSIGN_BUS_TLS_H
+
+#include <stddef.h>
+
+#include "bus.h"
+
+/*
+ * What librabbitmq leaves out of a TLS connection: the certificate is verified against server_name (or the host, be it a name or an
+ * address: RFC 6125, RFC 9110 section 4.3.4), TLS 1.2 at least, and a failure says which check failed. Knows OpenSSL, not
+ * librabbitmq.
+ */
+
+/* ssl_ctx: the SSL_CTX that the connection will use. host: where it goes to. 0, or -1 with the reason in error. */
+int bus_tls_prepare(void *ssl_ctx, const struct bus_tls *tls, const char *host, char *error, size_t size);
+
+/* After a failed handshake in the same thread: why, in words. Returns out. */
+const char *bus_tls_failure(char *out, size_t size);
+
+#endif
