@@ -22,8 +22,6 @@ enum fact_state {
 	FACT_LOST         /* its session has died; goes when lost_grace is over unless a new session takes it up */
 };
 
-struct registry_user;
-
 struct fact {
 	struct ident instance;
 	bool has_session;
@@ -39,14 +37,13 @@ struct fact {
 	const struct address *addresses;
 	const char *const *aliases;
 	void *view;         /* the watcher's own */
-	struct fact_internal *internal;
 };
 
 enum registry_verdict {
 	REGISTRY_APPLIED,        /* the facts are now what the message says */
 	REGISTRY_IGNORED_OLD,    /* seq not newer */
 	REGISTRY_IGNORED_ENDED,  /* its session or instance has ended */
-	REGISTRY_IGNORED_STALE,  /* a lost of a session that is not the current one, or of an unknown instance: noted, nothing else */
+	REGISTRY_IGNORED_STALE,  /* a lost of a session that is not the current one, a lost or down of an unknown instance: noted, no more */
 	REGISTRY_REJECTED_NAME,  /* the instance is known under another name */
 	REGISTRY_REJECTED_USER,  /* the instance belongs to another user */
 	REGISTRY_REJECTED_LIMIT, /* this user has as many facts as it may have */

@@ -1,0 +1,31 @@
+#ifndef CALLSIGN_ENDED_H
+#define CALLSIGN_ENDED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/ident.h"
+
+/*
+ * Which sessions and instances of one user are over, so that a message of theirs that is still on its way changes nothing. Each is
+ * remembered for a while; when there are too many the oldest is forgotten first. One set a user: nobody can fill
+ * another's. Pure.
+ */
+struct ended;
+
+enum ended_kind { ENDED_INSTANCE, ENDED_SESSION };
+
+struct ended_set {
+	struct ended *hash;
+	struct ended *oldest, *newest; /* in the order in which they ended */
+	size_t count;
+};
+
+void ended_clear(struct ended_set *set);
+
+/* 0, or -1 when memory is out (then it is not remembered). Also forgets those whose time is over, from the oldest on. */
+int ended_add(struct ended_set *set, enum ended_kind kind, const struct ident *ident, int64_t until_ms, size_t max, int64_t now_ms);
+bool ended_has(const struct ended_set *set, enum ended_kind kind, const struct ident *ident, int64_t now_ms);
+
+#endif
