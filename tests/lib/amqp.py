@@ -1,0 +1,93 @@
+"""Small acts on the lab's broker, also hostile ones, from the command line (python3-pika).
+
+Exit status 0: done; 1: the broker refused, its words on standard error; 2: usage.
+"""
+import argparse
+import json
+import sys
+
+import pika
+
+
+def parser():
+    top = argparse.ArgumentParser(description=__doc__)
+    top.add_argument("--host", default="127.0.0.1")
+    top.add_argument("--vhost", default="callsign")
+    top.add_argument("--user", required=True)
+    top.add_argument("--password-file", required=True)
+    verbs = top.add_subparsers(dest="verb", required=True)
+
+    verb = verbs.add_parser("consumers", help="print how many consumers a queue has")
+    verb.add_argument("queue")
+
+    verb = verbs.add_parser("publish", help="publish one message, mandatory and confirmed")
+    verb.add_argument("exchange")
+    verb.add_argument("routing_key")
+    verb.add_argument("body", help="- means standard input")
+    verb.add_argument("--user-id", help="default: the user; empty: leave it out")
+    verb.add_argument("--type", default="callsign.v1")
+    verb.add_argument("--content-type", default="application/json")
+    verb.add_argument("--header", action="append", default=[], help="KEY=JSON")
+
+    verb = verbs.add_parser("declare-queue")
+    verb.add_argument("queue")
+    verb.add_argument("--arguments", default="{}", help="JSON")
+
+    verb = verbs.add_parser("declare-exchange")
+    verb.add_argument("exchange")
+    verb.add_argument("kind")
+
+    for name in ("delete-queue", "delete-exchange", "consume"):
+        verb = verbs.add_parser(name)
+        verb.add_argument("name")
+
+    for name in ("bind", "bind-exchange"):
+        verb = verbs.add_parser(name, help="to SOURCE, an exchange")
+        verb.add_argument("destination")
+        verb.add_argument("source")
+        verb.add_argument("routing_key")
+    return top
+
+
+def publish(channel, args):
+    body = sys.stdin.buffer.read() if args.body == "-" else args.body.encode("utf-8", "surrogateescape")
+    headers = {key: json.loads(value) for key, value in (header.split("=", 1) for header in args.header)}
+    user_id = args.user if args.user_id is None else args.user_id or None
+    properties = pika.BasicProperties(content_type=args.content_type, type=args.type, user_id=user_id,
+                                      headers=headers or None, delivery_mode=2)
+    channel.confirm_delivery()
+    channel.basic_publish(args.exchange, args.routing_key, body, properties, mandatory=True)
+
+
+def consume(channel, args):
+    """Subscribing is the test; nothing is taken."""
+    channel.basic_cancel(channel.basic_consume(args.name, lambda *_: None))
+
+
+VERBS = {
+    "consumers": lambda c, a: print(c.queue_declare(a.queue, passive=True).method.consumer_count),
+    "publish": publish,
+    "declare-queue": lambda c, a: c.queue_declare(a.queue, durable=True, arguments=json.loads(a.arguments)),
+    "declare-exchange": lambda c, a: c.exchange_declare(a.exchange, a.kind, durable=True),
+    "delete-queue": lambda c, a: c.queue_delete(a.name),
+    "delete-exchange": lambda c, a: c.exchange_delete(a.name),
+    "consume": consume,
+    "bind": lambda c, a: c.queue_bind(a.destination, a.source, a.routing_key),
+    "bind-exchange": lambda c, a: c.exchange_bind(a.destination, a.source, a.routing_key),
+}
+
+
+def main():
+    args = parser().parse_args()
+    with open(args.password_file, encoding="ascii") as file:
+        credentials = pika.PlainCredentials(args.user, file.read().strip())
+    try:
+        connection = pika.BlockingConnection(pika.ConnectionParameters(
+            args.host, virtual_host=args.vhost, credentials=credentials, blocked_connection_timeout=10))
+        VERBS[args.verb](connection.channel(), args)
+        connection.close()
+    except (pika.exceptions.AMQPError, pika.exceptions.ChannelClosed) as error:
+        sys.exit(f"refused: {error!r}")
+
+
+main()

@@ -1,0 +1,35 @@
+# Small things that every script under tests/ needs. Sourced; sets nothing but functions and the two paths below.
+# shellcheck shell=bash
+
+TESTS_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck disable=SC2034 # for those who source this
+TOP_DIR=$(dirname "$TESTS_DIR")
+
+note() {
+    printf '%s\n' "$*" >&2
+}
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# Milliseconds since 1970. EPOCHREALTIME prints the locale's decimal mark, and six digits after it.
+now_ms() {
+    local t=${EPOCHREALTIME/[.,]/}
+    printf '%s\n' "$((t / 1000))"
+}
+
+# poll_until TIMEOUT_MS COMMAND…: run COMMAND again and again until it succeeds. 1 when the time is over.
+poll_until() {
+    local end=$(($(now_ms) + $1))
+    shift
+    until "$@"; do
+        (($(now_ms) < end)) || return 1
+        sleep 0.02
+    done
+}
+
+need_root() {
+    ((EUID == 0)) || die "must be run as root (it makes namespaces and runs a Docker Engine): try sudo"
+}

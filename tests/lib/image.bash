@@ -1,0 +1,21 @@
+# The lab's image, lab:1: busybox and callsign-emit, both static, nothing else. Part of lab.bash.
+# shellcheck shell=bash
+
+# callsign-emit is the entrypoint and gets its configuration from the environment, so a container is one command away:
+# tests/lab docker run -d --hostname my-cool-host lab:1 sleep 1000
+image_make() {
+    local root=$LAB/image applet
+    mkdir -p "$root"/{bin,etc/callsign,proc,run,tmp}
+    cp /bin/busybox "$root/bin"
+    for applet in $(/bin/busybox --list | grep -vx busybox); do
+        ln -s busybox "$root/bin/$applet"
+    done
+    cp "$BUILD/static/container/callsign-emit" "$root/bin" || return 1
+    install -m 0600 "$LAB/secret/emit" "$root/etc/callsign/password"
+    printf 'root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$root/etc/passwd"
+    tar -C "$root" --owner=0 --group=0 -c . | lab_docker import \
+        --change 'ENTRYPOINT ["/bin/callsign-emit", "--"]' \
+        --change 'CMD ["sh"]' \
+        --change 'ENV CALLSIGN_URLS=amqp://emit@gateway/callsign CALLSIGN_PASSWORD_FILE=/etc/callsign/password' \
+        - lab:1 >/dev/null
+}

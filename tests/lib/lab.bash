@@ -1,0 +1,286 @@
+# The lab: a machine of its own, made of namespaces, in which a Docker Engine, RabbitMQ, dnsmasq and callsignd run.
+#
+# One process, lab-init, is process 1 of a new pid, mount, network, uts and ipc namespace, and everything else in the lab
+# descends from it. So one kill ends all of it, containers included, and the kernel takes the namespaces, mounts and
+# interfaces away with it: nothing has a name outside the lab's folder, and two labs cannot meet. Inside, /run and /etc are
+# the lab's own, so every part runs with the paths that it has on a real host.
+#
+# Sourced by tests/lab and by the end-to-end tests.
+# shellcheck shell=bash
+
+# shellcheck source=tests/lib/common.bash
+source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+# shellcheck source=tests/lib/parts.bash
+source "$TESTS_DIR/lib/parts.bash"
+# shellcheck source=tests/lib/image.bash
+source "$TESTS_DIR/lib/image.bash"
+
+LAB=${CALLSIGN_LAB:-${TMPDIR:-/tmp}/callsign-lab-$EUID}
+BUILD=${CALLSIGN_BUILD:-${TMPDIR:-/tmp}/callsign-build-$EUID}
+LAB_PARTS=(broker dockerd upstream dnsmasq callsignd)
+LAB_ADDRESS=198.18.0.1        # docker0: the gateway of every container
+LAB_PREFIX6=fd00:c5::/64
+LAB_PATH=$BUILD/host/host:$BUILD/host/container:$BUILD/host/tests/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+# ---- the folder ----
+
+# A folder that is not a lab's, or not ours, is never filled and never removed.
+lab_folder_check() {
+    [[ $LAB == /* ]] || die "CALLSIGN_LAB=$LAB: must be an absolute path"
+    # A unix socket's path has room for 107 bytes.
+    ((${#LAB} <= 80)) || die "CALLSIGN_LAB=$LAB: longer than 80 bytes, its sockets would not fit: choose a shorter path"
+    [[ ! -e $LAB && ! -L $LAB ]] && return
+    [[ -d $LAB && ! -L $LAB && -O $LAB ]] || die "$LAB: not a folder of ours: remove it, or set CALLSIGN_LAB"
+    [[ -e $LAB/.callsign-lab || -z $(ls -A "$LAB") ]] || die "$LAB: is not a lab's folder: set CALLSIGN_LAB to another one"
+}
+
+lab_folder_make() {
+    lab_folder_check
+    touch "$LAB/.callsign-lab"
+    mkdir -p "$LAB"/{broker,docker,docker-client,etc,image,log,pid,run,secret}
+    chmod 0755 "$LAB/run" "$LAB/etc"
+}
+
+# /etc as the lab sees it: a copy, so that changes stay here, with a resolver that asks the lab's dnsmasq and nobody else.
+lab_folder_etc() {
+    cp -a /etc/. "$LAB/etc"
+    rm -rf "$LAB"/etc/{resolv.conf,docker,callsign,dnsmasq.d,rabbitmq}
+    mkdir -p "$LAB"/etc/{docker,callsign,dnsmasq.d}
+    printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
+    printf '127.0.0.1 localhost\n::1 localhost\n127.0.1.1 lab\n' >"$LAB/etc/hosts"
+    printf 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n' >"$LAB/etc/nsswitch.conf"
+    printf 'lab\n' >"$LAB/etc/hostname"
+}
+
+# ---- process 1 and the namespaces ----
+
+# Print lab-init's pid as seen from outside, if that very process runs still.
+lab_init_pid() {
+    local pid start
+    read -r pid start 2>/dev/null <"$LAB/init" || return 1
+    [[ $(process_start "$pid") == "$start" ]] || return 1
+    printf '%s\n' "$pid"
+}
+
+# When a process started, in clock ticks since boot: with the pid it names a process for ever. Field 22 of proc(5)'s stat,
+# counted behind the command's name, which may hold blanks and brackets.
+process_start() {
+    local stat
+    read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+    # shellcheck disable=SC2086 # split into words
+    set -- ${stat##*) }
+    printf '%s\n' "${20}"
+}
+
+lab_namespace_up() {
+    setsid unshare --mount --uts --ipc --net --pid --propagation private \
+        bash -c '"$@" & exit 0' - "$TESTS_DIR/lib/lab-init" "$LAB" </dev/null >"$LAB/log/init" 2>&1 9>&-
+    poll_until 5000 test -s "$LAB/init" || {
+        cat "$LAB/log/init" >&2
+        die "the lab's namespaces could not be made (above: why)"
+    }
+}
+
+# ---- inside ----
+
+# lab_in COMMAND…: run it inside the lab, with the built programs first on PATH.
+lab_in() {
+    local pid
+    pid=$(lab_init_pid) || die "there is no lab in $LAB: tests/lab up"
+    nsenter --target "$pid" --mount --uts --ipc --net --pid \
+        env -C "$PWD" PATH="$LAB_PATH" LANG=C.UTF-8 HOME="$LAB" "$@" 9>&-
+}
+
+# The client needs no namespace: a socket is reached by its path.
+lab_docker() {
+    DOCKER_CONFIG=$LAB/docker-client command docker -H "unix://$LAB/run/docker.sock" "$@"
+}
+
+# lab_spawn PART COMMAND…: start it in the lab's background. Its output goes to log/PART, its pid (as the lab counts) to pid/PART.
+# setsid does not fork here (it leads no process group), so that pid is COMMAND's.
+lab_spawn() {
+    local part=$1
+    shift
+    # shellcheck disable=SC2016 # for the inner shell
+    lab_in bash -c '
+        part=$1 lab=$2; shift 2
+        setsid "$@" </dev/null >>"$lab/log/$part" 2>&1 &
+        printf "%s\n" $! >"$lab/pid/$part"' - "$part" "$LAB" "$@"
+}
+
+# The part's pid inside the lab, if it runs. Within one lab's life pids are not reused (they count up to 4 million).
+lab_pid() {
+    local pid
+    read -r pid 2>/dev/null <"$LAB/pid/$1" || return 1
+    lab_in kill -0 "$pid" 2>/dev/null || return 1
+    printf '%s\n' "$pid"
+}
+
+lab_gone() {
+    ! lab_pid "$1" >/dev/null
+}
+
+# lab_signal PART SIGNAL
+lab_signal() {
+    local pid
+    pid=$(lab_pid "$1") && lab_in kill "-$2" "$pid"
+}
+
+# lab_await PART TIMEOUT_MS COMMAND…: until COMMAND succeeds; if the part ends before, or time runs out, show its log and fail.
+lab_await() {
+    local part=$1 end=$(($(now_ms) + $2))
+    shift 2
+    until "$@"; do
+        if lab_gone "$part"; then
+            lab_complain "$part" "has ended"
+            return 1
+        elif (($(now_ms) > end)); then
+            lab_complain "$part" "is not ready in time"
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
+lab_complain() {
+    note "the lab's $1 $2; the end of $LAB/log/$1:"
+    tail -n 20 "$LAB/log/$1" >&2 || true
+}
+
+# ---- parts: each has part_PART_start (in the background) and part_PART_wait (until it serves), see parts.bash ----
+
+lab_start() {
+    local part
+    for part in "$@"; do
+        lab_gone "$part" || continue
+        "part_${part}_start" || return 1
+    done
+    for part in "$@"; do
+        "part_${part}_wait" || return 1
+    done
+}
+
+# lab_stop PART…: SIGTERM, and SIGKILL to what is still there after 10 s (which is an error).
+lab_stop() {
+    local part status=0
+    for part in "$@"; do
+        lab_signal "$part" TERM || continue
+        poll_until 10000 lab_gone "$part" && continue
+        lab_complain "$part" "does not end on SIGTERM"
+        lab_kill "$part"
+        status=1
+    done
+    return "$status"
+}
+
+# kill -9
+lab_kill() {
+    lab_signal "$1" KILL || return 1
+    poll_until 5000 lab_gone "$1"
+}
+
+lab_restart() {
+    lab_stop "$1" && lab_start "$1"
+}
+
+# ---- up, down, status ----
+
+# One at a time for each lab, held until this shell ends (what it starts in the background closes descriptor 9). Whoever waited
+# may have got hold of a folder that was removed meanwhile: then once more.
+lab_lock() {
+    while :; do
+        [[ -d $LAB ]] || mkdir -m 0700 "$LAB"
+        exec 9<"$LAB"
+        flock -w 120 9 || die "another tests/lab works on $LAB"
+        [[ ! /proc/self/fd/9 -ef $LAB ]] || return 0
+    done
+}
+
+# The programs that the lab takes from the build.
+lab_programs_check() {
+    local program
+    for program in host/host/callsignd static/container/callsign-emit; do
+        [[ -x $BUILD/$program ]] || die "$BUILD/$program is missing: run tests/lib/build"
+    done
+}
+
+lab_up() {
+    lab_programs_check
+    lab_folder_check
+    lab_lock
+    if lab_status >/dev/null; then
+        note "the lab in $LAB is up already"
+        return
+    fi
+    lab_end
+    lab_folder_make
+    lab_folder_etc
+    lab_namespace_up
+    lab_start_all || {
+        note "the lab did not come up; its logs stay in $LAB/log until tests/lab down"
+        return 1
+    }
+}
+
+# The broker takes longest, so it starts first and is waited for late.
+lab_start_all() {
+    part_broker_start
+    lab_start dockerd upstream dnsmasq || return 1
+    image_make || return 1
+    part_broker_wait || return 1
+    lab_start callsignd
+}
+
+# Idempotent, and the same after a crash half-way.
+lab_down() {
+    lab_folder_check
+    [[ -d $LAB ]] || return 0
+    lab_lock
+    lab_end
+    rmdir "$LAB"
+}
+
+# The processes go with process 1, the mounts and links with the namespaces.
+lab_end() {
+    local pid
+    if pid=$(lab_init_pid); then
+        kill -KILL "$pid"
+        poll_until 20000 lab_ended || die "process $pid (the lab's first) does not go"
+    fi
+    cgroups_remove
+    find "$LAB" -xdev -mindepth 1 -delete
+}
+
+lab_ended() {
+    ! lab_init_pid >/dev/null
+}
+
+# 0 if every part runs, 3 (as init scripts say "not running") if not.
+lab_status() {
+    local part pid status=0
+    if ! lab_init_pid >/dev/null; then
+        printf 'down: there is no lab in %s\n' "$LAB"
+        return 3
+    fi
+    for part in "${LAB_PARTS[@]}"; do
+        if pid=$(lab_pid "$part"); then
+            printf '%-10s running, pid %s in the lab\n' "$part" "$pid"
+        else
+            printf '%-10s not running\n' "$part"
+            status=3
+        fi
+    done
+    return "$status"
+}
+
+# Docker's cgroups outlive their processes, empty. They stand below a parent with the lab's own name, in every hierarchy.
+lab_cgroup() {
+    printf 'callsign-lab-%s\n' "$(cksum <<<"$LAB" | cut -d ' ' -f 1)"
+}
+
+cgroups_remove() {
+    local parent
+    while read -r parent; do
+        find "$parent" -depth -type d -exec rmdir {} +
+    done < <(find /sys/fs/cgroup -maxdepth 2 -type d -name "$(lab_cgroup)")
+}
