@@ -1,0 +1,142 @@
+#include "intake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "replies.h"
+#include "shared/log.h"
+
+static bool text_is(const struct bus_text *text, const char *expected)
+{
+	return text->data != NULL && text->length == strlen(expected) && memcmp(text->data, expected, text->length) == 0;
+}
+
+/* A short string of AMQP may hold a NUL; a user named so is none of ours. */
+static bool user_from(const struct bus_text *user_id, char user[256])
+{
+	if (user_id->data == NULL || user_id->length == 0 || user_id->length > 255 ||
+	    memchr(user_id->data, '\0', user_id->length) != NULL)
+		return false;
+	memcpy(user, user_id->data, user_id->length);
+	user[user_id->length] = '\0';
+	return true;
+}
+
+/* The will in a mailbox becomes `lost` only if the mailbox is the one that its own words name: the broker wrote that entry. */
+static const char *check_lost(const struct bus_delivery *delivery, const struct announcement *message)
+{
+	char queue[QUEUE_WILL_SIZE];
+
+	if (!delivery->dead_lettered)
+		return "lost that was not dead-lettered: it must come from its session's mailbox";
+	if (!text_is(&delivery->death_queue, announcement_will_queue(message->name, &message->session, queue)))
+		return "lost from another mailbox than its session's own";
+	return NULL;
+}
+
+/* What the broker vouches for, against what the body says. NULL: all is well. */
+static const char *check_envelope(const struct bus_delivery *delivery, const struct announcement *message)
+{
+	if (delivery->type.data != NULL && !text_is(&delivery->type, ANNOUNCEMENT_TYPE))
+		return "the property type is not " ANNOUNCEMENT_TYPE;
+	if (!text_is(&delivery->exchange, EXCHANGE_ANNOUNCE))
+		return "it did not come through the exchange " EXCHANGE_ANNOUNCE;
+	if (!announcement_key_matches(message, delivery->routing_key.data, delivery->routing_key.length))
+		return "the routing key is not the operation and the name of the body";
+	if (message->op == ANNOUNCEMENT_LOST)
+		return check_lost(delivery, message);
+	if (delivery->dead_lettered)
+		return "dead-lettered: only lost may come that way";
+	if (delivery->reply_to.data != NULL && !replies_allowed(&delivery->reply_to))
+		return "reply_to is not a direct reply-to address (" REPLIES_TO_PREFIX "...)";
+	return NULL;
+}
+
+static void refuse(struct intake_outcome *outcome, const char *reason)
+{
+	outcome->result = INTAKE_REFUSED;
+	snprintf(outcome->reason, sizeof outcome->reason, "%s", reason);
+}
+
+static enum registry_verdict apply(struct intake *intake, const struct announcement *message, const char *user, int64_t now_ms)
+{
+	switch (message->op) {
+	case ANNOUNCEMENT_UP:
+		return registry_up(intake->registry, message, user, now_ms);
+	case ANNOUNCEMENT_DOWN:
+		return registry_down(intake->registry, message, user, now_ms);
+	default:
+		return registry_lost(intake->registry, message, user, now_ms);
+	}
+}
+
+static void take_announcement(struct intake *intake, const struct bus_delivery *delivery, const struct announcement *message,
+                              int64_t now_ms, struct intake_outcome *outcome)
+{
+	const char *reason = check_envelope(delivery, message);
+	char user[256] = "";
+	char why[POLICY_REASON_SIZE];
+	enum registry_verdict verdict;
+
+	if (reason == NULL && !user_from(&delivery->user_id, user) && !intake->policy->allow_unsigned)
+		reason = "no user_id: nobody vouches for the sender (policy { unsigned = true } allows it)";
+	/* A name that a reload has just forbidden may still be taken back. */
+	if (reason == NULL && message->op == ANNOUNCEMENT_UP)
+		reason = policy_refuses(intake->policy, user, message, why);
+	if (reason != NULL) {
+		refuse(outcome, reason);
+		return;
+	}
+	verdict = apply(intake, message, user, now_ms);
+	switch (verdict) {
+	case REGISTRY_APPLIED:
+		outcome->result = INTAKE_TAKEN;
+		break;
+	case REGISTRY_IGNORED_OLD:
+	case REGISTRY_IGNORED_ENDED:
+	case REGISTRY_IGNORED_STALE:
+		log_debug("ignored op=%s name=%s user=%s reason=\"%s\"", announcement_op_name(message->op), message->name, user,
+		          registry_verdict_text(verdict));
+		outcome->result = INTAKE_IGNORED;
+		break;
+	default:
+		refuse(outcome, registry_verdict_text(verdict));
+		break;
+	}
+}
+
+static void take_rollcall(struct intake *intake, const struct bus_delivery *delivery, const struct announcement *message,
+                          struct intake_outcome *outcome)
+{
+	/* One that waited in a dead emitter's mailbox is dead-lettered to us with the will: no news. */
+	outcome->result = INTAKE_IGNORED;
+	if (text_is(&delivery->exchange, EXCHANGE_ROLLCALL) && !delivery->dead_lettered &&
+	    ident_equal(&message->nonce, &intake->nonce))
+		outcome->result = INTAKE_MARKER;
+}
+
+void intake_take(struct intake *intake, const struct bus_delivery *delivery, struct announcement *message, int64_t now_ms,
+                 struct intake_outcome *outcome)
+{
+	char error[ANNOUNCEMENT_ERROR_SIZE];
+
+	outcome->understood = false;
+	outcome->reason[0] = '\0';
+	if (delivery->too_long) {
+		snprintf(error, sizeof error, "a body of %zu bytes: %d are allowed", delivery->body_length, ANNOUNCEMENT_BODY_MAX);
+		refuse(outcome, error);
+	} else if (announcement_decode(delivery->body.data, delivery->body.length, message, error) == -1) {
+		refuse(outcome, error);
+	} else {
+		outcome->understood = true;
+		if (message->op == ANNOUNCEMENT_ROLLCALL)
+			take_rollcall(intake, delivery, message, outcome);
+		else if (message->op == ANNOUNCEMENT_UP || message->op == ANNOUNCEMENT_DOWN || message->op == ANNOUNCEMENT_LOST)
+			take_announcement(intake, delivery, message, now_ms, outcome);
+		else
+			refuse(outcome, "only hosts send that");
+	}
+	if (outcome->result == INTAKE_REFUSED)
+		refusals_note(intake->refusals, delivery->user_id.data, delivery->user_id.length, delivery->routing_key.data,
+		              delivery->routing_key.length, outcome->understood ? message->name : NULL, outcome->reason, now_ms);
+}

@@ -1,0 +1,371 @@
+#include "loop.h"
+
+#include <errno.h>
+#include <libdaemon/dsignal.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "changelog.h"
+#include "detach.h"
+#include "dnsmasq.h"
+#include "refusals.h"
+#include "registry.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "sink.h"
+#include "subscriber.h"
+#include "view.h"
+
+#define SINKS_MAX 4
+#define POLLFDS_MAX (2 + SINKS_MAX * SINK_POLLFDS_MAX)
+
+struct loop {
+	struct conf *conf;
+	const char *conf_path;
+	struct view *view;
+	struct registry *registry;
+	struct refusals *refusals;
+	struct changelog *changelog;
+	struct subscriber *subscriber;
+	struct dnsmasq *dnsmasq;
+	struct sink sinks[SINKS_MAX];
+	unsigned nsinks;
+	uint64_t generation; /* of the last batch handed to the sinks */
+	bool changed;        /* the sinks were told of something since */
+	bool stop;
+	bool mass_loss;      /* told of already */
+};
+
+/* ---- facts, view and sinks, wired together ---- */
+
+static bool loop_name_allowed(void *arg, const char *user, const char *name)
+{
+	const struct loop *loop = arg;
+
+	return policy_name_allowed(&loop->conf->policy, user, name);
+}
+
+static bool loop_address_allowed(void *arg, const char *user, const struct address *address)
+{
+	const struct loop *loop = arg;
+
+	return policy_address_allowed(&loop->conf->policy, user, address);
+}
+
+static struct view_policy loop_view_policy(struct loop *loop)
+{
+	return (struct view_policy){.name_allowed = loop_name_allowed, .address_allowed = loop_address_allowed, .arg = loop};
+}
+
+static void loop_fact_changed(void *arg, struct fact *fact)
+{
+	struct loop *loop = arg;
+	struct registry_watcher watcher = view_registry_watcher(loop->view);
+
+	changelog_changed(loop->changelog, fact, clock_ms());
+	watcher.changed(watcher.arg, fact);
+}
+
+static void loop_fact_gone(void *arg, struct fact *fact, const char *why)
+{
+	struct loop *loop = arg;
+	struct registry_watcher watcher = view_registry_watcher(loop->view);
+
+	changelog_gone(loop->changelog, fact, why, clock_ms());
+	watcher.gone(watcher.arg, fact, why);
+}
+
+static void loop_listing(void *arg, const struct listing *listing, bool records)
+{
+	struct loop *loop = arg;
+	unsigned i;
+
+	loop->changed = true;
+	for (i = 0; i < loop->nsinks; i++)
+		loop->sinks[i].operations->listing(loop->sinks[i].self, listing, records);
+}
+
+static void loop_listing_gone(void *arg, const struct listing *listing)
+{
+	struct loop *loop = arg;
+	unsigned i;
+
+	loop->changed = true;
+	for (i = 0; i < loop->nsinks; i++)
+		loop->sinks[i].operations->gone(loop->sinks[i].self, listing);
+}
+
+static void loop_waits(void *arg, const struct fact *fact, const char *what, const char *holder)
+{
+	struct loop *loop = arg;
+	char reason[REFUSALS_REASON_SIZE], user[LOG_SAFE_MAX];
+
+	log_safe(user, sizeof user, holder, strlen(holder));
+	snprintf(reason, sizeof reason, "%s is held by user %s: it waits until that one goes", what, user);
+	refusals_note(loop->refusals, fact->user, strlen(fact->user), "up", 2, fact->name, reason, clock_ms());
+}
+
+static void loop_restore(void *arg, const struct announcement *message, const char *user, int64_t until_ms)
+{
+	struct loop *loop = arg;
+
+	registry_restore(loop->registry, message, user, until_ms, clock_ms());
+}
+
+/* A sink works on its batch at once if it can, and says later how far it is: required ones hold the acks. */
+static void loop_flush(struct loop *loop, int64_t now_ms)
+{
+	unsigned i;
+
+	loop->generation++;
+	loop->changed = false;
+	for (i = 0; i < loop->nsinks; i++)
+		loop->sinks[i].operations->flush(loop->sinks[i].self, loop->generation, now_ms);
+}
+
+static uint64_t loop_stored(const struct loop *loop)
+{
+	uint64_t least = loop->generation, stored;
+	unsigned i;
+
+	for (i = 0; i < loop->nsinks; i++) {
+		stored = loop->sinks[i].operations->stored(loop->sinks[i].self);
+		if (loop->sinks[i].required && stored < least)
+			least = stored;
+	}
+	return least;
+}
+
+static uint64_t loop_served(const struct loop *loop)
+{
+	uint64_t least = loop->generation, served;
+	unsigned i;
+
+	for (i = 0; i < loop->nsinks; i++) {
+		served = loop->sinks[i].operations->served(loop->sinks[i].self);
+		if (loop->sinks[i].required && served < least)
+			least = served;
+	}
+	return least;
+}
+
+static void loop_report_mass_loss(struct loop *loop)
+{
+	struct registry_counts counts;
+
+	registry_count(loop->registry, &counts);
+	if (counts.mass_loss && !loop->mass_loss)
+		log_warnx("after the reconnect %zu of %zu names were not announced again: that many at once look like a fault, so they stay until "
+		          "their leases end; is the vhost the right one, and do the emitters reach this broker?",
+		          counts.unconfirmed, counts.facts);
+	loop->mass_loss = counts.mass_loss;
+}
+
+/* What changed since the last turn goes to the sinks; what they are done with is acked and answered. */
+static void loop_publish(struct loop *loop, int64_t now_ms)
+{
+	view_refresh(loop->view);
+	if (subscriber_end_batch(loop->subscriber, loop->generation + 1) || loop->changed)
+		loop_flush(loop, now_ms);
+	subscriber_settle(loop->subscriber, loop_stored(loop), loop_served(loop), now_ms);
+}
+
+/* ---- configuration ---- */
+
+static void loop_reload(struct loop *loop, int64_t now_ms)
+{
+	struct conf *fresh = conf_load(loop->conf_path);
+	struct conf *old = loop->conf;
+	struct view_policy policy;
+
+	if (fresh == NULL) {
+		log_warnx("configuration file=%s is not taken: the old one stays in force", loop->conf_path);
+		return;
+	}
+	if (dnsmasq_configure(loop->dnsmasq, fresh, now_ms) == -1) {
+		log_warn("configuration file=%s is not taken: the old one stays in force", loop->conf_path);
+		conf_free(fresh);
+		return;
+	}
+	loop->conf = fresh;
+	policy = loop_view_policy(loop);
+	registry_set_options(loop->registry, &fresh->registry);
+	view_set_policy(loop->view, fresh->conflict, &policy);
+	subscriber_configure(loop->subscriber, fresh, now_ms);
+	log_set_level(fresh->log_level);
+	if (strcmp(old->pid_file, fresh->pid_file) != 0)
+		log_warnx("pid_file: another one is used from the next start on");
+	conf_free(old);
+	/* Host names, domain or file may be others: every sink looks at its own. */
+	loop->changed = true;
+	log_info("configuration file=%s read again", loop->conf_path);
+}
+
+/* ---- signals ---- */
+
+static void loop_signals(struct loop *loop, int64_t now_ms)
+{
+	int number;
+
+	while ((number = daemon_signal_next()) > 0) {
+		if (number == SIGHUP) {
+			loop_reload(loop, now_ms);
+			continue;
+		}
+		log_info("stopping signal=%d; names stay as they are", number);
+		loop->stop = true;
+	}
+}
+
+static int loop_signals_open(void)
+{
+	struct sigaction ignore;
+
+	memset(&ignore, 0, sizeof ignore);
+	ignore.sa_handler = SIG_IGN;
+	if (sigaction(SIGPIPE, &ignore, NULL) == -1)
+		return -1;
+	return daemon_signal_init(SIGTERM, SIGINT, SIGHUP, 0);
+}
+
+/* ---- the loop ---- */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t loop_deadline_ms(const struct loop *loop)
+{
+	int64_t due = earlier(subscriber_deadline_ms(loop->subscriber), registry_deadline_ms(loop->registry));
+	unsigned i;
+
+	due = earlier(due, earlier(refusals_deadline_ms(loop->refusals), changelog_deadline_ms(loop->changelog)));
+	for (i = 0; i < loop->nsinks; i++)
+		due = earlier(due, loop->sinks[i].operations->deadline_ms(loop->sinks[i].self));
+	return due;
+}
+
+/* Returns how many descriptors; counts[i]: how many of them are sink i's. */
+static nfds_t loop_pollfds(const struct loop *loop, struct pollfd *fds, int *counts)
+{
+	nfds_t count = 2;
+	unsigned i;
+
+	fds[0] = (struct pollfd){.fd = daemon_signal_fd(), .events = POLLIN};
+	fds[1] = (struct pollfd){.fd = subscriber_fd(loop->subscriber), .events = POLLIN};
+	for (i = 0; i < loop->nsinks; i++) {
+		counts[i] = loop->sinks[i].operations->pollfds(loop->sinks[i].self, &fds[count]);
+		count += (nfds_t)counts[i];
+	}
+	return count;
+}
+
+static void loop_step_sinks(struct loop *loop, const struct pollfd *fds, const int *counts, int64_t now_ms)
+{
+	const struct pollfd *first = fds;
+	unsigned i;
+
+	for (i = 0; i < loop->nsinks; i++) {
+		loop->sinks[i].operations->step(loop->sinks[i].self, first, counts[i], now_ms);
+		first += counts[i];
+	}
+}
+
+/* Returns whether there is more to read without waiting. */
+static bool loop_turn(struct loop *loop, bool wait)
+{
+	struct pollfd fds[POLLFDS_MAX];
+	int counts[SINKS_MAX];
+	nfds_t nfds = loop_pollfds(loop, fds, counts);
+	int64_t now_ms = clock_ms();
+	bool more;
+
+	if (poll(fds, nfds, wait ? clock_poll_timeout(now_ms, loop_deadline_ms(loop)) : 0) == -1 && errno != EINTR) {
+		log_error("poll");
+		loop->stop = true;
+		return false;
+	}
+	now_ms = clock_ms();
+	if (fds[0].revents != 0)
+		loop_signals(loop, now_ms);
+	more = subscriber_step(loop->subscriber, now_ms);
+	registry_tick(loop->registry, now_ms);
+	refusals_tick(loop->refusals, now_ms);
+	changelog_tick(loop->changelog, now_ms);
+	loop_step_sinks(loop, &fds[2], counts, now_ms);
+	loop_publish(loop, now_ms);
+	loop_report_mass_loss(loop);
+	return more;
+}
+
+/* ---- beginning and end ---- */
+
+static int loop_open(struct loop *loop, int64_t now_ms)
+{
+	struct registry_watcher facts = {.changed = loop_fact_changed, .gone = loop_fact_gone, .arg = loop};
+	struct view_watcher listings = {
+		.listing = loop_listing, .gone = loop_listing_gone, .waits = loop_waits, .arg = loop,
+	};
+	struct view_policy policy = loop_view_policy(loop);
+
+	if (loop_signals_open() == -1 || (loop->refusals = refusals_new()) == NULL || (loop->changelog = changelog_new()) == NULL ||
+	    (loop->view = view_new(loop->conf->conflict, &policy)) == NULL ||
+	    (loop->registry = registry_new(&loop->conf->registry, &facts, now_ms)) == NULL ||
+	    (loop->dnsmasq = dnsmasq_new(loop->conf, now_ms)) == NULL)
+		return -1;
+	loop->sinks[loop->nsinks++] = dnsmasq_sink(loop->dnsmasq);
+	view_set_watcher(loop->view, &listings);
+	loop->subscriber = subscriber_new(loop->conf, loop->registry, loop->refusals, now_ms);
+	return loop->subscriber != NULL ? 0 : -1;
+}
+
+static void loop_close(struct loop *loop)
+{
+	unsigned i;
+
+	subscriber_free(loop->subscriber);
+	for (i = 0; i < loop->nsinks; i++)
+		loop->sinks[i].operations->free(loop->sinks[i].self);
+	registry_free(loop->registry);
+	view_free(loop->view);
+	changelog_free(loop->changelog);
+	refusals_free(loop->refusals);
+	conf_free(loop->conf);
+	daemon_signal_done();
+}
+
+/* The table as it was before the restart is served from the first moment on. */
+static int loop_first_file(struct loop *loop, int64_t now_ms)
+{
+	dnsmasq_restore(loop->dnsmasq, loop_restore, loop);
+	view_refresh(loop->view);
+	loop_flush(loop, now_ms);
+	return loop_stored(loop) == loop->generation ? 0 : -1;
+}
+
+int loop_run(struct conf *conf, const char *conf_path, void (*ready)(void *arg), void *arg)
+{
+	struct loop loop = {.conf = conf, .conf_path = conf_path};
+	int64_t now_ms = clock_ms();
+	int code = DETACH_FAILED;
+	bool more = false;
+
+	if (loop_open(&loop, now_ms) == -1) {
+		log_error("cannot start");
+	} else if (loop_first_file(&loop, now_ms) == -1) {
+		log_errorx("the first hosts file=%s could not be written", conf->dnsmasq.hosts_file);
+		code = DETACH_HOSTS;
+	} else {
+		ready(arg);
+		log_info("started domain=%s queue=%s", conf->domain, conf->queue.name);
+		while (!loop.stop)
+			more = loop_turn(&loop, !more);
+		code = DETACH_OK;
+	}
+	loop_close(&loop);
+	return code;
+}

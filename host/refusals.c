@@ -1,0 +1,81 @@
+#include "refusals.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shared/clock.h"
+#include "shared/log.h"
+
+struct refusals {
+	struct refusal ring[REFUSALS_KEPT];
+	size_t next, count;
+	uint64_t total;
+	int64_t second_ms; /* when the current second of the rate began */
+	unsigned logged;   /* in it */
+	uint64_t suppressed;
+};
+
+struct refusals *refusals_new(void)
+{
+	return calloc(1, sizeof(struct refusals));
+}
+
+void refusals_free(struct refusals *refusals)
+{
+	free(refusals);
+}
+
+void refusals_tick(struct refusals *refusals, int64_t now_ms)
+{
+	if (now_ms < refusals->second_ms + 1000)
+		return;
+	if (refusals->suppressed > 0)
+		log_warnx("refused count=%" PRIu64 " reason=\"more like those above, not logged one by one\"", refusals->suppressed);
+	refusals->suppressed = 0;
+	refusals->logged = 0;
+	refusals->second_ms = now_ms;
+}
+
+int64_t refusals_deadline_ms(const struct refusals *refusals)
+{
+	return refusals->suppressed > 0 ? refusals->second_ms + 1000 : CLOCK_NEVER;
+}
+
+void refusals_note(struct refusals *refusals, const char *user, size_t user_length, const char *key, size_t key_length,
+                   const char *name, const char *reason, int64_t now_ms)
+{
+	struct refusal *refusal = &refusals->ring[refusals->next];
+
+	refusals->next = (refusals->next + 1) % REFUSALS_KEPT;
+	refusals->count += refusals->count < REFUSALS_KEPT;
+	refusals->total++;
+	refusal->when_ms = now_ms;
+	log_safe(refusal->user, sizeof refusal->user, user, user_length);
+	log_safe(refusal->key, sizeof refusal->key, key, key_length);
+	snprintf(refusal->name, sizeof refusal->name, "%s", name != NULL ? name : "");
+	snprintf(refusal->reason, sizeof refusal->reason, "%s", reason);
+
+	refusals_tick(refusals, now_ms);
+	if (refusals->logged >= REFUSALS_LOG_PER_S) {
+		refusals->suppressed++;
+		return;
+	}
+	refusals->logged++;
+	log_warnx("refused user=%s key=%s reason=\"%s\"", refusal->user, refusal->key, refusal->reason);
+}
+
+uint64_t refusals_total(const struct refusals *refusals)
+{
+	return refusals->total;
+}
+
+void refusals_each(const struct refusals *refusals, bool (*visit)(void *arg, const struct refusal *refusal), void *arg)
+{
+	size_t i;
+
+	for (i = 1; i <= refusals->count; i++) {
+		if (!visit(arg, &refusals->ring[(refusals->next + REFUSALS_KEPT - i) % REFUSALS_KEPT]))
+			return;
+	}
+}

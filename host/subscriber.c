@@ -1,0 +1,515 @@
+#include "subscriber.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "intake.h"
+#include "replies.h"
+#include "shared/backoff.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+
+#define STEP_FRAMES 8192    /* so that a full queue does not keep the loop from its other work */
+#define BATCHES_MAX 1024    /* of deliveries not acked yet; more are put together */
+#define SAME_FAILURE_MS 60000
+
+struct batch {
+	uint64_t generation;
+	uint64_t last_tag;
+};
+
+struct subscriber {
+	const struct conf *conf;
+	struct registry *registry;
+	struct intake intake;
+	struct bus *bus;
+	struct replies *replies;
+	struct backoff backoff;
+	enum subscriber_state state;
+	int64_t since_ms, now_ms;
+	int64_t due_ms;       /* waiting: the next try. consuming, marker awaited: when to give it up */
+	size_t endpoint;      /* the one in use, or to be tried next */
+	bool recreate;        /* the queue has other arguments: delete it first */
+	bool awaiting_marker;
+	int32_t priority;
+	struct bus_options options;
+	char client_name[HOSTNAME_FQDN_SIZE + 16];
+	/* deliveries */
+	uint64_t last_tag;    /* taken in the current batch, 0: none */
+	uint64_t batch_generation; /* of the batch that is being taken */
+	struct batch batches[BATCHES_MAX]; /* ring */
+	unsigned first_batch, nbatches;
+	struct announcement message;
+	/* for people */
+	char trouble[BUS_FAILURE_TEXT];
+	int64_t trouble_ms;   /* when it was last logged */
+	uint64_t connects, deliveries, acked;
+	uint64_t by_op[ANNOUNCEMENT_REFUSED + 1];
+	uint32_t queue_depth;
+};
+
+static void subscriber_set_state(struct subscriber *subscriber, enum subscriber_state state)
+{
+	subscriber->state = state;
+	subscriber->since_ms = subscriber->now_ms;
+}
+
+/* ---- roll call ---- */
+
+bool subscriber_rollcall(struct subscriber *subscriber, int64_t now_ms)
+{
+	struct announcement *call = &subscriber->message;
+	struct bus_properties properties = {
+		.content_type = ANNOUNCEMENT_CONTENT_TYPE,
+		.type = ANNOUNCEMENT_TYPE,
+		.user_id = bus_user(subscriber->bus),
+	};
+	struct registry_counts counts;
+	char body[ANNOUNCEMENT_BODY_MAX];
+	int length;
+
+	if (subscriber->state != SUBSCRIBER_CONSUMING)
+		return false;
+	registry_connected(subscriber->registry, now_ms);
+	registry_count(subscriber->registry, &counts);
+	call->op = ANNOUNCEMENT_ROLLCALL;
+	snprintf(call->host, sizeof call->host, "%s", subscriber->conf->hostname);
+	call->spread_ms = (uint32_t)(counts.facts / 10);
+	if (call->spread_ms < SUBSCRIBER_SPREAD_MIN_MS)
+		call->spread_ms = SUBSCRIBER_SPREAD_MIN_MS;
+	if (call->spread_ms > ANNOUNCEMENT_SPREAD_MAX_MS)
+		call->spread_ms = ANNOUNCEMENT_SPREAD_MAX_MS;
+	if (ident_random(&call->nonce) == -1 || (length = announcement_encode(call, body)) == -1) {
+		bus_fail(subscriber->bus, "no roll call can be made");
+		return false;
+	}
+	subscriber->intake.nonce = call->nonce;
+	subscriber->awaiting_marker = true;
+	subscriber->due_ms = now_ms + SUBSCRIBER_MARKER_MS;
+	return bus_publish(subscriber->bus, EXCHANGE_ROLLCALL, "", true, &properties, body, (size_t)length) != 0;
+}
+
+/* ---- answers ---- */
+
+static void subscriber_answer(struct subscriber *subscriber, const struct reply *reply, enum announcement_op op, const char *name,
+                              const char *reason)
+{
+	struct announcement *answer = &subscriber->message;
+	struct bus_properties properties = {
+		.content_type = ANNOUNCEMENT_CONTENT_TYPE,
+		.type = ANNOUNCEMENT_TYPE,
+		.user_id = bus_user(subscriber->bus),
+		.correlation_id = reply->correlation_id_length > 0 ? reply->correlation_id : NULL,
+		.correlation_id_length = reply->correlation_id_length,
+	};
+	char body[ANNOUNCEMENT_BODY_MAX];
+	int length;
+
+	if (!bus_is_up(subscriber->bus) || bus_is_blocked(subscriber->bus))
+		return;
+	answer->op = op;
+	memmove(answer->name, name, strlen(name) + 1);
+	if (hostname_join(answer->name, subscriber->conf->domain, answer->fqdn) != HOSTNAME_OK)
+		answer->fqdn[0] = '\0';
+	snprintf(answer->host, sizeof answer->host, "%s", subscriber->conf->hostname);
+	snprintf(answer->reason, sizeof answer->reason, "%.*s", ANNOUNCEMENT_REASON_MAX, reason);
+	length = announcement_encode(answer, body);
+	if (length != -1)
+		bus_publish(subscriber->bus, "", reply->to, false, &properties, body, (size_t)length);
+}
+
+/* The batch that it waited for is served: what became of it? */
+static void subscriber_answer_served(void *arg, const struct reply *reply)
+{
+	struct subscriber *subscriber = arg;
+	const struct fact *fact = registry_find(subscriber->registry, &reply->instance);
+
+	if (fact == NULL)
+		return; /* gone meanwhile: nobody waits any more */
+	if (view_listed(fact))
+		subscriber_answer(subscriber, reply, ANNOUNCEMENT_RESOLVES, fact->name, "");
+	else
+		subscriber_answer(subscriber, reply, ANNOUNCEMENT_REFUSED, fact->name, "the name or the address is held by somebody else");
+}
+
+/* ---- deliveries ---- */
+
+static void subscriber_reply(struct subscriber *subscriber, const struct bus_delivery *delivery, const struct intake_outcome *outcome)
+{
+	struct reply reply;
+
+	if (!outcome->understood || subscriber->message.op != ANNOUNCEMENT_UP || delivery->reply_to.data == NULL ||
+	    !replies_allowed(&delivery->reply_to))
+		return;
+	if (outcome->result != INTAKE_REFUSED) {
+		replies_add(subscriber->replies, delivery, &subscriber->message.instance, subscriber->batch_generation,
+		            subscriber->now_ms);
+		return;
+	}
+	replies_address(&reply, delivery);
+	subscriber_answer(subscriber, &reply, ANNOUNCEMENT_REFUSED, subscriber->message.name, outcome->reason);
+}
+
+static void subscriber_delivery(void *arg, const struct bus_delivery *delivery)
+{
+	struct subscriber *subscriber = arg;
+	struct intake_outcome outcome;
+
+	subscriber->last_tag = delivery->tag;
+	subscriber->deliveries++;
+	intake_take(&subscriber->intake, delivery, &subscriber->message, subscriber->now_ms, &outcome);
+	if (outcome.understood)
+		subscriber->by_op[subscriber->message.op]++;
+	if (outcome.result == INTAKE_MARKER) {
+		subscriber->awaiting_marker = false;
+		registry_marker(subscriber->registry, subscriber->now_ms);
+	} else if (subscriber->awaiting_marker) {
+		/* A long queue before the marker: as long as something comes, it may yet come. */
+		subscriber->due_ms = subscriber->now_ms + SUBSCRIBER_MARKER_MS;
+	}
+	subscriber_reply(subscriber, delivery, &outcome);
+}
+
+bool subscriber_end_batch(struct subscriber *subscriber, uint64_t generation)
+{
+	unsigned last = (subscriber->first_batch + subscriber->nbatches) % BATCHES_MAX;
+
+	subscriber->batch_generation = generation + 1;
+	if (subscriber->last_tag == 0)
+		return false;
+	if (subscriber->nbatches == BATCHES_MAX)
+		last = (last + BATCHES_MAX - 1) % BATCHES_MAX;
+	else
+		subscriber->nbatches++;
+	subscriber->batches[last] = (struct batch){.generation = generation, .last_tag = subscriber->last_tag};
+	subscriber->last_tag = 0;
+	return true;
+}
+
+void subscriber_settle(struct subscriber *subscriber, uint64_t stored, uint64_t served, int64_t now_ms)
+{
+	uint64_t tag = 0;
+
+	while (subscriber->nbatches > 0 && subscriber->batches[subscriber->first_batch].generation <= stored) {
+		tag = subscriber->batches[subscriber->first_batch].last_tag;
+		subscriber->first_batch = (subscriber->first_batch + 1) % BATCHES_MAX;
+		subscriber->nbatches--;
+	}
+	if (tag != 0) {
+		bus_ack(subscriber->bus, tag, true);
+		subscriber->acked = tag;
+	}
+	replies_take(subscriber->replies, served, now_ms, subscriber_answer_served, subscriber);
+}
+
+/* ---- connection ---- */
+
+static const char *const binding_keys[] = {"up.#", "down.#", "lost.#"};
+
+/* All of it in one go; the broker answers in order. See the permissions in docs/protocol.md. */
+static void subscriber_declare(struct subscriber *subscriber)
+{
+	const struct conf_queue *queue = &subscriber->conf->queue;
+	struct bus_queue_arguments arguments = {
+		.type = queue->type,
+		.expires_ms = queue->expires_s * 1000,
+		.max_length = queue->max_length,
+		/* Never reject-publish: one dead host's full queue would then nack every emitter. */
+		.overflow = "drop-head",
+	};
+	struct bus *bus = subscriber->bus;
+	size_t i;
+
+	bus_confirm_select(bus);
+	bus_exchange_declare(bus, EXCHANGE_ANNOUNCE, "topic", false, true);
+	bus_exchange_declare(bus, EXCHANGE_WILL, "topic", false, true);
+	bus_exchange_declare(bus, EXCHANGE_ROLLCALL, "fanout", false, true);
+	if (subscriber->recreate)
+		bus_queue_delete(bus, queue->name, true);
+	subscriber->recreate = false;
+	bus_queue_declare(bus, queue->name, false, &arguments);
+	for (i = 0; i < sizeof binding_keys / sizeof *binding_keys; i++)
+		bus_queue_bind(bus, queue->name, EXCHANGE_ANNOUNCE, binding_keys[i]);
+	bus_queue_bind(bus, queue->name, EXCHANGE_ROLLCALL, "");
+	bus_qos(bus, SUBSCRIBER_PREFETCH);
+	/*
+	 * After a cut cable the broker takes our old connection for alive until its heartbeat gives up, and would go on sending half of the messages
+	 * there. A higher priority than all before makes it send them here.
+	 */
+	bus_consume(bus, queue->name, false, false, ++subscriber->priority);
+}
+
+static void subscriber_up(void *arg)
+{
+	struct subscriber *subscriber = arg;
+
+	subscriber_set_state(subscriber, SUBSCRIBER_DECLARING);
+	subscriber_declare(subscriber);
+}
+
+static void subscriber_done(void *arg, enum bus_request request, uint32_t count)
+{
+	struct subscriber *subscriber = arg;
+	char where[128];
+
+	if (request == BUS_REQUEST_QUEUE_DECLARE)
+		subscriber->queue_depth = count;
+	if (request != BUS_REQUEST_CONSUME)
+		return;
+	subscriber_set_state(subscriber, SUBSCRIBER_CONSUMING);
+	subscriber->connects++;
+	subscriber->trouble[0] = '\0';
+	log_info("connected broker=%s queue=%s depth=%" PRIu32,
+	         busconf_endpoint_text(&subscriber->conf->bus.endpoints[subscriber->endpoint], where, sizeof where),
+	         subscriber->conf->queue.name, subscriber->queue_depth);
+	subscriber_rollcall(subscriber, subscriber->now_ms);
+}
+
+static void subscriber_note_trouble(struct subscriber *subscriber, const char *text)
+{
+	/* The same again and again is one line a minute. */
+	if (strcmp(text, subscriber->trouble) == 0 && subscriber->now_ms < subscriber->trouble_ms + SAME_FAILURE_MS) {
+		log_debug("%s", text);
+		return;
+	}
+	snprintf(subscriber->trouble, sizeof subscriber->trouble, "%s", text);
+	subscriber->trouble_ms = subscriber->now_ms;
+	log_warnx("%s; names stay as they are, and it is tried again", text);
+}
+
+static uint32_t subscriber_jitter(void)
+{
+	struct ident random;
+	uint32_t jitter = 0;
+
+	if (ident_random(&random) == 0)
+		memcpy(&jitter, random.bytes, sizeof jitter);
+	return jitter;
+}
+
+static void subscriber_down(void *arg, const struct bus_failure *failure)
+{
+	struct subscriber *subscriber = arg;
+	enum subscriber_state before = subscriber->state;
+
+	registry_disconnected(subscriber->registry, subscriber->now_ms);
+	replies_clear(subscriber->replies);
+	subscriber->last_tag = 0;
+	subscriber->nbatches = 0;
+	subscriber->awaiting_marker = false;
+	subscriber_set_state(subscriber, SUBSCRIBER_WAITING);
+	if (failure->kind == BUS_FAILED_CHANNEL && failure->code == 406 && failure->request == BUS_REQUEST_QUEUE_DECLARE) {
+		log_info("queue=%s has other arguments than configured: it is deleted, if unused, and made anew", subscriber->conf->queue.name);
+		subscriber->recreate = true;
+	} else {
+		subscriber_note_trouble(subscriber, failure->text);
+	}
+	/* What worked until now is tried again at once, at the same place; else the next one is. */
+	if (before == SUBSCRIBER_CONSUMING)
+		backoff_reset(&subscriber->backoff);
+	else
+		subscriber->endpoint = (subscriber->endpoint + 1) % subscriber->conf->bus.nendpoints;
+	subscriber->due_ms = subscriber->now_ms + backoff_next(&subscriber->backoff, subscriber_jitter());
+}
+
+static void subscriber_confirm(void *arg, uint64_t sequence, enum bus_confirm result)
+{
+	struct subscriber *subscriber = arg;
+
+	(void)sequence;
+	/* Answers to emitters are not mandatory and never come back: this is the roll call. */
+	if (result == BUS_RETURNED)
+		bus_fail(subscriber->bus, "the roll call reached no queue, not even our own: its bindings are gone");
+}
+
+static void subscriber_cancelled(void *arg)
+{
+	struct subscriber *subscriber = arg;
+
+	bus_fail(subscriber->bus, "the broker cancelled our consumer: was the queue deleted?");
+}
+
+static void subscriber_blocked(void *arg, bool blocked, const char *reason)
+{
+	struct subscriber *subscriber = arg;
+	char text[LOG_SAFE_MAX];
+
+	(void)subscriber;
+	if (blocked)
+		log_warnx("the broker is in alarm and takes no messages: reason=\"%s\"", log_phrase(text, sizeof text, reason, strlen(reason)));
+	else
+		log_info("the broker's alarm is over");
+}
+
+static const struct bus_callbacks subscriber_callbacks = {
+	.up = subscriber_up,
+	.down = subscriber_down,
+	.done = subscriber_done,
+	.delivery = subscriber_delivery,
+	.confirm = subscriber_confirm,
+	.cancelled = subscriber_cancelled,
+	.blocked = subscriber_blocked,
+};
+
+static void subscriber_connect(struct subscriber *subscriber)
+{
+	const struct busconf *conf = &subscriber->conf->bus;
+
+	subscriber->options = (struct bus_options){
+		.client_name = subscriber->client_name,
+		.heartbeat_s = conf->heartbeat_s,
+		.connect_ms = BUS_CONNECT_MS,
+		.handshake_ms = BUS_HANDSHAKE_MS,
+		.user_timeout_ms = BUS_USER_TIMEOUT_MS,
+		.frame_max = BUS_FRAME_MAX_HOST,
+		.tls = &conf->tls,
+	};
+	if (bus_open(subscriber->bus, &conf->endpoints[subscriber->endpoint], &subscriber->options, subscriber->now_ms) == 0) {
+		subscriber_set_state(subscriber, SUBSCRIBER_CONNECTING);
+		return;
+	}
+	log_warn("cannot start to connect");
+	subscriber->due_ms = subscriber->now_ms + backoff_next(&subscriber->backoff, subscriber_jitter());
+}
+
+/* ---- outside ---- */
+
+static void subscriber_use(struct subscriber *subscriber, const struct conf *conf)
+{
+	subscriber->conf = conf;
+	subscriber->intake.policy = &conf->policy;
+	snprintf(subscriber->client_name, sizeof subscriber->client_name, "callsignd@%s", conf->hostname);
+}
+
+struct subscriber *subscriber_new(const struct conf *conf, struct registry *registry, struct refusals *refusals, int64_t now_ms)
+{
+	struct subscriber *subscriber = calloc(1, sizeof *subscriber);
+
+	if (subscriber == NULL)
+		return NULL;
+	subscriber->registry = registry;
+	subscriber->intake.registry = registry;
+	subscriber->intake.refusals = refusals;
+	subscriber->now_ms = subscriber->since_ms = subscriber->due_ms = now_ms;
+	subscriber->batch_generation = 1;
+	/* Seconds since 2020, so that a restarted daemon has a higher one than its past life. Should the clock go back: see subscriber_declare. */
+	subscriber->priority = (int32_t)(time(NULL) - 1577836800);
+	subscriber_use(subscriber, conf);
+	backoff_init(&subscriber->backoff, SUBSCRIBER_BACKOFF_FIRST_MS, SUBSCRIBER_BACKOFF_MAX_MS);
+	subscriber->replies = replies_new();
+	subscriber->bus = bus_new(&subscriber_callbacks, subscriber);
+	if (subscriber->replies == NULL || subscriber->bus == NULL) {
+		subscriber_free(subscriber);
+		return NULL;
+	}
+	return subscriber;
+}
+
+void subscriber_free(struct subscriber *subscriber)
+{
+	if (subscriber == NULL)
+		return;
+	if (subscriber->bus != NULL)
+		bus_close(subscriber->bus);
+	bus_free(subscriber->bus);
+	replies_free(subscriber->replies);
+	free(subscriber);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool same_endpoint(const struct bus_endpoint *a, const struct bus_endpoint *b)
+{
+	return same_text(a->host, b->host) && a->port == b->port && same_text(a->vhost, b->vhost) && same_text(a->user, b->user) &&
+	       same_text(a->password, b->password) && a->tls == b->tls;
+}
+
+static bool same_connection(const struct conf *a, const struct conf *b)
+{
+	const struct bus_tls *one = &a->bus.tls, *other = &b->bus.tls;
+	size_t i;
+
+	if (a->bus.nendpoints != b->bus.nendpoints || a->bus.heartbeat_s != b->bus.heartbeat_s)
+		return false;
+	for (i = 0; i < a->bus.nendpoints; i++) {
+		if (!same_endpoint(&a->bus.endpoints[i], &b->bus.endpoints[i]))
+			return false;
+	}
+	return same_text(one->ca, other->ca) && same_text(one->cert, other->cert) && same_text(one->key, other->key) &&
+	       same_text(one->server_name, other->server_name) && one->verify == other->verify &&
+	       same_text(a->queue.name, b->queue.name) && same_text(a->queue.type, b->queue.type) &&
+	       a->queue.expires_s == b->queue.expires_s && a->queue.max_length == b->queue.max_length &&
+	       same_text(a->hostname, b->hostname);
+}
+
+void subscriber_configure(struct subscriber *subscriber, const struct conf *conf, int64_t now_ms)
+{
+	bool same = same_connection(subscriber->conf, conf);
+
+	subscriber->now_ms = now_ms;
+	subscriber_use(subscriber, conf);
+	if (same)
+		return;
+	log_info("the bus is configured otherwise: connecting anew");
+	bus_close(subscriber->bus);
+	registry_disconnected(subscriber->registry, now_ms);
+	replies_clear(subscriber->replies);
+	subscriber->last_tag = 0;
+	subscriber->nbatches = 0;
+	subscriber->awaiting_marker = false;
+	subscriber->endpoint = 0;
+	backoff_reset(&subscriber->backoff);
+	subscriber_set_state(subscriber, SUBSCRIBER_WAITING);
+	subscriber->due_ms = now_ms;
+}
+
+int subscriber_fd(const struct subscriber *subscriber)
+{
+	return bus_fd(subscriber->bus);
+}
+
+int64_t subscriber_deadline_ms(const struct subscriber *subscriber)
+{
+	int64_t due = bus_deadline_ms(subscriber->bus);
+
+	if ((subscriber->state == SUBSCRIBER_WAITING || subscriber->awaiting_marker) && subscriber->due_ms < due)
+		return subscriber->due_ms;
+	return due;
+}
+
+bool subscriber_step(struct subscriber *subscriber, int64_t now_ms)
+{
+	bool more;
+
+	subscriber->now_ms = now_ms;
+	if (subscriber->state == SUBSCRIBER_WAITING) {
+		if (now_ms >= subscriber->due_ms)
+			subscriber_connect(subscriber);
+		return false;
+	}
+	more = bus_step(subscriber->bus, now_ms, STEP_FRAMES);
+	if (subscriber->awaiting_marker && now_ms >= subscriber->due_ms && !bus_is_blocked(subscriber->bus))
+		bus_fail(subscriber->bus, "our own roll call did not come back");
+	return more;
+}
+
+void subscriber_status(const struct subscriber *subscriber, struct subscriber_status *out)
+{
+	memset(out, 0, sizeof *out);
+	out->state = subscriber->state;
+	busconf_endpoint_text(&subscriber->conf->bus.endpoints[subscriber->endpoint], out->endpoint, sizeof out->endpoint);
+	memcpy(out->trouble, subscriber->trouble, sizeof out->trouble);
+	out->blocked = bus_is_blocked(subscriber->bus);
+	out->since_ms = subscriber->since_ms;
+	out->connects = subscriber->connects;
+	out->deliveries = subscriber->deliveries;
+	out->acked = subscriber->acked;
+	memcpy(out->by_op, subscriber->by_op, sizeof out->by_op);
+	out->queue_depth = subscriber->queue_depth;
+}

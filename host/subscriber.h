@@ -1,0 +1,68 @@
+#ifndef CALLSIGN_SUBSCRIBER_H
+#define CALLSIGN_SUBSCRIBER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conf.h"
+#include "refusals.h"
+#include "registry.h"
+
+/*
+ * The host's side of the bus: connects and comes back, declares exchanges and queue, sends the roll call, takes each delivery through decoding,
+ * the broker's properties and the policy into the registry, acks what is stored and answers those who wait for what is served.
+ *
+ *   state       event                                       next
+ *   waiting     the delay is over                           connecting (the next URL)
+ *   connecting  logged in                                   declaring: exchanges, queue, bindings, consumer, in one go
+ *   declaring   consuming                                   consuming: registry_connected(), roll call
+ *   declaring   queue has other arguments (406)             waiting, at once; then the queue is deleted if unused, and declared anew
+ *   consuming   own roll call comes back                    consuming: registry_marker()
+ *   any         down, cancelled, no marker, not confirmed   waiting: registry_disconnected()
+ */
+struct subscriber;
+
+#define SUBSCRIBER_PREFETCH 4096
+#define SUBSCRIBER_MARKER_MS 30000 /* without any delivery, until the roll call is given up */
+#define SUBSCRIBER_BACKOFF_FIRST_MS 50
+#define SUBSCRIBER_BACKOFF_MAX_MS 2000
+#define SUBSCRIBER_SPREAD_MIN_MS 500
+
+enum subscriber_state { SUBSCRIBER_WAITING, SUBSCRIBER_CONNECTING, SUBSCRIBER_DECLARING, SUBSCRIBER_CONSUMING };
+
+/* NULL with errno. conf is borrowed until subscriber_configure() gives another. */
+struct subscriber *subscriber_new(const struct conf *conf, struct registry *registry, struct refusals *refusals, int64_t now_ms);
+void subscriber_free(struct subscriber *subscriber); /* says goodbye to the broker; what was not acked comes again */
+
+/* After a reload: connects anew if the bus or the queue are configured otherwise. */
+void subscriber_configure(struct subscriber *subscriber, const struct conf *conf, int64_t now_ms);
+
+/* The descriptor to poll for reading, or -1; the next deadline; work when either fires. Step returns true if it stopped before everything was
+ * read: call again without waiting. */
+int subscriber_fd(const struct subscriber *subscriber);
+int64_t subscriber_deadline_ms(const struct subscriber *subscriber);
+bool subscriber_step(struct subscriber *subscriber, int64_t now_ms);
+
+/* Whether deliveries were taken since the last call; they belong to the batch with this generation. */
+bool subscriber_end_batch(struct subscriber *subscriber, uint64_t generation);
+
+/* Ack all batches up to stored; answer those who wait for one up to served. */
+void subscriber_settle(struct subscriber *subscriber, uint64_t stored, uint64_t served, int64_t now_ms);
+
+/* Ask everyone to announce again, as after a reconnect. false if there is no connection. */
+bool subscriber_rollcall(struct subscriber *subscriber, int64_t now_ms);
+
+struct subscriber_status {
+	enum subscriber_state state;
+	char endpoint[128];   /* without password */
+	char trouble[BUS_FAILURE_TEXT]; /* the last failure while not consuming, else "" */
+	bool blocked;
+	int64_t since_ms;     /* in this state */
+	uint64_t connects, deliveries, acked;
+	uint64_t by_op[ANNOUNCEMENT_REFUSED + 1];
+	uint32_t queue_depth; /* when the queue was declared */
+};
+
+void subscriber_status(const struct subscriber *subscriber, struct subscriber_status *out);
+
+#endif
