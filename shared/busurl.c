@@ -179,12 +179,11 @@ static int parse_port(struct part port, struct bus_endpoint *out, char error[BUS
 {
 	unsigned value = 0;
 
-	if (part_length(port) == 0 || part_length(port) > 5)
-		return refuse(error, "the port is not 1 to 65535");
 	for (const char *c = port.begin; c < port.end; c++) {
 		if (*c < '0' || *c > '9')
 			return refuse(error, "the port is not a number (is the '@' before the host missing?)");
-		value = value * 10 + (unsigned)(*c - '0');
+		if (value <= UINT16_MAX)
+			value = value * 10 + (unsigned)(*c - '0');
 	}
 	if (value == 0 || value > UINT16_MAX)
 		return refuse(error, "the port is not 1 to 65535");
