@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "changelog.h"
 
 #include <inttypes.h>

@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "ended.h"
 
 #include <stdlib.h>

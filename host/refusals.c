@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "refusals.h"
 
 #include <inttypes.h>

@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "registry.h"
 
 #include <stdlib.h>

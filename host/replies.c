@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "replies.h"
 
 #include <stdlib.h>

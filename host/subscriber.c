@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "subscriber.h"
 
 #include <inttypes.h>

@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "bus.h"
 
 #include <errno.h>

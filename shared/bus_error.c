@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "bus_error.h"
 
 #include <stdio.h>

@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include <amqp_tcp_socket.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "bus_tls.h"
 
 #ifdef WITH_TLS

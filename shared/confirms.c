@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "confirms.h"
 
 #include <stdlib.h>

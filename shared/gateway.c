@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "gateway.h"
 
 #include <arpa/inet.h>
