@@ -97,13 +97,18 @@ lab_docker() {
 }
 
 # lab_spawn PART COMMAND…: start it in the lab's background. Its output goes to log/PART, its pid (as the lab counts) to pid/PART.
-# setsid does not fork here (it leads no process group), so that pid is COMMAND's.
+# setsid does not fork here (it leads no process group), so that pid is COMMAND's. No descriptor of the caller stays open in it:
+# bats waits for the end of all that hold its own.
 lab_spawn() {
     local part=$1
     shift
     # shellcheck disable=SC2016 # for the inner shell
     lab_in bash -c '
         part=$1 lab=$2; shift 2
+        for fd in /proc/$$/fd/*; do
+            fd=${fd##*/}
+            ((fd <= 2)) || eval "exec $fd>&-"
+        done
         setsid "$@" </dev/null >>"$lab/log/$part" 2>&1 &
         printf "%s\n" $! >"$lab/pid/$part"' - "$part" "$LAB" "$@"
 }

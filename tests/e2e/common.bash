@@ -1,0 +1,170 @@
+# What the end-to-end suites share: `load common`. They run on the lab that setup_suite.bash started.
+# shellcheck shell=bash
+
+# shellcheck source=tests/lib/lab.bash
+source "$BATS_TEST_DIRNAME/../lib/lab.bash"
+bats_require_minimum_version 1.5.0
+
+HOSTS=$LAB/run/callsign/hosts # as seen from outside the lab
+
+# Every test begins and ends with no container, with all parts running, and with no name but the host's own.
+setup() {
+    log_mark
+}
+
+teardown() {
+    [[ -n ${BATS_TEST_COMPLETED-} ]] || show_logs
+    remove_containers
+    lab_start "${LAB_PARTS[@]}"
+    poll_until 10000 no_names
+}
+
+show_logs() {
+    local part id
+    for part in callsignd dnsmasq; do
+        printf -- '---- %s:\n' "$part"
+        tail -n 15 "$LAB/log/$part" || true
+    done
+    printf -- '---- hosts file:\n'
+    cat "$HOSTS" || true
+    for id in $(lab_docker ps --all --quiet); do
+        printf -- '---- container %s:\n' "$(lab_docker inspect --format '{{.Name}} {{.State.Status}} {{.State.ExitCode}}' "$id")"
+        lab_docker logs "$id" 2>&1 | tail -n 15
+    done
+}
+
+remove_containers() {
+    local ids
+    mapfile -t ids < <(lab_docker ps --all --quiet)
+    ((${#ids[@]} == 0)) || lab_docker rm --force "${ids[@]}" >/dev/null
+}
+
+# The hosts file without comments and without the serial: what is served, one line a record.
+records() {
+    sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' -e '/serial\.callsign\./d' "$HOSTS"
+}
+
+no_names() {
+    [[ -z $(records) ]]
+}
+
+# ---- containers ----
+
+# start HOSTNAME [DOCKER OPTION…] [-- COMMAND…]: a container of that name too; by default it sleeps.
+start() {
+    local name=$1 options=()
+    shift
+    while (($# > 0)) && [[ $1 != -- ]]; do
+        options+=("$1")
+        shift
+    done
+    [[ ${1-} != -- ]] || shift
+    (($# > 0)) || set -- sleep 1000
+    lab_docker run --detach --hostname "$name" --name "$name" "${options[@]}" lab:1 "$@" >/dev/null
+}
+
+# address CONTAINER: its IPv4 address.
+address() {
+    lab_docker inspect --format '{{.NetworkSettings.Networks.bridge.IPAddress}}' "$1"
+}
+
+address6() {
+    lab_docker inspect --format '{{.NetworkSettings.Networks.bridge.GlobalIPv6Address}}' "$1"
+}
+
+# The container's first process, as the lab counts.
+container_pid() {
+    lab_docker inspect --format '{{.State.Pid}}' "$1"
+}
+
+# exit_status CONTAINER: wait for its end and print it.
+exit_status() {
+    timeout 30 env DOCKER_CONFIG="$LAB/docker-client" docker -H "unix://$LAB/run/docker.sock" wait "$1"
+}
+
+# wait_output CONTAINER PATTERN [TIMEOUT_MS]: until its log has a line that matches (grep -E).
+wait_output() {
+    poll_until "${3-10000}" output_has "$1" "$2" || {
+        printf 'container %s never said: %s\n' "$1" "$2"
+        return 1
+    }
+}
+
+output_has() {
+    lab_docker logs "$1" 2>&1 | grep -qE -- "$2"
+}
+
+output_count() {
+    lab_docker logs "$1" 2>&1 | grep -cE -- "$2" || true
+}
+
+# ---- names ----
+
+# resolve NAME [TYPE]: the answers, sorted.
+resolve() {
+    lab_in dig +short +time=2 +tries=2 "@$LAB_ADDRESS" "$1" "${2-A}" | sort
+}
+
+# wait_resolves NAME ADDRESS [TIMEOUT_MS]
+wait_resolves() {
+    lab_in dnswatch -t "${3-10000}" present "$1" "$2" >/dev/null || {
+        printf '%s does not resolve to %s but to: %s\n' "$1" "$2" "$(resolve "$1" | tr '\n' ' ')"
+        return 1
+    }
+}
+
+# resolves_to NAME ADDRESS…: whether these are its addresses, all of them, in sorted order.
+resolves_to() {
+    local name=$1
+    shift
+    [[ $(resolve "$name") == "$(printf '%s\n' "$@")" ]]
+}
+
+# wait_up CONTAINER: until its name resolves to its address.
+wait_up() {
+    wait_resolves "$1.docker" "$(address "$1")"
+}
+
+# wait_gone NAME [TIMEOUT_MS]
+wait_gone() {
+    lab_in dnswatch -t "${2-10000}" absent "$1" >/dev/null || {
+        printf '%s still resolves to: %s\n' "$1" "$(resolve "$1" | tr '\n' ' ')"
+        return 1
+    }
+}
+
+# ---- what the daemon says ----
+
+log_mark() {
+    LOG_MARK=$(($(stat -c %s "$LAB/log/callsignd") + 1))
+}
+
+# log_count PATTERN: lines of callsignd's since the mark that match (grep -E).
+log_count() {
+    tail -c "+$LOG_MARK" "$LAB/log/callsignd" | grep -cE -- "$1" || true
+}
+
+log_has() {
+    (($(log_count "$1") > 0))
+}
+
+wait_log() {
+    poll_until "${2-10000}" log_has "$1" || {
+        printf 'callsignd never logged: %s\n' "$1"
+        return 1
+    }
+}
+
+# ---- the broker ----
+
+# amqp USER VERB…: see tests/lib/amqp.py.
+amqp() {
+    local user=$1
+    shift
+    lab_in /usr/bin/python3 "$TESTS_DIR/lib/amqp.py" --user "$user" --password-file "$LAB/secret/$user" "$@"
+}
+
+# figure TEXT…: a line for the reader of the test run, passed or not.
+figure() {
+    printf '# %s\n' "$*" >&3
+}

@@ -1,0 +1,16 @@
+# One lab for all suites of a bats run. With CALLSIGN_KEEP_LAB=1 it stays, for a look around afterwards.
+# shellcheck shell=bash
+
+export CALLSIGN_LAB=${CALLSIGN_LAB:-${TMPDIR:-/tmp}/callsign-test-$EUID}
+
+setup_suite() {
+    # shellcheck source=tests/lib/lab.bash
+    source "$BATS_TEST_DIRNAME/../lib/lab.bash"
+    lab_up
+}
+
+teardown_suite() {
+    # shellcheck source=tests/lib/lab.bash
+    source "$BATS_TEST_DIRNAME/../lib/lab.bash"
+    [[ ${CALLSIGN_KEEP_LAB-} == 1 ]] || lab_down
+}
