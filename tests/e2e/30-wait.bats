@@ -20,20 +20,20 @@ load common
     lab_stop callsignd
     start web --entrypoint callsign-emit -- --wait=1 -- echo started
     [[ $(exit_status web) == 75 ]]
-    ! output_has web '^started'
+    not output_has web '^started'
 }
 
 @test "no broker: exit status 75, COMMAND not started" {
     start web --entrypoint callsign-emit --env CALLSIGN_URLS=amqp://emit@198.18.0.1:5999/callsign -- --wait=1 -- echo started
     [[ $(exit_status web) == 75 ]]
-    ! output_has web '^started'
+    not output_has web '^started'
 }
 
 @test "a host that comes while waiting is in time" {
     lab_stop callsignd
     start web --entrypoint callsign-emit -- --wait=20 -- sh -c 'echo started; sleep 1000'
     poll_until 5000 connected_from "$(address web)"
-    ! output_has web '^started'
+    not output_has web '^started'
     lab_start callsignd
     wait_output web '^started' 15000
     [[ $(resolve web.docker) == "$(address web)" ]]
@@ -44,12 +44,12 @@ load common
     start web --entrypoint callsign-emit -- --wait=60 -- echo started
     lab_docker stop --time 10 web
     [[ $(exit_status web) != 137 ]]
-    ! output_has web '^started'
+    not output_has web '^started'
 }
 
 @test "a name that the host refuses: 75, and the reason is told" {
     start localhost.localdomain --entrypoint callsign-emit --env CALLSIGN_NAME=serial.callsign -- --wait=2 -- echo started
     [[ $(exit_status localhost.localdomain) == 75 ]]
-    ! output_has localhost.localdomain '^started'
+    not output_has localhost.localdomain '^started'
     output_has localhost.localdomain 'refused'
 }

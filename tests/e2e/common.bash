@@ -7,6 +7,13 @@ bats_require_minimum_version 1.5.0
 
 HOSTS=$LAB/run/callsign/hosts # as seen from outside the lab
 
+# not COMMAND…: succeeds if COMMAND fails. (A plain `!` never fails a bats test, except as its last line.)
+not() {
+    if "$@"; then
+        return 1
+    fi
+}
+
 # Every test begins and ends with no container, with all parts running, and with no name but the host's own.
 setup() {
     log_mark
@@ -162,6 +169,21 @@ amqp() {
     local user=$1
     shift
     lab_in /usr/bin/python3 "$TESTS_DIR/lib/amqp.py" --user "$user" --password-file "$LAB/secret/$user" "$@"
+}
+
+# A new instance for an announcement: a UUIDv7 without dashes (RFC 9562, 5.7).
+new_instance() {
+    printf '%012x7%03x8%03x%06x%06x\n' "$(now_ms)" $((RANDOM & 0xfff)) $((RANDOM & 0xfff)) $((RANDOM << 8 | RANDOM & 0xff)) \
+        $((RANDOM << 8 | RANDOM & 0xff))
+}
+
+# up_body NAME ADDRESS INSTANCE [MORE-JSON]: an announcement without session, as --once makes it.
+up_body() {
+    printf '{"v":1,"op":"up","name":"%s","instance":"%s","seq":1,"addresses":["%s"],"lease":60%s}' "$1" "$3" "$2" "${4-}"
+}
+
+down_body() {
+    printf '{"v":1,"op":"down","name":"%s","instance":"%s","seq":2}' "$1" "$2"
 }
 
 # figure TEXT…: a line for the reader of the test run, passed or not.

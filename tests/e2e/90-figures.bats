@@ -1,0 +1,78 @@
+#!/usr/bin/env bats
+# How fast it is, as figures for the reader: nothing here fails because a machine is slow.
+
+load common
+
+ROUNDS=20
+
+# Milliseconds, with fractions, between Docker's timestamp of FIELD and a moment in ns since 1970. Negative: before it.
+since() {
+    local stamp
+    stamp=$(lab_docker inspect --format "{{.State.$2}}" "$1")
+    awk -v at="$3" -v stamp="$(date --date "$stamp" +%s%N)" 'BEGIN { printf "%.2f\n", (at - stamp) / 1e6 }'
+}
+
+# summary LABEL < numbers
+summary() {
+    figure "$(sort -n | awk -v label="$1" '{ v[NR] = $1 }
+        END { printf "%s: median %.1f ms, lowest %.1f, highest %.1f (%d times)", label, (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2,
+            v[1], v[NR], NR }')"
+}
+
+# watch present|absent NAME: in the background, until `seen`, which leaves the moment in SEEN_AT.
+watch() {
+    lab_in dnswatch -t 10000 "$1" "$2" >"$BATS_TEST_TMPDIR/at" 3>&- &
+    WATCHER=$!
+}
+
+seen() {
+    wait "$WATCHER"
+    SEEN_AT=$(<"$BATS_TEST_TMPDIR/at")
+}
+
+@test "figure: from State.StartedAt to the name resolving" {
+    local i
+    for ((i = 1; i <= ROUNDS; i++)); do
+        watch present "fast$i.docker"
+        start "fast$i"
+        seen
+        since "fast$i" StartedAt "$SEEN_AT"
+    done >"$BATS_TEST_TMPDIR/list"
+    [[ $(wc -l <"$BATS_TEST_TMPDIR/list") == "$ROUNDS" ]]
+    summary "container start to name resolving" <"$BATS_TEST_TMPDIR/list"
+}
+
+# ended COMMAND…: what ends a container (its name is appended); print the time from State.FinishedAt to the name's absence.
+ended() {
+    local i
+    for ((i = 1; i <= ROUNDS; i++)); do
+        start "end$i"
+        wait_up "end$i" >&2
+        watch absent "end$i.docker"
+        "$@" "end$i" >/dev/null
+        exit_status "end$i" >/dev/null
+        seen
+        since "end$i" FinishedAt "$SEEN_AT"
+        lab_docker rm "end$i" >/dev/null
+    done >"$BATS_TEST_TMPDIR/list"
+    [[ $(wc -l <"$BATS_TEST_TMPDIR/list") == "$ROUNDS" ]]
+}
+
+kill_9() {
+    lab_in kill -9 "$(container_pid "$1")"
+}
+
+@test "figure: docker kill, from State.FinishedAt to the name being gone" {
+    ended lab_docker kill
+    summary "docker kill to name gone, from State.FinishedAt" <"$BATS_TEST_TMPDIR/list"
+}
+
+@test "figure: kill -9, from State.FinishedAt to the name being gone" {
+    ended kill_9
+    summary "kill -9 to name gone, from State.FinishedAt" <"$BATS_TEST_TMPDIR/list"
+}
+
+@test "figure: docker stop, from State.FinishedAt to the name being gone" {
+    ended lab_docker stop
+    summary "docker stop to name gone, from State.FinishedAt" <"$BATS_TEST_TMPDIR/list"
+}
