@@ -62,14 +62,15 @@ part_broker_wait() {
 # ---- dockerd ----
 
 part_dockerd_start() {
-    printf '{}\n' >"$LAB/etc/docker/daemon.json"
+    # The sample that a host would use, with the lab's address.
+    sed "s/172\.17\.0\.1/$LAB_ADDRESS/" "$TOP_DIR/etc/docker/daemon.json" >"$LAB/etc/docker/daemon.json"
     rm -f "$LAB/run/docker.pid" # left by a kill -9, it keeps the next one from starting
     local ipv6=()
     # IPv6 may be off in a machine's kernel; the tests that need it say so.
     [[ ! -d /proc/sys/net/ipv6 ]] || ipv6=(--ipv6 --fixed-cidr-v6 "$LAB_PREFIX6")
     # cgroupfs: systemd, which Debian's default asks for cgroups, knows nothing of this namespace.
     lab_spawn dockerd dockerd --config-file /etc/docker/daemon.json --data-root "$LAB/docker" --exec-root /run/docker \
-        -H unix:///run/docker.sock --pidfile /run/docker.pid --bip "$LAB_ADDRESS/16" --dns "$LAB_ADDRESS" "${ipv6[@]}" \
+        -H unix:///run/docker.sock --pidfile /run/docker.pid --bip "$LAB_ADDRESS/16" "${ipv6[@]}" \
         --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$(lab_cgroup)"
 }
 
@@ -107,13 +108,7 @@ server=127.0.0.9
 pid-file=/run/dnsmasq/dnsmasq.pid
 conf-dir=/etc/dnsmasq.d
 CONF
-    cat >"$LAB/etc/dnsmasq.d/callsign" <<CONF
-addn-hosts=/run/callsign/hosts
-local=/docker/
-interface=docker0
-except-interface=lo
-bind-dynamic
-CONF
+    sed 's/17\.172\.in-addr/18.198.in-addr/' "$TOP_DIR/etc/dnsmasq.d/callsign" >"$LAB/etc/dnsmasq.d/callsign"
 }
 
 part_dnsmasq_start() {
