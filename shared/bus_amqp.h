@@ -87,6 +87,10 @@ void bus_break(struct bus *bus, enum bus_failure_kind kind, uint16_t code, enum 
 
 void bus_channel_open(struct bus *bus);
 
+/* basic.deliver or basic.return: a message begins. Then each of its header and body frames; the last one hands it on. */
+void bus_content_begin(struct bus *bus, const amqp_method_t *method);
+void bus_content_frame(struct bus *bus, const amqp_frame_t *frame);
+
 /* The oldest request is answered: which it was, or BUS_REQUEST_NONE if none was due. */
 enum bus_request bus_request_pop(struct bus *bus);
 
