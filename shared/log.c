@@ -158,12 +158,16 @@ LOG_FUNCTION(log_warnx, LOG_LEVEL_WARNING, false)
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO, false)
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, false)
 
-/* One byte as it may stand in a line and on a terminal, into out (4 bytes, not terminated). Returns its length. */
-static size_t escape_byte(unsigned char byte, char out[4])
+/*
+ * One byte as it may stand in a line and on a terminal, into out (4 bytes, not terminated); besides letters and the like, those in
+ * allowed stay. Returns its length.
+ */
+static size_t escape_byte(unsigned char byte, const char *allowed, char out[4])
 {
 	static const char digits[] = "0123456789abcdef";
+	bool printable = byte > 0x20 && byte < 0x7f && byte != '"' && byte != '\'' && byte != '\\';
 
-	if (byte > 0x20 && byte < 0x7f && byte != '"' && byte != '\'' && byte != '\\') {
+	if (printable || (byte != '\0' && strchr(allowed, byte) != NULL)) {
 		out[0] = (char)byte;
 		return 1;
 	}
@@ -174,7 +178,7 @@ static size_t escape_byte(unsigned char byte, char out[4])
 	return 4;
 }
 
-const char *log_safe(char *out, size_t size, const void *text, size_t length)
+static const char *escape(char *out, size_t size, const void *text, size_t length, const char *allowed)
 {
 	const unsigned char *bytes = text;
 	size_t used = 0, cut = 0; /* cut: the last place where "..." would still fit */
@@ -183,7 +187,7 @@ const char *log_safe(char *out, size_t size, const void *text, size_t length)
 		return out;
 	for (size_t i = 0; i < length; i++) {
 		char escaped[4];
-		size_t n = escape_byte(bytes[i], escaped);
+		size_t n = escape_byte(bytes[i], allowed, escaped);
 
 		if (n > size - 1 - used) {
 			size_t dots = size - 1 < 3 ? size - 1 : 3;
@@ -199,4 +203,14 @@ const char *log_safe(char *out, size_t size, const void *text, size_t length)
 	}
 	out[used] = '\0';
 	return out;
+}
+
+const char *log_safe(char *out, size_t size, const void *text, size_t length)
+{
+	return escape(out, size, text, length, "");
+}
+
+const char *log_phrase(char *out, size_t size, const void *text, size_t length)
+{
+	return escape(out, size, text, length, " \"'");
 }
