@@ -43,6 +43,9 @@ struct registry {
 	int64_t progress_ms;    /* the marker, or the last confirmation since */
 	int64_t synced_ms;
 	int64_t check_ms;       /* no lease or grace ends before that */
+	int64_t doubt_ms;       /* no lease has less than a quarter left before that */
+	bool blocked;
+	int64_t blocked_ms;     /* since when */
 };
 
 const char *registry_verdict_text(enum registry_verdict verdict)
@@ -73,7 +76,7 @@ struct registry *registry_new(const struct registry_options *options, const stru
 	registry->starting = true;
 	registry->offline_ms = now_ms;
 	registry->synced_ms = -1;
-	registry->check_ms = CLOCK_NEVER;
+	registry->check_ms = registry->doubt_ms = CLOCK_NEVER;
 	return registry;
 }
 
@@ -254,11 +257,23 @@ static void registry_check_at(struct registry *registry, int64_t due_ms)
 		registry->check_ms = due_ms;
 }
 
+static int64_t node_doubt_ms(const struct node *node)
+{
+	return node->fact.has_session ? node->fact.expires_ms - (int64_t)node->fact.lease_s * 250 : CLOCK_NEVER;
+}
+
+static void registry_doubt_at(struct registry *registry, int64_t due_ms)
+{
+	if (due_ms < registry->doubt_ms)
+		registry->doubt_ms = due_ms;
+}
+
 static void node_set_lease(struct registry *registry, struct node *node, uint32_t lease_s, int64_t now_ms)
 {
 	node->fact.lease_s = lease_s > registry->options.max_lease_s ? registry->options.max_lease_s : lease_s;
 	node->fact.expires_ms = now_ms + (int64_t)node->fact.lease_s * 1000;
 	registry_check_at(registry, node->fact.expires_ms);
+	registry_doubt_at(registry, node_doubt_ms(node));
 }
 
 /* ---- the graveyard: lost within the last two seconds ---- */
@@ -360,19 +375,35 @@ static void node_confirm(struct registry *registry, struct node *node, bool is_n
 	node->extended = false;
 }
 
-void registry_connected(struct registry *registry, int64_t now_ms)
+/* Nobody could renew for that long. Once for each confirmation: a connection that comes and goes must not keep the dead for ever. */
+static void registry_extend_leases(struct registry *registry, int64_t away_ms)
 {
-	int64_t away_ms = now_ms - registry->offline_ms;
 	struct node *node, *next;
 
-	if (registry->resync == REGISTRY_OFFLINE) {
-		HASH_ITER(hh, registry->nodes, node, next) {
-			/* Once for each confirmation: a connection that comes and goes must not keep the dead for ever. */
-			if (!node->extended && node->fact.expires_ms != CLOCK_NEVER)
-				node->fact.expires_ms += away_ms;
-			node->extended = true;
-		}
+	HASH_ITER(hh, registry->nodes, node, next) {
+		if (!node->extended)
+			node->fact.expires_ms += away_ms;
+		node->extended = true;
 	}
+}
+
+void registry_blocked(struct registry *registry, bool blocked, int64_t now_ms)
+{
+	if (blocked == registry->blocked)
+		return;
+	registry->blocked = blocked;
+	if (blocked)
+		registry->blocked_ms = now_ms;
+	else if (registry->resync != REGISTRY_OFFLINE)
+		registry_extend_leases(registry, now_ms - registry->blocked_ms);
+	/* Look at all of them anew. */
+	registry->check_ms = registry->doubt_ms = now_ms;
+}
+
+void registry_connected(struct registry *registry, int64_t now_ms)
+{
+	if (registry->resync == REGISTRY_OFFLINE)
+		registry_extend_leases(registry, now_ms - registry->offline_ms);
 	resync_begin(registry, now_ms);
 }
 
@@ -393,7 +424,9 @@ void registry_disconnected(struct registry *registry, int64_t now_ms)
 	if (registry->resync == REGISTRY_OFFLINE)
 		return;
 	registry->resync = REGISTRY_OFFLINE;
-	registry->offline_ms = now_ms;
+	/* An alarm that was on stands for the whole time since it began. */
+	registry->offline_ms = registry->blocked ? registry->blocked_ms : now_ms;
+	registry->blocked = false;
 	HASH_ITER(hh, registry->nodes, node, next) {
 		if (node->fact.state == FACT_LOST)
 			node_set_state(registry, node, FACT_UNCONFIRMED);
@@ -591,7 +624,7 @@ enum registry_verdict registry_lost(struct registry *registry, const struct anno
 
 int64_t registry_deadline_ms(const struct registry *registry)
 {
-	int64_t due = registry->check_ms;
+	int64_t due = registry->blocked && registry->lost == 0 ? CLOCK_NEVER : registry->check_ms;
 	int64_t other;
 
 	if (registry->resync == REGISTRY_OFFLINE)
@@ -617,11 +650,12 @@ static void registry_check_leases(struct registry *registry, int64_t now_ms)
 
 	registry->check_ms = CLOCK_NEVER;
 	HASH_ITER(hh, registry->nodes, node, next) {
-		if (node->fact.expires_ms <= now_ms) {
+		if (node->fact.expires_ms <= now_ms && !registry->blocked) {
 			node_remove(registry, node, "lease over", false, now_ms);
 			continue;
 		}
-		registry_check_at(registry, node->fact.expires_ms);
+		if (!registry->blocked)
+			registry_check_at(registry, node->fact.expires_ms);
 		if (node->fact.state != FACT_LOST)
 			continue;
 		if (node->due_ms <= now_ms)
@@ -629,6 +663,27 @@ static void registry_check_leases(struct registry *registry, int64_t now_ms)
 		else
 			registry_check_at(registry, node->due_ms);
 	}
+}
+
+int64_t registry_doubt_ms(const struct registry *registry)
+{
+	return registry->resync != REGISTRY_SYNCED || registry->blocked ? CLOCK_NEVER : registry->doubt_ms;
+}
+
+bool registry_doubts(struct registry *registry, int64_t now_ms)
+{
+	struct node *node, *next;
+	bool doubt;
+
+	if (now_ms < registry_doubt_ms(registry))
+		return false;
+	registry->doubt_ms = CLOCK_NEVER;
+	HASH_ITER(hh, registry->nodes, node, next)
+		registry_doubt_at(registry, node_doubt_ms(node));
+	doubt = registry->doubt_ms <= now_ms;
+	if (registry->doubt_ms < now_ms + REGISTRY_DOUBT_PAUSE_MS && doubt)
+		registry->doubt_ms = now_ms + REGISTRY_DOUBT_PAUSE_MS;
+	return doubt;
 }
 
 void registry_tick(struct registry *registry, int64_t now_ms)

@@ -94,6 +94,21 @@ void registry_connected(struct registry *registry, int64_t now_ms);
 void registry_marker(struct registry *registry, int64_t now_ms);
 void registry_disconnected(struct registry *registry, int64_t now_ms);
 
+/*
+ * The broker takes no messages (an alarm of its memory or disk), so that nobody can renew: leases stand still until it is over. Resyncs and
+ * graces do not: `lost` still comes through.
+ */
+void registry_blocked(struct registry *registry, bool blocked, int64_t now_ms);
+
+/*
+ * Whether there is a session whose lease has less than a quarter left: renewals come each third, so something keeps it from us, and it is
+ * time to find out whether the broker takes messages at all. Ask at registry_doubt_ms() or later (which may be early; CLOCK_NEVER: no need). After
+ * a yes the next one comes no sooner than REGISTRY_DOUBT_PAUSE_MS later.
+ */
+#define REGISTRY_DOUBT_PAUSE_MS 30000
+int64_t registry_doubt_ms(const struct registry *registry);
+bool registry_doubts(struct registry *registry, int64_t now_ms);
+
 /* Drop what is due: leases, graces, a resync that has ended. Call at registry_deadline_ms() or later. */
 int64_t registry_deadline_ms(const struct registry *registry);
 void registry_tick(struct registry *registry, int64_t now_ms);

@@ -339,7 +339,7 @@ static void subscriber_blocked(void *arg, bool blocked, const char *reason)
 	struct subscriber *subscriber = arg;
 	char text[LOG_SAFE_MAX];
 
-	(void)subscriber;
+	registry_blocked(subscriber->registry, blocked, subscriber->now_ms);
 	if (blocked)
 		log_warnx("the broker is in alarm and takes no messages: reason=\"%s\"", log_phrase(text, sizeof text, reason, strlen(reason)));
 	else
@@ -375,6 +375,18 @@ static void subscriber_connect(struct subscriber *subscriber)
 	}
 	log_warn("cannot start to connect");
 	subscriber->due_ms = subscriber->now_ms + backoff_next(&subscriber->backoff, subscriber_jitter());
+}
+
+/*
+ * A broker in alarm reads from nobody who publishes, and tells only those: whoever has published since. So when renewals stay away, publish
+ * something that goes nowhere; if it is the alarm we are told (subscriber_blocked), and leases stand still.
+ */
+static void subscriber_probe(struct subscriber *subscriber)
+{
+	struct bus_properties properties = {.type = ANNOUNCEMENT_TYPE};
+
+	if (bus_publish(subscriber->bus, "", "callsign.probe", false, &properties, "", 0) != 0)
+		log_debug("renewals are late: probing the broker");
 }
 
 /* ---- outside ---- */
@@ -479,7 +491,10 @@ int subscriber_fd(const struct subscriber *subscriber)
 int64_t subscriber_deadline_ms(const struct subscriber *subscriber)
 {
 	int64_t due = bus_deadline_ms(subscriber->bus);
+	int64_t doubt = registry_doubt_ms(subscriber->registry);
 
+	if (subscriber->state == SUBSCRIBER_CONSUMING && doubt < due)
+		due = doubt;
 	if ((subscriber->state == SUBSCRIBER_WAITING || subscriber->awaiting_marker) && subscriber->due_ms < due)
 		return subscriber->due_ms;
 	return due;
@@ -498,6 +513,8 @@ bool subscriber_step(struct subscriber *subscriber, int64_t now_ms)
 	more = bus_step(subscriber->bus, now_ms, STEP_FRAMES);
 	if (subscriber->awaiting_marker && now_ms >= subscriber->due_ms && !bus_is_blocked(subscriber->bus))
 		bus_fail(subscriber->bus, "our own roll call did not come back");
+	if (subscriber->state == SUBSCRIBER_CONSUMING && registry_doubts(subscriber->registry, now_ms))
+		subscriber_probe(subscriber);
 	return more;
 }
 
