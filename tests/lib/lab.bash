@@ -73,8 +73,8 @@ process_start() {
 }
 
 lab_namespace_up() {
-    setsid unshare --mount --uts --ipc --net --pid --propagation private \
-        bash -c '"$@" & exit 0' - "$TESTS_DIR/lib/lab-init" "$LAB" </dev/null >"$LAB/log/init" 2>&1 9>&-
+    setsid unshare --mount --uts --ipc --net --pid --propagation unchanged \
+        bash -c '"$@" & exit 0' - "$TESTS_DIR/lib/lab-init" "$LAB" </dev/null >"$LAB/log/init" 2>&1
     poll_until 5000 test -s "$LAB/init" || {
         cat "$LAB/log/init" >&2
         die "the lab's namespaces could not be made (above: why)"
@@ -87,7 +87,7 @@ lab_namespace_up() {
 lab_in() {
     local pid
     pid=$(lab_init_pid) || die "there is no lab in $LAB: tests/lab up"
-    nsenter --target "$pid" --mount --uts --ipc --net --pid \
+    nsenter --target "$pid" --mount --uts --ipc --net --pid --root \
         env -C "$PWD" PATH="$LAB_PATH" LANG=C.UTF-8 HOME="$LAB" "$@" 9>&-
 }
 
@@ -245,14 +245,16 @@ lab_down() {
     rmdir "$LAB"
 }
 
-# The processes go with process 1, the mounts and links with the namespaces.
+# The processes go with process 1, the mounts and links with the namespaces. Docker's cgroups, empty by then, would stay; where
+# the lab had to mount the cgroups itself they can be seen from inside only.
 lab_end() {
     local pid
     if pid=$(lab_init_pid); then
+        lab_in bash -c "$(declare -f cgroups_remove); kill -KILL -1; cgroups_remove $(lab_cgroup)" || true
         kill -KILL "$pid"
         poll_until 20000 lab_ended || die "process $pid (the lab's first) does not go"
     fi
-    cgroups_remove
+    cgroups_remove "$(lab_cgroup)"
     find "$LAB" -xdev -mindepth 1 -delete
 }
 
@@ -278,14 +280,18 @@ lab_status() {
     return "$status"
 }
 
-# Docker's cgroups outlive their processes, empty. They stand below a parent with the lab's own name, in every hierarchy.
+# Docker's cgroups stand below a parent with the lab's own name, in every hierarchy.
 lab_cgroup() {
     printf 'callsign-lab-%s\n' "$(cksum <<<"$LAB" | cut -d ' ' -f 1)"
 }
 
+# cgroups_remove NAME: wherever that is, with all below; the processes in them are dying.
 cgroups_remove() {
-    local parent
+    local parent end=$((SECONDS + 10))
     while read -r parent; do
-        find "$parent" -depth -type d -exec rmdir {} +
-    done < <(find /sys/fs/cgroup -maxdepth 2 -type d -name "$(lab_cgroup)")
+        until find "$parent" -depth -type d -exec rmdir {} + 2>/dev/null; do
+            ((SECONDS < end)) || break
+            sleep 0.02
+        done
+    done < <(find /sys/fs/cgroup -maxdepth 2 -type d -name "$1" 2>/dev/null)
 }
