@@ -24,6 +24,7 @@ struct node {
 	void *records;      /* one block that holds name, addresses and aliases */
 	bool extended;      /* its lease was lengthened by an outage since it was last confirmed */
 	int64_t due_ms;     /* FACT_LOST: when the grace is over */
+	uint64_t order;     /* of being first heard of: two may share a millisecond */
 	int64_t removed_ms; /* in the graveyard: since when */
 	struct node *prev, *next; /* in the graveyard */
 	UT_hash_handle hh;
@@ -35,6 +36,7 @@ struct registry {
 	struct node *nodes; /* by instance; uthash keeps the order of arrival */
 	struct user *users;
 	struct node *graveyard; /* lost in the last REGISTRY_LOST_RECENTLY_MS, oldest first */
+	uint64_t order;         /* the last one given */
 	size_t unconfirmed, lost;
 	enum registry_resync resync;
 	bool starting;          /* no marker was seen since the daemon started */
@@ -205,6 +207,7 @@ static struct node *node_new(struct registry *registry, struct user *user, const
 	node->fact.user = user->name;
 	node->fact.instance = message->instance;
 	node->fact.since_ms = now_ms;
+	node->order = ++registry->order;
 	HASH_ADD(hh, registry->nodes, fact.instance, sizeof node->fact.instance, node);
 	return node;
 }
@@ -300,12 +303,24 @@ static void graveyard_forget(struct registry *registry, const struct ident *inst
 	}
 }
 
-/* Our own connection has dropped: perhaps theirs did for the same reason, and only ours took longer to notice. */
+static int node_by_order(const struct node *a, const struct node *b)
+{
+	return (a->order > b->order) - (a->order < b->order);
+}
+
+/*
+ * Our own connection has dropped: perhaps theirs did for the same reason, and only ours took longer to notice. They come
+ * back in the order in which they were first heard of, not in that of their wills: a broker that is drained fires those in any order, and
+ * a name must not change hands between users by it.
+ */
 static void graveyard_raise(struct registry *registry, int64_t now_ms)
 {
 	struct node *node, *next;
 
 	graveyard_prune(registry, now_ms);
+	if (registry->graveyard == NULL)
+		return;
+	DL_SORT(registry->graveyard, node_by_order);
 	DL_FOREACH_SAFE(registry->graveyard, node, next) {
 		if (node_find(registry, &node->fact.instance) != NULL) {
 			grave_free(registry, node);
@@ -317,6 +332,7 @@ static void graveyard_raise(struct registry *registry, int64_t now_ms)
 		registry_check_at(registry, node->fact.expires_ms);
 		node_tell(registry, node);
 	}
+	HASH_SRT(hh, registry->nodes, node_by_order);
 }
 
 /* ---- resync ---- */
