@@ -12,6 +12,8 @@
  * Included for safety, though no broker was seen to do it: any mixture of two sessions, not only at the seam (a whole session after its
  * successor), and a lost that is later than everything else.
  */
+#include <config.h>
+
 #include "hostkit.h"
 
 #define ITEMS_MAX 8

@@ -2,6 +2,8 @@
  * The rules for the facts when the host itself comes and goes: restarts, reconnects, resync. One test each; the names say the rule.
  * docs/protocol, "What a host believes".
  */
+#include <config.h>
+
 #include "hostkit.h"
 
 static struct kit kit;

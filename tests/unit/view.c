@@ -1,4 +1,6 @@
 /* What is served: the view's rules, one test each; the names say the rule. docs/protocol, "What a host believes". */
+#include <config.h>
+
 #include "hostkit.h"
 
 static struct kit kit;
