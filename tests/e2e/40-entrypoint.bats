@@ -97,7 +97,7 @@ arguments_have() {
 }
 
 @test "the password is in no process's arguments and in no log" {
-    start web --env CALLSIGN_PASSWORD="$(cat "$LAB/secret/emit")" --env CALLSIGN_PASSWORD_FILE= --env CALLSIGN_LOG_LEVEL=debug
+    start web --env CALLSIGN_PASSWORD="$(cat "$LAB/secret/emit")" --env CALLSIGN_LOG_LEVEL=debug
     wait_up web
     not arguments_have "$(cat "$LAB/secret/emit")"
     not arguments_have "$(cat "$LAB/secret/callsignd")"
@@ -127,7 +127,7 @@ arguments_have() {
 
 @test "read-only container, all capabilities dropped, not root: works, and so does the health check" {
     # Another user cannot read the image's password file.
-    start web --read-only --cap-drop ALL --user 65534 --env CALLSIGN_PASSWORD_FILE= --env CALLSIGN_PASSWORD="$(cat "$LAB/secret/emit")"
+    start web --read-only --cap-drop ALL --user 65534 --env CALLSIGN_PASSWORD="$(cat "$LAB/secret/emit")"
     wait_up web
     poll_until 5000 healthy web
 }

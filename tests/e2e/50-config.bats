@@ -5,7 +5,7 @@ load common
 
 # unconfigured DOCKER-OPTIONS… IMAGE…: an emitter's run in a container that is removed, without the image's configuration.
 unconfigured() {
-    lab_docker run --rm --hostname web --env CALLSIGN_URLS= --env CALLSIGN_PASSWORD_FILE= "$@"
+    lab_docker run --rm --hostname web --env CALLSIGN_URLS= "$@"
 }
 
 @test "no URL: says so once, exits 0" {
@@ -37,12 +37,13 @@ refused_login() {
     poll_until 20000 more_refusals "$theirs" $((before + 3))
     wait_output web "$ours"
     [[ $(output_count web "$ours") == 1 ]]
+    not output_repeats web
     [[ -z $(resolve web.docker) ]]
     [[ $(lab_docker inspect --format '{{.State.Running}}' web) == true ]]
 }
 
 @test "wrong password: one clear line, and retried" {
-    refused_login "login refused: user 'emit'" 'password' --env CALLSIGN_PASSWORD=wrong --env CALLSIGN_PASSWORD_FILE=
+    refused_login "login refused: user 'emit'" 'password' --env CALLSIGN_PASSWORD=wrong
     # Neither the wrong one nor the user's name is enough to tell what to mend: where it was tried is.
     output_has web 'emit@198\.18\.0\.1'
 }
@@ -59,7 +60,7 @@ refused_login() {
     start web
     wait_output web 'exchange'
     poll_until 20000 more_refusals "no exchange 'callsign" 3
-    [[ $(output_count web "exchange") == 1 ]]
+    not output_repeats web
     lab_start callsignd
     wait_resolves web.docker "$(address web)" 15000
 }

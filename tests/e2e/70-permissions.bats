@@ -24,11 +24,9 @@ MAILBOX='{"x-expires":60000,"x-message-ttl":0,"x-max-length":16}'
 }
 
 @test "a tenant's emitter works, and under a foreign name it does not" {
-    start red-web --env CALLSIGN_URLS=amqp://red@gateway/callsign --env CALLSIGN_PASSWORD_FILE= \
-        --env CALLSIGN_PASSWORD="$(cat "$LAB/secret/red")"
+    start red-web --env CALLSIGN_URLS=amqp://red@gateway/callsign --env CALLSIGN_PASSWORD="$(cat "$LAB/secret/red")"
     wait_up red-web
-    start blue-web --env CALLSIGN_URLS=amqp://red@gateway/callsign --env CALLSIGN_PASSWORD_FILE= \
-        --env CALLSIGN_PASSWORD="$(cat "$LAB/secret/red")"
+    start blue-web --env CALLSIGN_URLS=amqp://red@gateway/callsign --env CALLSIGN_PASSWORD="$(cat "$LAB/secret/red")"
     wait_output blue-web 'refused'
     [[ -z $(resolve blue-web.docker) ]]
 }

@@ -101,6 +101,11 @@ output_has() {
     lab_docker logs "$1" 2>&1 | grep -qE -- "$2"
 }
 
+# Whether CONTAINER's log has the same line twice.
+output_repeats() {
+    [[ -n $(lab_docker logs "$1" 2>&1 | sort | uniq --repeated) ]]
+}
+
 output_count() {
     lab_docker logs "$1" 2>&1 | grep -cE -- "$2" || true
 }
@@ -129,6 +134,10 @@ resolves_to() {
 
 # wait_up CONTAINER: until its name resolves to its address.
 wait_up() {
+    [[ -n $(address "$1") ]] || {
+        printf 'container %s does not run\n' "$1"
+        return 1
+    }
     wait_resolves "$1.docker" "$(address "$1")"
 }
 

@@ -1,7 +1,7 @@
 # The lab's image, lab:1: busybox and callsign-emit, both static, nothing else. Part of lab.bash.
 # shellcheck shell=bash
 
-# callsign-emit is the entrypoint and gets its configuration from the environment, so a container is one command away:
+# callsign-emit is the entrypoint and is configured, partly by its file, partly by the environment, so a container is one command away:
 # tests/lab docker run -d --hostname my-cool-host lab:1 sleep 1000
 image_make() {
     local root=$LAB/image applet
@@ -12,10 +12,11 @@ image_make() {
     done
     cp "$BUILD/static/container/callsign-emit" "$root/bin" || return 1
     install -m 0600 "$LAB/secret/emit" "$root/etc/callsign/password"
+    printf 'password_file = "/etc/callsign/password"\n' >"$root/etc/callsign/emit.conf"
     printf 'root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$root/etc/passwd"
     tar -C "$root" --owner=0 --group=0 -c . | lab_docker import \
         --change 'ENTRYPOINT ["/bin/callsign-emit", "--"]' \
         --change 'CMD ["sh"]' \
-        --change 'ENV CALLSIGN_URLS=amqp://emit@gateway/callsign CALLSIGN_PASSWORD_FILE=/etc/callsign/password' \
+        --change 'ENV CALLSIGN_URLS=amqp://emit@gateway/callsign' \
         - lab:1 >/dev/null
 }
