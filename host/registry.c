@@ -380,8 +380,8 @@ static void resync_check(struct registry *registry, int64_t now_ms)
 static void node_confirm(struct registry *registry, struct node *node, bool is_new, int64_t now_ms)
 {
 	if (registry->resync == REGISTRY_RESYNC_BEFORE_MARKER && node->fact.has_session) {
-		/* It stood in the queue before our roll call: who knows how old it is. */
-		if (is_new)
+		/* It stood in the queue before our roll call: who knows how old it is. But a new session has taken up what was lost. */
+		if (is_new || node->fact.state == FACT_LOST)
 			node_set_state(registry, node, FACT_UNCONFIRMED);
 		return;
 	}

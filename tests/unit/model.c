@@ -129,8 +129,10 @@ static bool lost(struct model *model, const struct model_step *step)
 
 	if (open_about(model, &model->sessions[step->session], step->user))
 		return false;
-	/* Open: whether it is still the daemon's start when the first connection broke before its marker; a grace from then in resync. */
-	if (current && model->phase == MODEL_BEFORE_MARKER && !model->marked_once && (model->start_over || model->lost_grace_ms))
+	/* Open: whether it is still the daemon's start when the first connection broke before its marker; a lost again, in doubt and in its grace. */
+	if (current && model->phase == MODEL_BEFORE_MARKER && !model->marked_once && model->start_over)
+		return false;
+	if (current && !applies && fact->state == MODEL_GRACE)
 		return false;
 	model->verdicts = rejections(model, step);
 	if (model->verdicts)

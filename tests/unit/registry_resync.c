@@ -318,6 +318,27 @@ static void at_the_daemons_start_a_lost_before_the_marker_applies(void **state)
 	assert_int_equal(kit_state(&kit, 1), '-');
 }
 
+/* While the daemon was away the emitter lost its connection and came back; then the broker's queue is long. */
+static void at_the_daemons_start_a_new_session_ends_the_grace(void **state)
+{
+	struct registry_options options = kit_options();
+
+	(void)state;
+	options.lost_grace_ms = 8000;
+	kit_open(&kit, &options, VIEW_ALL);
+	kit_restore(&kit, "web", 1, 1, 2);
+	kit_connect(&kit);
+	kit_lost(&kit, "web", 1, 1);
+	assert_int_equal(kit_state(&kit, 1), 'l');
+	kit_up(&kit, "web", 1, 2, 5, 2);
+	assert_int_equal(kit_state(&kit, 1), 'u');
+	kit_pass(&kit, 20000);
+	assert_string_equal(kit_served(&kit, "web"), "2");
+	kit_marker(&kit);
+	kit_up(&kit, "web", 1, 2, 6, 2);
+	assert_int_equal(kit_state(&kit, 1), 'c');
+}
+
 static void at_a_reconnect_a_lost_before_the_marker_only_casts_doubt(void **state)
 {
 	(void)state;
@@ -741,6 +762,7 @@ int main(void)
 		RULE(half_of_all_names_is_no_mass_loss),
 		RULE(without_a_session_resync_asks_nothing),
 		RULE(at_the_daemons_start_a_lost_before_the_marker_applies),
+		RULE(at_the_daemons_start_a_new_session_ends_the_grace),
 		RULE(at_a_reconnect_a_lost_before_the_marker_only_casts_doubt),
 		RULE(during_resync_a_lost_only_casts_doubt),
 		RULE(after_resync_a_lost_applies_again),
