@@ -139,23 +139,27 @@ static bool claim_allowed(struct view *view, const struct claim *claim)
 	return view->policy.address_allowed(view->policy.arg, user, &address);
 }
 
-static void claim_open(struct view *view, struct entry *entry, struct claim *claim, const void *bytes, size_t length, bool is_name)
+/*
+ * Its place among the rivals. A user's claim goes on as long as one of its instances makes it: a restarted container keeps its place. What
+ * the policy did not allow held nothing, so it is no claim to go on with.
+ */
+static uint64_t claim_place(struct view *view, const struct claim *claim)
 {
 	const struct claim *other;
 
+	DL_FOREACH(claim->key->claims, other) {
+		if (other != claim && other->allowed && same_user(claim, other))
+			return other->order;
+	}
+	return ++view->next_order;
+}
+
+static void claim_open(struct view *view, struct entry *entry, struct claim *claim, const void *bytes, size_t length, bool is_name)
+{
 	claim->entry = entry;
 	claim->key = key_get(view, bytes, length, is_name);
 	claim->allowed = claim_allowed(view, claim);
-	claim->order = 0;
-	/* A user's claim goes on as long as one of its instances makes it: a restarted container keeps its place. */
-	DL_FOREACH(claim->key->claims, other) {
-		if (same_user(claim, other)) {
-			claim->order = other->order;
-			break;
-		}
-	}
-	if (claim->order == 0)
-		claim->order = ++view->next_order;
+	claim->order = claim_place(view, claim);
 	DL_PREPEND(claim->key->claims, claim);
 	key_mark(view, claim->key);
 }
@@ -305,8 +309,14 @@ void view_set_policy(struct view *view, enum view_conflict conflict, const struc
 	view->policy = *policy;
 	DL_FOREACH(view->entries, entry) {
 		for (i = 0; i < entry->nnames + entry->naddresses; i++) {
-			entry->claims[i].allowed = claim_allowed(view, &entry->claims[i]);
-			key_mark(view, entry->claims[i].key);
+			struct claim *claim = &entry->claims[i];
+			bool before = claim->allowed;
+
+			claim->allowed = claim_allowed(view, claim);
+			/* Whoever is listed by now keeps it. */
+			if (claim->allowed && !before)
+				claim->order = claim_place(view, claim);
+			key_mark(view, claim->key);
 		}
 	}
 }

@@ -422,6 +422,40 @@ static void a_refused_holder_lets_the_name_go(void **state)
 	assert_string_equal(kit_served(&kit, "web"), "6");
 }
 
+static void who_is_allowed_again_does_not_take_the_name_back(void **state)
+{
+	struct view_policy policy;
+
+	(void)state;
+	start(VIEW_ALL);
+	up_of("one", "web", 1, 1, 5);
+	up_of("two", "web", 2, 1, 6);
+	policy = kit_policy(&kit);
+	policy.name_allowed = only_two;
+	view_set_policy(kit.view, VIEW_ALL, &policy);
+	view_refresh(kit.view);
+	up_of("one", "web", 3, 1, 7);
+	set_policy(VIEW_ALL);
+	assert_string_equal(kit_served(&kit, "web"), "6");
+	down_of("two", "web", 2);
+	assert_string_equal(kit_served(&kit, "web"), "5 7");
+}
+
+static void who_was_never_allowed_held_nothing(void **state)
+{
+	struct view_policy policy;
+
+	(void)state;
+	start(VIEW_ALL);
+	policy = kit_policy(&kit);
+	policy.name_allowed = only_two;
+	view_set_policy(kit.view, VIEW_ALL, &policy);
+	up_of("one", "web", 1, 1, 5);
+	up_of("two", "web", 2, 1, 6);
+	set_policy(VIEW_ALL);
+	assert_string_equal(kit_served(&kit, "web"), "6");
+}
+
 static void a_reload_that_changes_nothing_moves_no_name(void **state)
 {
 	(void)state;
@@ -682,6 +716,8 @@ int main(void)
 		RULE(a_new_policy_applies_to_what_is_listed),
 		RULE(a_new_conflict_rule_applies_to_what_is_listed),
 		RULE(a_refused_holder_lets_the_name_go),
+		RULE(who_is_allowed_again_does_not_take_the_name_back),
+		RULE(who_was_never_allowed_held_nothing),
 		RULE(a_reload_that_changes_nothing_moves_no_name),
 		RULE(the_watcher_is_told_of_what_is_listed),
 		RULE(the_watcher_is_told_what_a_newer_instance_took),
