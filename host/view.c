@@ -480,6 +480,13 @@ bool view_listed(const struct fact *fact)
 	return entry != NULL && (entry->listing.names & 1) != 0 && entry->listing.addresses != 0;
 }
 
+const struct listing *view_listing(const struct fact *fact)
+{
+	const struct entry *entry = fact->view;
+
+	return entry != NULL && !entry->fresh ? &entry->listing : NULL;
+}
+
 size_t view_names(const struct view *view)
 {
 	return view->names;

@@ -64,6 +64,9 @@ void view_each_claim(struct view *view, const char *name, bool (*visit)(void *ar
 /* Whether this fact's own name is listed with at least one address. */
 bool view_listed(const struct fact *fact);
 
+/* This fact's listing, as of the last view_refresh(); NULL before its first. */
+const struct listing *view_listing(const struct fact *fact);
+
 /* Names with at least one record. */
 size_t view_names(const struct view *view);
 
