@@ -474,6 +474,40 @@ static void what_a_new_session_took_up_does_not_come_back_as_it_was(void **state
 	assert_string_equal(kit_served(&kit, "web"), "3");
 }
 
+static bool note_first(void *arg, struct fact *fact)
+{
+	unsigned *first = arg;
+
+	*first = kit_instance_number(&fact->instance);
+	return false;
+}
+
+static void what_came_back_has_its_old_place(void **state)
+{
+	unsigned first = 0;
+
+	(void)state;
+	start();
+	up_many(4, 6, 1);
+	kit_lost(&kit, "n4", 4, 4);
+	kit_disconnect(&kit);
+	registry_each(kit.registry, note_first, &first);
+	assert_int_equal(first, 4);
+}
+
+static void what_was_lost_twice_comes_back_as_it_was_last(void **state)
+{
+	(void)state;
+	start();
+	kit_up(&kit, "web", 1, 1, 1, 2);
+	kit_lost(&kit, "web", 1, 1);
+	kit_up(&kit, "web", 1, 2, 2, 3);
+	kit_lost(&kit, "web", 1, 2);
+	kit_disconnect(&kit);
+	assert_int_equal(kit_counts(&kit).facts, 1);
+	assert_string_equal(kit_served(&kit, "web"), "3");
+}
+
 static void what_came_back_can_be_lost_again(void **state)
 {
 	(void)state;
@@ -556,14 +590,6 @@ static void the_restored_are_unconfirmed_and_in_the_files_order(void **state)
 	assert_int_equal(kit.fresh, 2);
 	kit_pass(&kit, 10000000);
 	assert_int_equal(kit_counts(&kit).facts, 2);
-}
-
-static bool note_first(void *arg, struct fact *fact)
-{
-	unsigned *first = arg;
-
-	*first = kit_instance_number(&fact->instance);
-	return false;
 }
 
 static void the_restored_come_before_the_new(void **state)
@@ -772,6 +798,8 @@ int main(void)
 		RULE(a_down_shortly_before_a_disconnect_stands),
 		RULE(what_is_in_its_grace_at_a_disconnect_becomes_unconfirmed),
 		RULE(what_a_new_session_took_up_does_not_come_back_as_it_was),
+		RULE(what_came_back_has_its_old_place),
+		RULE(what_was_lost_twice_comes_back_as_it_was_last),
 		RULE(what_came_back_can_be_lost_again),
 		RULE(leases_stand_still_without_a_connection),
 		RULE(a_lease_is_extended_only_once_for_each_confirmation),

@@ -245,6 +245,36 @@ static void a_name_is_inherited_across_ones_own_restarts(void **state)
 	assert_string_equal(kit_served(&kit, "web"), "6");
 }
 
+static void a_holder_that_announces_something_else_besides_keeps_the_name(void **state)
+{
+	struct announcement message = kit_announce("web", 1, 1, 2, 5);
+
+	(void)state;
+	start(VIEW_ALL);
+	up_of("one", "web", 1, 1, 5);
+	up_of("two", "web", 2, 1, 6);
+	kit_add_alias(&message, "www");
+	kit_add_address(&message, 7);
+	kit_deliver(&kit, &message, "one");
+	assert_string_equal(kit_served(&kit, "web"), "5 7");
+}
+
+/* A drained broker fires all wills, in any order, and then closes our own connection. */
+static void a_drained_broker_does_not_pass_the_name_on(void **state)
+{
+	struct announcement lost = kit_message(ANNOUNCEMENT_LOST, "web", 2, 2, 0);
+
+	(void)state;
+	start(VIEW_ALL);
+	up_of("one", "web", 1, 1, 5);
+	up_of("two", "web", 2, 1, 6);
+	kit_deliver(&kit, &lost, "two");
+	lost = kit_message(ANNOUNCEMENT_LOST, "web", 1, 1, 0);
+	kit_deliver(&kit, &lost, "one");
+	kit_disconnect(&kit);
+	assert_string_equal(kit_served(&kit, "web"), "5");
+}
+
 static void an_address_is_inherited_across_ones_own_restarts(void **state)
 {
 	(void)state;
@@ -601,7 +631,11 @@ static void the_watcher_is_told_who_waits_for_whom(void **state)
 	assert_int_equal(told.instance, 2);
 	assert_string_equal(told.what, "web");
 	assert_string_equal(told.holder, "one");
+	/* Once is enough. */
 	memset(&told, 0, sizeof(told));
+	up_of("two", "web", 2, 2, 6);
+	up_of("one", "web", 4, 1, 8);
+	assert_int_equal(told.waits, 0);
 	up_of("two", "db", 3, 1, 5);
 	assert_int_equal(told.waits, 1);
 	assert_string_equal(told.what, "198.18.0.5");
@@ -705,6 +739,8 @@ int main(void)
 		RULE(of_rival_users_the_first_keeps_the_address),
 		RULE(the_other_user_has_the_name_when_the_holder_goes),
 		RULE(a_name_is_inherited_across_ones_own_restarts),
+		RULE(a_holder_that_announces_something_else_besides_keeps_the_name),
+		RULE(a_drained_broker_does_not_pass_the_name_on),
 		RULE(an_address_is_inherited_across_ones_own_restarts),
 		RULE(a_holder_in_doubt_keeps_the_name),
 		RULE(a_holder_in_its_grace_keeps_the_name),
