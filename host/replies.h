@@ -11,7 +11,9 @@
 /* Emitters that wait for an answer (--wait): who, about which instance, and which generation must be served first. */
 struct replies;
 
-#define REPLIES_MAX 4096           /* more are forgotten, the oldest first: a waiting emitter has its own time limit */
+/* More are forgotten, the oldest one first of the user who has the most: a waiting emitter has its own time limit, and a tenant who
+ * asks and asks only pushes out himself. */
+#define REPLIES_MAX 4096
 #define REPLIES_KEPT_MS 120000
 #define REPLIES_CORRELATION_MAX 255
 #define REPLIES_TO_PREFIX "amq.rabbitmq.reply-to." /* direct reply-to is the only address that is answered */
@@ -23,6 +25,7 @@ struct reply {
 	struct ident instance;
 	uint64_t generation;
 	int64_t until_ms;
+	struct reply_sender *sender; /* NULL: not in the list */
 	struct reply *next;
 };
 

@@ -1,0 +1,204 @@
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "exact.h"
+#include "host/replies.h"
+
+static struct replies *replies;
+static uint64_t answered[REPLIES_MAX + 100]; /* the correlation ids, as numbers */
+static size_t nanswered;
+
+static int setup(void **state)
+{
+	(void)state;
+	nanswered = 0;
+	replies = replies_new();
+	assert_non_null(replies);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	replies_free(replies);
+	return 0;
+}
+
+static struct bus_text text(const char *words)
+{
+	return (struct bus_text){.data = words, .length = words != NULL ? strlen(words) : 0};
+}
+
+static void add(const char *user, uint64_t id, uint64_t generation, int64_t now_ms)
+{
+	struct bus_delivery delivery = {.reply_to = text("amq.rabbitmq.reply-to.g2dk"), .user_id = text(user)};
+	struct ident instance = {{(uint8_t)id}};
+
+	delivery.correlation_id = (struct bus_text){.data = (const char *)&id, .length = sizeof(id)};
+	replies_add(replies, &delivery, &instance, generation, now_ms);
+}
+
+static void answer(void *arg, const struct reply *reply)
+{
+	(void)arg;
+	assert_string_equal(reply->to, "amq.rabbitmq.reply-to.g2dk");
+	assert_int_equal(reply->correlation_id_length, sizeof(*answered));
+	assert_true(nanswered < COUNT(answered));
+	memcpy(&answered[nanswered], reply->correlation_id, sizeof(*answered));
+	assert_int_equal(reply->instance.bytes[0], (uint8_t)answered[nanswered]);
+	nanswered++;
+}
+
+static void take(uint64_t served, int64_t now_ms)
+{
+	nanswered = 0;
+	replies_take(replies, served, now_ms, answer, NULL);
+}
+
+static void answers_once_what_is_served_in_order(void **state)
+{
+	(void)state;
+	add("blue", 1, 5, 0);
+	add("red", 2, 5, 0);
+	add("blue", 3, 6, 0);
+	take(4, 0);
+	assert_int_equal(nanswered, 0);
+	take(5, 0);
+	assert_int_equal(nanswered, 2);
+	assert_int_equal(answered[0], 1);
+	assert_int_equal(answered[1], 2);
+	take(6, 0);
+	assert_int_equal(nanswered, 1);
+	assert_int_equal(answered[0], 3);
+	take(100, 0);
+	assert_int_equal(nanswered, 0);
+	add("blue", 4, 101, 0);
+	take(101, 0);
+	assert_int_equal(nanswered, 1);
+}
+
+static void forgets_who_waited_too_long(void **state)
+{
+	(void)state;
+	add("blue", 1, 5, 1000);
+	take(4, 1000 + REPLIES_KEPT_MS);
+	take(5, 1000 + REPLIES_KEPT_MS);
+	assert_int_equal(nanswered, 0);
+}
+
+static void forgets_all_when_the_connection_goes(void **state)
+{
+	(void)state;
+	add("blue", 1, 5, 0);
+	add("red", 2, 5, 0);
+	replies_clear(replies);
+	take(5, 0);
+	assert_int_equal(nanswered, 0);
+	add("blue", 3, 5, 0);
+	take(5, 0);
+	assert_int_equal(nanswered, 1);
+}
+
+static void is_bounded_and_the_oldest_goes_first(void **state)
+{
+	(void)state;
+	for (uint64_t i = 1; i <= REPLIES_MAX + 10; i++)
+		add("blue", i, 5, 0);
+	take(5, 0);
+	assert_int_equal(nanswered, REPLIES_MAX);
+	assert_int_equal(answered[0], 11);
+	assert_int_equal(answered[nanswered - 1], REPLIES_MAX + 10);
+}
+
+static void whoever_asks_and_asks_pushes_out_only_himself(void **state)
+{
+	size_t others = 0;
+
+	(void)state;
+	add("blue", 1, 5, 0);
+	add(NULL, 2, 5, 0);
+	for (uint64_t i = 100; i < 100 + 3 * REPLIES_MAX; i++)
+		add("red", i, 5, 0);
+	add("blue", 3, 5, 0);
+	take(5, 0);
+	assert_int_equal(nanswered, REPLIES_MAX);
+	for (size_t i = 0; i < nanswered; i++)
+		others += answered[i] <= 3;
+	assert_int_equal(others, 3);
+	assert_int_equal(answered[nanswered - 1], 3);
+	/* All of it is gone: nothing keeps counting against red. */
+	add("red", 4, 6, 0);
+	take(6, 0);
+	assert_int_equal(nanswered, 1);
+}
+
+static void answers_direct_reply_to_only(void **state)
+{
+	static const struct {
+		const char *to;
+		size_t length;
+		bool allowed;
+	} rows[] = {
+		{"amq.rabbitmq.reply-to.g2dk", 26, true},
+		{"amq.rabbitmq.reply-to.x", 23, true},
+		{"amq.rabbitmq.reply-to.", 22, false},
+		{"amq.rabbitmq.reply-to", 21, false},
+		{"amq.rabbitmq.reply-ton", 22, false},
+		{"", 0, false},
+		{"callsign.host.lab", 17, false},
+		{"callsign.will.blue-web.5f0c2b9de8a14c3f9a7712d4c06be833", 55, false},
+		{"amq.rabbitmq.reply-to.g2\0k", 26, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char *copy = exact_copy(rows[i].to, rows[i].length);
+		struct bus_text reply_to = {.data = copy, .length = rows[i].length};
+
+		assert_int_equal(replies_allowed(&reply_to), rows[i].allowed);
+		free(copy);
+	}
+}
+
+static void the_longest_address_fits_whole(void **state)
+{
+	struct bus_delivery delivery = {0};
+	struct reply reply;
+	char to[255], id[255];
+
+	(void)state;
+	memset(to, 'x', sizeof(to));
+	memset(id, 'y', sizeof(id));
+	memcpy(to, REPLIES_TO_PREFIX, strlen(REPLIES_TO_PREFIX));
+	delivery.reply_to = (struct bus_text){.data = to, .length = sizeof(to)};
+	delivery.correlation_id = (struct bus_text){.data = id, .length = sizeof(id)};
+	assert_true(replies_allowed(&delivery.reply_to));
+	replies_address(&reply, &delivery);
+	assert_int_equal(strlen(reply.to), 255);
+	assert_int_equal(reply.correlation_id_length, 255);
+	delivery.correlation_id = text(NULL);
+	replies_address(&reply, &delivery);
+	assert_int_equal(reply.correlation_id_length, 0);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(answers_once_what_is_served_in_order), TEST(forgets_who_waited_too_long),
+		TEST(forgets_all_when_the_connection_goes), TEST(is_bounded_and_the_oldest_goes_first),
+		TEST(whoever_asks_and_asks_pushes_out_only_himself), TEST(answers_direct_reply_to_only),
+		TEST(the_longest_address_fits_whole),
+	};
+
+	return cmocka_run_group_tests_name("replies", tests, NULL, NULL);
+}
