@@ -112,8 +112,12 @@ static void take_rollcall(struct intake *intake, const struct bus_delivery *deli
 {
 	/* One that waited in a dead emitter's mailbox is dead-lettered to us with the will: no news. */
 	outcome->result = INTAKE_IGNORED;
-	if (text_is(&delivery->exchange, EXCHANGE_ROLLCALL) && !delivery->dead_lettered &&
-	    ident_equal(&message->nonce, &intake->nonce))
+	if (delivery->dead_lettered)
+		return;
+	/* Emitters may not write there, so none can call the roll in a host's name. */
+	if (!text_is(&delivery->exchange, EXCHANGE_ROLLCALL))
+		refuse(outcome, "a roll call that did not come through the exchange " EXCHANGE_ROLLCALL);
+	else if (ident_equal(&message->nonce, &intake->nonce))
 		outcome->result = INTAKE_MARKER;
 }
 
