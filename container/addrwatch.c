@@ -1,0 +1,362 @@
+#include <config.h>
+
+#include "addrwatch.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define RECEIVE_SIZE 16384 /* the kernel fills at most this much of a dump into one datagram for a reader of this size */
+
+enum stage { STAGE_LINKS, STAGE_ADDRESSES, STAGE_ROUTES, STAGE_NONE };
+
+struct addrwatch {
+	int fd;
+	uint32_t sequence; /* of the dump that is running */
+	enum stage stage;
+	bool ready;
+	bool again;        /* something changed since the scan began: do another */
+	bool broken;       /* the kernel says that this scan is not consistent: its result is worth nothing */
+	bool route_changed;
+	struct addrselect_facts now, next;
+	size_t links_room, addresses_room;
+};
+
+static void facts_free(struct addrselect_facts *facts)
+{
+	free(facts->links);
+	free(facts->addresses);
+	memset(facts, 0, sizeof(*facts));
+}
+
+static void scan_reset(struct addrwatch *watch)
+{
+	facts_free(&watch->next);
+	watch->links_room = watch->addresses_room = 0;
+}
+
+static int request(struct addrwatch *watch, uint16_t type)
+{
+	struct {
+		struct nlmsghdr header;
+		struct rtgenmsg body;
+	} message = {
+		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)), .nlmsg_type = type,
+	                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP, .nlmsg_seq = ++watch->sequence},
+		.body = {.rtgen_family = AF_UNSPEC},
+	};
+
+	return send(watch->fd, &message, message.header.nlmsg_len, 0) == -1 ? -1 : 0;
+}
+
+/* One dump after the other: the kernel runs only one at a time for a socket. */
+static int scan_stage(struct addrwatch *watch, enum stage stage)
+{
+	static const uint16_t types[] = {
+		[STAGE_LINKS] = RTM_GETLINK, [STAGE_ADDRESSES] = RTM_GETADDR, [STAGE_ROUTES] = RTM_GETROUTE};
+
+	watch->stage = stage;
+	return stage == STAGE_NONE ? 0 : request(watch, types[stage]);
+}
+
+static int scan_start(struct addrwatch *watch)
+{
+	scan_reset(watch);
+	watch->again = watch->broken = false;
+	return scan_stage(watch, STAGE_LINKS);
+}
+
+/* Room for one more at the end of an array, or NULL. */
+static void *grow(void **array, size_t count, size_t *room, size_t size)
+{
+	void *larger;
+
+	if (count == *room) {
+		larger = reallocarray(*array, *room == 0 ? 8 : *room * 2, size);
+		if (larger == NULL)
+			return NULL;
+		*array = larger;
+		*room = *room == 0 ? 8 : *room * 2;
+	}
+	memset((char *)*array + count * size, 0, size);
+	return (char *)*array + count * size;
+}
+
+/* RTA_NEXT mixes signed and unsigned; this walks the same way without it. NULL at the end. */
+static const struct rtattr *attribute_at(const struct rtattr *attribute, size_t left)
+{
+	if (left < sizeof(*attribute) || attribute->rta_len < sizeof(*attribute) || attribute->rta_len > left)
+		return NULL;
+	return attribute;
+}
+
+static const struct rtattr *attribute_next(const struct rtattr *attribute, size_t *left)
+{
+	size_t step = RTA_ALIGN((size_t)attribute->rta_len);
+
+	if (step >= *left)
+		return NULL;
+	*left -= step;
+	return attribute_at((const struct rtattr *)((const char *)attribute + step), *left);
+}
+
+static int read_link(struct addrwatch *watch, const struct nlmsghdr *header)
+{
+	const struct ifinfomsg *info = NLMSG_DATA(header);
+	size_t left = NLMSG_PAYLOAD(header, sizeof(*info));
+	const struct rtattr *attribute = attribute_at(IFLA_RTA(info), left);
+	void *array = watch->next.links;
+	struct addrselect_link *link = grow(&array, watch->next.nlinks, &watch->links_room, sizeof(*link));
+
+	watch->next.links = array;
+	if (link == NULL)
+		return -1;
+	link->index = (unsigned)info->ifi_index;
+	link->up = (info->ifi_flags & IFF_UP) != 0;
+	for (; attribute != NULL; attribute = attribute_next(attribute, &left)) {
+		size_t length = RTA_PAYLOAD(attribute);
+
+		if (attribute->rta_type == IFLA_IFNAME && length > 0 && length <= IF_NAMESIZE)
+			memcpy(link->name, RTA_DATA(attribute), length - 1);
+	}
+	watch->next.nlinks++;
+	return 0;
+}
+
+static void set_flags(struct addrselect_address *address, uint32_t flags)
+{
+	/* IFA_F_TEMPORARY and IFA_F_SECONDARY are one bit, told apart by the family. */
+	address->lesser = (flags & (IFA_F_TEMPORARY | IFA_F_DEPRECATED)) != 0;
+	address->unsettled = (flags & IFA_F_DADFAILED) != 0 ||
+	                     ((flags & IFA_F_TENTATIVE) != 0 && (flags & IFA_F_OPTIMISTIC) == 0);
+}
+
+/* IFA_LOCAL is ours; on a point-to-point link IFA_ADDRESS is the other end's. IPv6 has IFA_ADDRESS alone, as a rule. */
+static int read_address(struct addrwatch *watch, const struct nlmsghdr *header)
+{
+	const struct ifaddrmsg *info = NLMSG_DATA(header);
+	size_t left = NLMSG_PAYLOAD(header, sizeof(*info));
+	const struct rtattr *attribute = attribute_at(IFA_RTA(info), left);
+	const void *local = NULL, *any = NULL;
+	size_t size = info->ifa_family == AF_INET ? 4 : 16;
+	uint32_t flags = info->ifa_flags;
+	void *array = watch->next.addresses;
+	struct addrselect_address *address;
+
+	if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)
+		return 0;
+	for (; attribute != NULL; attribute = attribute_next(attribute, &left)) {
+		if (attribute->rta_type == IFA_LOCAL && RTA_PAYLOAD(attribute) == size)
+			local = RTA_DATA(attribute);
+		else if (attribute->rta_type == IFA_ADDRESS && RTA_PAYLOAD(attribute) == size)
+			any = RTA_DATA(attribute);
+		else if (attribute->rta_type == IFA_FLAGS && RTA_PAYLOAD(attribute) == sizeof(flags))
+			memcpy(&flags, RTA_DATA(attribute), sizeof(flags));
+	}
+	if (local == NULL && any == NULL)
+		return 0;
+	address = grow(&array, watch->next.naddresses, &watch->addresses_room, sizeof(*address));
+	watch->next.addresses = array;
+	if (address == NULL)
+		return -1;
+	address->link = info->ifa_index;
+	address->address.family = size == 4 ? 4 : 6;
+	memcpy(address->address.bytes, local != NULL ? local : any, size);
+	set_flags(address, flags);
+	watch->next.naddresses++;
+	return 0;
+}
+
+static int read_route(struct addrwatch *watch, const struct nlmsghdr *header)
+{
+	const struct rtmsg *info = NLMSG_DATA(header);
+	size_t left = NLMSG_PAYLOAD(header, sizeof(*info));
+	const struct rtattr *attribute = attribute_at(RTM_RTA(info), left);
+	bool better = watch->next.default_link == 0; /* IPv4 routes are dumped first, in order of their metric */
+	uint32_t link;
+
+	if (info->rtm_dst_len != 0 || info->rtm_table != RT_TABLE_MAIN || info->rtm_type != RTN_UNICAST)
+		return 0;
+	for (; better && attribute != NULL; attribute = attribute_next(attribute, &left)) {
+		if (attribute->rta_type != RTA_OIF || RTA_PAYLOAD(attribute) != sizeof(link))
+			continue;
+		memcpy(&link, RTA_DATA(attribute), sizeof(link));
+		watch->next.default_link = link;
+	}
+	return 0;
+}
+
+static bool facts_equal(const struct addrselect_facts *a, const struct addrselect_facts *b)
+{
+	return a->nlinks == b->nlinks && a->naddresses == b->naddresses && a->default_link == b->default_link &&
+	       (a->nlinks == 0 || memcmp(a->links, b->links, a->nlinks * sizeof(*a->links)) == 0) &&
+	       (a->naddresses == 0 || memcmp(a->addresses, b->addresses, a->naddresses * sizeof(*a->addresses)) == 0);
+}
+
+/* A stage is over: 1 if that completed a scan which found something new. */
+static int stage_done(struct addrwatch *watch)
+{
+	bool changed;
+
+	if (watch->stage != STAGE_ROUTES)
+		return scan_stage(watch, watch->stage + 1);
+	watch->stage = STAGE_NONE;
+	if (watch->broken)
+		return scan_start(watch);
+	changed = !watch->ready || watch->route_changed || !facts_equal(&watch->now, &watch->next);
+	watch->ready = true;
+	watch->route_changed = false;
+	facts_free(&watch->now);
+	watch->now = watch->next;
+	memset(&watch->next, 0, sizeof(watch->next));
+	scan_reset(watch);
+	return changed;
+}
+
+static int read_dumped(struct addrwatch *watch, const struct nlmsghdr *header)
+{
+	if ((header->nlmsg_flags & NLM_F_DUMP_INTR) != 0)
+		watch->broken = true;
+	switch (header->nlmsg_type) {
+	case NLMSG_DONE:
+		return stage_done(watch);
+	case NLMSG_ERROR: /* no such table here (a kernel without IPv6, say): go on without it */
+		return stage_done(watch);
+	case RTM_NEWLINK:
+		return NLMSG_PAYLOAD(header, 0) >= sizeof(struct ifinfomsg) ? read_link(watch, header) : 0;
+	case RTM_NEWADDR:
+		return NLMSG_PAYLOAD(header, 0) >= sizeof(struct ifaddrmsg) ? read_address(watch, header) : 0;
+	case RTM_NEWROUTE:
+		return NLMSG_PAYLOAD(header, 0) >= sizeof(struct rtmsg) ? read_route(watch, header) : 0;
+	default:
+		return 0;
+	}
+}
+
+static int read_datagram(struct addrwatch *watch, const struct nlmsghdr *header, size_t length)
+{
+	unsigned left = (unsigned)length;
+	int changed = 0, result;
+
+	for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+		if (watch->stage != STAGE_NONE && header->nlmsg_seq == watch->sequence) {
+			result = read_dumped(watch, header);
+			if (result == -1)
+				return -1;
+			changed |= result;
+		} else if (header->nlmsg_type == RTM_NEWROUTE || header->nlmsg_type == RTM_DELROUTE) {
+			watch->again = watch->route_changed = true;
+		} else if (header->nlmsg_type >= RTM_BASE) {
+			watch->again = true; /* news: what exactly, the scan will tell */
+		}
+	}
+	return changed;
+}
+
+static int read_all(struct addrwatch *watch)
+{
+	static union {
+		struct nlmsghdr header;
+		char bytes[RECEIVE_SIZE];
+	} buffer;
+	struct sockaddr_nl from;
+	int changed = 0, result;
+
+	for (;;) {
+		struct iovec vector = {.iov_base = buffer.bytes, .iov_len = sizeof(buffer.bytes)};
+		struct msghdr message = {.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &vector, .msg_iovlen = 1};
+		ssize_t length = recvmsg(watch->fd, &message, MSG_DONTWAIT);
+
+		if (length == -1 && errno == EINTR)
+			continue;
+		if (length == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (length == -1 && errno != ENOBUFS)
+			return -1;
+		if (length == -1 || (message.msg_flags & MSG_TRUNC) != 0) {
+			watch->again = true;
+			continue;
+		}
+		if (from.nl_pid != 0) /* only the kernel is believed */
+			continue;
+		result = read_datagram(watch, &buffer.header, (size_t)length);
+		if (result == -1)
+			return -1;
+		changed |= result;
+	}
+	if (watch->again && watch->stage == STAGE_NONE && scan_start(watch) == -1)
+		return -1;
+	return changed;
+}
+
+int addrwatch_read(struct addrwatch *watch)
+{
+	int result = read_all(watch);
+
+	if (result == -1) {
+		int saved = errno;
+
+		close(watch->fd);
+		watch->fd = -1;
+		errno = saved;
+	}
+	return result;
+}
+
+struct addrwatch *addrwatch_open(void)
+{
+	struct sockaddr_nl local = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+	                            RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
+	struct addrwatch *watch = calloc(1, sizeof(*watch));
+	int saved;
+
+	if (watch == NULL)
+		return NULL;
+	watch->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	watch->stage = STAGE_NONE;
+	if (watch->fd == -1 || bind(watch->fd, (const struct sockaddr *)&local, sizeof(local)) == -1) {
+		saved = errno;
+		addrwatch_close(watch);
+		errno = saved;
+		return NULL;
+	}
+	return watch;
+}
+
+int addrwatch_scan(struct addrwatch *watch)
+{
+	return scan_start(watch);
+}
+
+void addrwatch_close(struct addrwatch *watch)
+{
+	if (watch == NULL)
+		return;
+	if (watch->fd != -1)
+		close(watch->fd);
+	facts_free(&watch->now);
+	facts_free(&watch->next);
+	free(watch);
+}
+
+int addrwatch_fd(const struct addrwatch *watch)
+{
+	return watch != NULL ? watch->fd : -1;
+}
+
+bool addrwatch_ready(const struct addrwatch *watch)
+{
+	return watch != NULL && watch->ready;
+}
+
+const struct addrselect_facts *addrwatch_facts(const struct addrwatch *watch)
+{
+	static const struct addrselect_facts none;
+
+	return watch != NULL ? &watch->now : &none;
+}
