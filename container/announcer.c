@@ -1,0 +1,517 @@
+#include <config.h>
+
+#include "announcer.h"
+
+#include <string.h>
+
+#include "shared/clock.h"
+
+typedef void handler(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                     struct announcer_actions *out);
+
+static struct announcer_action *add(struct announcer_actions *out, enum announcer_action_type type)
+{
+	struct announcer_action *action = &out->list[out->count++];
+
+	memset(action, 0, sizeof(*action));
+	action->type = type;
+	return action;
+}
+
+static void publish(struct announcer *a, enum announcer_message message, struct announcer_actions *out)
+{
+	struct announcer_action *action = add(out, ACTION_PUBLISH);
+
+	action->message = message;
+	if (message != MESSAGE_WILL)
+		action->seq = ++a->seq;
+}
+
+static void ack(uint64_t tag, struct announcer_actions *out)
+{
+	if (tag != 0)
+		add(out, ACTION_ACK)->tag = tag;
+}
+
+static void fail(const char *text, struct announcer_actions *out)
+{
+	add(out, ACTION_FAIL)->text = text;
+}
+
+static void due(struct announcer *a, int64_t at_ms)
+{
+	if (at_ms < a->up_at_ms)
+		a->up_at_ms = at_ms;
+}
+
+/* Everything that belongs to one connection. */
+static void session_reset(struct announcer *a)
+{
+	a->mailbox = false;
+	a->will_tag = a->new_will_tag = 0;
+	a->will_confirmed = false;
+	a->will_by_ms = a->renew_at_ms = a->up_at_ms = a->up_by_ms = CLOCK_NEVER;
+	a->up_on_way = a->announced = a->unheard = a->refused = a->blocked = false;
+}
+
+static void end(struct announcer *a, struct announcer_actions *out)
+{
+	add(out, ACTION_CLOSE);
+	a->state = ANNOUNCER_ENDED;
+}
+
+static void publish_will(struct announcer *a, int64_t now_ms, struct announcer_actions *out)
+{
+	a->new_will_tag = 0;
+	a->will_confirmed = false;
+	a->will_by_ms = now_ms + ANNOUNCER_CONFIRM_MS;
+	publish(a, MESSAGE_WILL, out);
+}
+
+static void publish_down(struct announcer *a, int64_t now_ms, struct announcer_actions *out)
+{
+	a->state = ANNOUNCER_LEAVING;
+	a->announced = false;
+	a->up_at_ms = a->renew_at_ms = a->will_by_ms = CLOCK_NEVER;
+	a->up_by_ms = now_ms + ANNOUNCER_CONFIRM_MS;
+	publish(a, MESSAGE_DOWN, out);
+	a->up_seq = a->seq;
+}
+
+/* Steps 1 to 3. The name resolves by the provisional up; the full one waits until the will is in our hands. */
+static void begin(struct announcer *a, int64_t now_ms, struct announcer_actions *out)
+{
+	if (a->self.naddresses == 0) {
+		a->state = ANNOUNCER_IDLE;
+		return;
+	}
+	if (!a->begun)
+		publish(a, MESSAGE_PROVISIONAL, out);
+	a->begun = true;
+	a->mailbox = true;
+	a->will_by_ms = now_ms + ANNOUNCER_CONFIRM_MS;
+	a->state = ANNOUNCER_SETUP;
+	add(out, ACTION_OPEN_MAILBOX);
+}
+
+static void publish_up(struct announcer *a, int64_t now_ms, struct announcer_actions *out)
+{
+	a->up_at_ms = CLOCK_NEVER;
+	if (a->self.naddresses == 0) {
+		/* An up cannot say "no address". The instance ends, and another begins when there is an address again. */
+		publish_down(a, now_ms, out);
+		return;
+	}
+	publish(a, MESSAGE_UP, out);
+	a->up_on_way = true;
+	a->up_seq = a->seq;
+	a->up_by_ms = now_ms + ANNOUNCER_CONFIRM_MS;
+}
+
+static void on_connected(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                         struct announcer_actions *out)
+{
+	session_reset(a);
+	a->self.session = event->session;
+	if (a->withdrawing)
+		publish_down(a, now_ms, out);
+	else
+		begin(a, now_ms, out);
+}
+
+static void on_disconnected(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                            struct announcer_actions *out)
+{
+	bool said_down = a->state == ANNOUNCER_LEAVING || a->state == ANNOUNCER_CLOSING;
+
+	(void)event;
+	(void)now_ms;
+	session_reset(a);
+	if (a->withdrawing && (a->state == ANNOUNCER_CLOSING || a->seq == 0)) {
+		end(a, out);
+		return;
+	}
+	a->state = ANNOUNCER_OFFLINE;
+	/* After its down nothing more may be said for an instance, and whether it arrived we cannot know. */
+	if (said_down && !a->withdrawing)
+		add(out, ACTION_NEW_INSTANCE);
+}
+
+static void on_identity(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                        struct announcer_actions *out)
+{
+	a->self.instance = event->instance;
+	a->self.session = event->session;
+	a->seq = 0;
+	a->begun = false;
+	if (a->state == ANNOUNCER_FRESH)
+		begin(a, now_ms, out);
+}
+
+static void on_addresses(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                         struct announcer_actions *out)
+{
+	unsigned count = event->naddresses;
+
+	if (count > ANNOUNCEMENT_ADDRESSES_MAX)
+		return;
+	if (count == a->self.naddresses && (count == 0 || memcmp(event->addresses, a->self.addresses,
+	                                                         count * sizeof(struct address)) == 0))
+		return;
+	memset(a->self.addresses, 0, sizeof(a->self.addresses));
+	if (count > 0)
+		memcpy(a->self.addresses, event->addresses, count * sizeof(struct address));
+	a->self.naddresses = count;
+	if (a->state == ANNOUNCER_IDLE)
+		begin(a, now_ms, out);
+	else if (a->state == ANNOUNCER_LIVE || a->state == ANNOUNCER_RENEWING)
+		a->up_at_ms = now_ms + (count > 0 ? ANNOUNCER_SETTLE_MS : ANNOUNCER_EMPTY_MS);
+}
+
+/* Step 4. */
+static void on_consuming(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                         struct announcer_actions *out)
+{
+	(void)event;
+	a->state = ANNOUNCER_WILL;
+	publish_will(a, now_ms, out);
+}
+
+/* Steps 5 and 6: the new will is delivered and confirmed, so the one before it may go, and the full lease be promised. */
+static void will_held(struct announcer *a, int64_t now_ms, struct announcer_actions *out)
+{
+	if (a->new_will_tag == 0 || !a->will_confirmed)
+		return;
+	ack(a->will_tag, out);
+	a->will_tag = a->new_will_tag;
+	a->new_will_tag = 0;
+	a->will_by_ms = CLOCK_NEVER;
+	a->renew_at_ms = now_ms + (int64_t)a->renew_s * 1000;
+	a->state = ANNOUNCER_LIVE;
+	due(a, now_ms);
+	if (!a->up_on_way)
+		publish_up(a, now_ms, out);
+}
+
+static void on_will_delivered(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                              struct announcer_actions *out)
+{
+	if (a->new_will_tag != 0) { /* not one of ours: we send one at a time */
+		ack(event->tag, out);
+		return;
+	}
+	a->new_will_tag = event->tag;
+	will_held(a, now_ms, out);
+}
+
+static void on_stray(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                     struct announcer_actions *out)
+{
+	(void)a;
+	(void)now_ms;
+	ack(event->tag, out);
+}
+
+/* Any up that goes out from now on answers it, so that several roll calls cost one answer. */
+static void on_rollcall(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                        struct announcer_actions *out)
+{
+	uint32_t spread_ms = event->spread_ms < ANNOUNCEMENT_SPREAD_MAX_MS ? event->spread_ms : ANNOUNCEMENT_SPREAD_MAX_MS;
+
+	ack(event->tag, out);
+	due(a, now_ms + (int64_t)(event->random % (spread_ms + 1)));
+}
+
+static void up_settled(struct announcer *a, const struct announcer_event *event, int64_t now_ms)
+{
+	if (event->seq != a->up_seq)
+		return;
+	a->up_on_way = false;
+	a->up_by_ms = CLOCK_NEVER;
+	a->announced = event->result == RESULT_CONFIRMED;
+	a->unheard = event->result == RESULT_RETURNED;
+	a->refused = event->result == RESULT_NACKED;
+	if (a->announced)
+		backoff_reset(&a->retry);
+	else
+		due(a, now_ms + backoff_next(&a->retry, event->random));
+}
+
+static void on_confirm(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                       struct announcer_actions *out)
+{
+	if (event->message == MESSAGE_UP) {
+		up_settled(a, event, now_ms);
+	} else if (event->message == MESSAGE_WILL) {
+		if (event->result == RESULT_CONFIRMED) {
+			a->will_confirmed = true;
+			will_held(a, now_ms, out);
+		} else {
+			fail("the broker did not take our will", out);
+		}
+	}
+	/* What becomes of the provisional up is only a hint: the full one follows in any case. */
+}
+
+/* Step 7. Closing without the ack would fire the will. */
+static void leave_mailbox(struct announcer *a, struct announcer_actions *out)
+{
+	if (!a->mailbox) {
+		end(a, out);
+		return;
+	}
+	ack(a->will_tag, out);
+	ack(a->new_will_tag, out);
+	a->will_tag = a->new_will_tag = 0;
+	a->state = ANNOUNCER_CLOSING;
+	add(out, ACTION_DELETE_MAILBOX);
+}
+
+static void on_leaving_confirm(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                               struct announcer_actions *out)
+{
+	(void)now_ms;
+	if (event->message != MESSAGE_DOWN || event->seq != a->up_seq)
+		return;
+	a->up_on_way = false;
+	a->up_by_ms = CLOCK_NEVER;
+	if (event->result != RESULT_NACKED) { /* returned: no host is there to be told */
+		leave_mailbox(a, out);
+		return;
+	}
+	/* The will says it for us, if we close without taking it back. */
+	if (a->withdrawing)
+		end(a, out);
+	else
+		fail("the broker refused our down", out);
+}
+
+static void on_deleted(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                       struct announcer_actions *out)
+{
+	(void)event;
+	(void)now_ms;
+	if (a->withdrawing) {
+		end(a, out);
+		return;
+	}
+	session_reset(a);
+	a->state = ANNOUNCER_FRESH;
+	add(out, ACTION_NEW_INSTANCE);
+}
+
+static void on_cancelled(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                         struct announcer_actions *out)
+{
+	(void)a;
+	(void)event;
+	(void)now_ms;
+	fail("our mailbox was deleted or taken away", out);
+}
+
+static void on_blocked(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                       struct announcer_actions *out)
+{
+	(void)event;
+	(void)out;
+	if (!a->blocked)
+		a->blocked_since_ms = now_ms;
+	a->blocked = true;
+}
+
+static void on_unblocked(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                         struct announcer_actions *out)
+{
+	(void)event;
+	(void)out;
+	if (!a->blocked)
+		return;
+	a->blocked = false;
+	if (a->will_by_ms != CLOCK_NEVER)
+		a->will_by_ms += now_ms - a->blocked_since_ms;
+	if (a->up_by_ms != CLOCK_NEVER)
+		a->up_by_ms += now_ms - a->blocked_since_ms;
+}
+
+static void on_timer(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                     struct announcer_actions *out)
+{
+	bool live = a->state == ANNOUNCER_LIVE || a->state == ANNOUNCER_RENEWING;
+
+	(void)event;
+	if (a->withdrawing && now_ms >= a->end_by_ms) {
+		end(a, out);
+	} else if (a->blocked) {
+		return;
+	} else if (now_ms >= a->will_by_ms || now_ms >= a->up_by_ms) {
+		a->will_by_ms = a->up_by_ms = CLOCK_NEVER; /* once is enough; the connection is over */
+		fail("the broker confirmed nothing for 10 s", out);
+	} else if (live && now_ms >= a->up_at_ms && !a->up_on_way) {
+		publish_up(a, now_ms, out);
+	} else if (a->state == ANNOUNCER_LIVE && now_ms >= a->renew_at_ms) {
+		a->state = ANNOUNCER_RENEWING;
+		publish_will(a, now_ms, out);
+	}
+}
+
+static void on_withdraw(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                        struct announcer_actions *out)
+{
+	(void)event;
+	if (a->withdrawing)
+		return;
+	a->withdrawing = true;
+	a->end_by_ms = now_ms + ANNOUNCER_WITHDRAW_MS;
+	if (a->state == ANNOUNCER_LEAVING || a->state == ANNOUNCER_CLOSING)
+		return; /* on the way already */
+	if (a->seq == 0)
+		end(a, out); /* nobody ever heard of us */
+	else if (a->state != ANNOUNCER_OFFLINE)
+		publish_down(a, now_ms, out);
+}
+
+/*
+ * The whole machine at a glance; an empty field: the event means nothing there. In SETUP and WILL a roll call needs no answer: the full
+ * up follows. While LEAVING and CLOSING nothing more is said for the instance, and what is in the mailbox goes with it.
+ */
+static handler *const table[ANNOUNCER_STATES][ANNOUNCER_EVENTS] = {
+	[ANNOUNCER_OFFLINE] = {
+		[EVENT_CONNECTED] = on_connected, [EVENT_IDENTITY] = on_identity, [EVENT_ADDRESSES] = on_addresses,
+		[EVENT_DISCONNECTED] = on_disconnected, [EVENT_TIMER] = on_timer, [EVENT_WITHDRAW] = on_withdraw,
+	},
+	[ANNOUNCER_FRESH] = {
+		[EVENT_DISCONNECTED] = on_disconnected, [EVENT_IDENTITY] = on_identity, [EVENT_ADDRESSES] = on_addresses,
+		[EVENT_BLOCKED] = on_blocked, [EVENT_UNBLOCKED] = on_unblocked, [EVENT_WITHDRAW] = on_withdraw,
+	},
+	[ANNOUNCER_IDLE] = {
+		[EVENT_DISCONNECTED] = on_disconnected, [EVENT_ADDRESSES] = on_addresses, [EVENT_BLOCKED] = on_blocked,
+		[EVENT_UNBLOCKED] = on_unblocked, [EVENT_WITHDRAW] = on_withdraw,
+	},
+	[ANNOUNCER_SETUP] = {
+		[EVENT_DISCONNECTED] = on_disconnected, [EVENT_ADDRESSES] = on_addresses, [EVENT_CONSUMING] = on_consuming,
+		[EVENT_WILL_DELIVERED] = on_stray, [EVENT_ROLLCALL] = on_stray, [EVENT_CONFIRM] = on_confirm,
+		[EVENT_CANCELLED] = on_cancelled, [EVENT_BLOCKED] = on_blocked, [EVENT_UNBLOCKED] = on_unblocked,
+		[EVENT_TIMER] = on_timer, [EVENT_WITHDRAW] = on_withdraw,
+	},
+	[ANNOUNCER_WILL] = {
+		[EVENT_DISCONNECTED] = on_disconnected, [EVENT_ADDRESSES] = on_addresses,
+		[EVENT_WILL_DELIVERED] = on_will_delivered, [EVENT_ROLLCALL] = on_stray, [EVENT_CONFIRM] = on_confirm,
+		[EVENT_CANCELLED] = on_cancelled, [EVENT_BLOCKED] = on_blocked, [EVENT_UNBLOCKED] = on_unblocked,
+		[EVENT_TIMER] = on_timer, [EVENT_WITHDRAW] = on_withdraw,
+	},
+	[ANNOUNCER_LIVE] = {
+		[EVENT_DISCONNECTED] = on_disconnected, [EVENT_ADDRESSES] = on_addresses, [EVENT_WILL_DELIVERED] = on_stray,
+		[EVENT_ROLLCALL] = on_rollcall, [EVENT_CONFIRM] = on_confirm, [EVENT_CANCELLED] = on_cancelled,
+		[EVENT_BLOCKED] = on_blocked, [EVENT_UNBLOCKED] = on_unblocked, [EVENT_TIMER] = on_timer,
+		[EVENT_WITHDRAW] = on_withdraw,
+	},
+	[ANNOUNCER_RENEWING] = {
+		[EVENT_DISCONNECTED] = on_disconnected, [EVENT_ADDRESSES] = on_addresses,
+		[EVENT_WILL_DELIVERED] = on_will_delivered, [EVENT_ROLLCALL] = on_rollcall, [EVENT_CONFIRM] = on_confirm,
+		[EVENT_CANCELLED] = on_cancelled, [EVENT_BLOCKED] = on_blocked, [EVENT_UNBLOCKED] = on_unblocked,
+		[EVENT_TIMER] = on_timer, [EVENT_WITHDRAW] = on_withdraw,
+	},
+	[ANNOUNCER_LEAVING] = {
+		[EVENT_DISCONNECTED] = on_disconnected, [EVENT_ADDRESSES] = on_addresses,
+		[EVENT_CONFIRM] = on_leaving_confirm, [EVENT_BLOCKED] = on_blocked, [EVENT_UNBLOCKED] = on_unblocked,
+		[EVENT_TIMER] = on_timer, [EVENT_WITHDRAW] = on_withdraw,
+	},
+	[ANNOUNCER_CLOSING] = {
+		[EVENT_DISCONNECTED] = on_disconnected, [EVENT_ADDRESSES] = on_addresses, [EVENT_DELETED] = on_deleted,
+		[EVENT_BLOCKED] = on_blocked, [EVENT_UNBLOCKED] = on_unblocked, [EVENT_TIMER] = on_timer,
+		[EVENT_WITHDRAW] = on_withdraw,
+	},
+};
+
+void announcer_init(struct announcer *a, const char *name, const char (*aliases)[HOSTNAME_NAME_SIZE],
+                    unsigned naliases, uint32_t renew_s, const struct ident *instance)
+{
+	memset(a, 0, sizeof(*a));
+	session_reset(a);
+	a->end_by_ms = CLOCK_NEVER;
+	a->renew_s = renew_s;
+	backoff_init(&a->retry, ANNOUNCER_RETRY_FIRST_MS, ANNOUNCER_RETRY_MAX_MS);
+	memcpy(a->self.name, name, strlen(name) + 1);
+	if (naliases > 0)
+		memcpy(a->self.aliases, aliases, naliases * sizeof(*aliases));
+	a->self.naliases = naliases;
+	a->self.instance = *instance;
+	a->self.has_session = true;
+}
+
+void announcer_handle(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
+                      struct announcer_actions *actions)
+{
+	handler *handle = table[a->state][event->type];
+
+	actions->count = 0;
+	if (handle != NULL)
+		handle(a, event, now_ms, actions);
+}
+
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+	return a_ms < b_ms ? a_ms : b_ms;
+}
+
+int64_t announcer_deadline_ms(const struct announcer *a)
+{
+	int64_t deadline_ms = a->withdrawing ? a->end_by_ms : CLOCK_NEVER;
+
+	if (a->state == ANNOUNCER_ENDED)
+		return CLOCK_NEVER;
+	if (a->blocked)
+		return deadline_ms;
+	deadline_ms = earlier(deadline_ms, earlier(a->will_by_ms, a->up_by_ms));
+	if ((a->state == ANNOUNCER_LIVE || a->state == ANNOUNCER_RENEWING) && !a->up_on_way)
+		deadline_ms = earlier(deadline_ms, a->up_at_ms);
+	if (a->state == ANNOUNCER_LIVE)
+		deadline_ms = earlier(deadline_ms, a->renew_at_ms);
+	return deadline_ms;
+}
+
+void announcer_compose(const struct announcer *a, const struct announcer_action *action, struct announcement *out)
+{
+	*out = a->self;
+	out->seq = action->seq;
+	switch (action->message) {
+	case MESSAGE_PROVISIONAL:
+		out->op = ANNOUNCEMENT_UP;
+		out->lease_s = ANNOUNCEMENT_LEASE_PROVISIONAL_S;
+		break;
+	case MESSAGE_UP:
+		out->op = ANNOUNCEMENT_UP;
+		out->lease_s = 3 * a->renew_s;
+		break;
+	case MESSAGE_WILL:
+		out->op = ANNOUNCEMENT_LOST;
+		break;
+	case MESSAGE_DOWN:
+		out->op = ANNOUNCEMENT_DOWN;
+		break;
+	}
+}
+
+bool announcer_is_announced(const struct announcer *a)
+{
+	return a->announced;
+}
+
+const char *announcer_status(const struct announcer *a)
+{
+	if (a->withdrawing)
+		return "withdrawing";
+	if (a->announced)
+		return "announced";
+	if (a->blocked)
+		return "held up by an alarm of the broker";
+	if (a->unheard)
+		return "no host listens";
+	if (a->refused)
+		return "the broker refuses announcements";
+	if (a->state == ANNOUNCER_OFFLINE)
+		return "not connected to a broker";
+	if (a->self.naddresses == 0)
+		return "no usable address";
+	return "announcing";
+}

@@ -1,0 +1,140 @@
+#ifndef CALLSIGN_ANNOUNCER_H
+#define CALLSIGN_ANNOUNCER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/announcement.h"
+#include "shared/backoff.h"
+
+/*
+ * What an emitter says when: docs/protocol, "The last will", as a state machine. Pure: it is given the time, random bits and events,
+ * and answers with actions. It knows neither the bus nor a clock; publisher.c does.
+ */
+enum announcer_state {
+	ANNOUNCER_OFFLINE,  /* no connection */
+	ANNOUNCER_FRESH,    /* connected; our instance has ended, and EVENT_IDENTITY will give us the next */
+	ANNOUNCER_IDLE,     /* connected; there is no address to announce */
+	ANNOUNCER_SETUP,    /* the mailbox is being declared, bound and consumed from */
+	ANNOUNCER_WILL,     /* the first will is on its way through the mailbox back to us */
+	ANNOUNCER_LIVE,     /* we hold the will; ups go out as they are due */
+	ANNOUNCER_RENEWING, /* as LIVE, with a new will on its way */
+	ANNOUNCER_LEAVING,  /* down is on its way */
+	ANNOUNCER_CLOSING,  /* down was confirmed; the mailbox is being deleted */
+	ANNOUNCER_ENDED,
+	ANNOUNCER_STATES
+};
+
+enum announcer_event_type {
+	EVENT_CONNECTED,      /* session */
+	EVENT_DISCONNECTED,
+	EVENT_IDENTITY,       /* instance, session; the answer to ACTION_NEW_INSTANCE */
+	EVENT_ADDRESSES,      /* addresses, naddresses: what there is to announce now */
+	EVENT_CONSUMING,      /* the mailbox's consumer stands */
+	EVENT_WILL_DELIVERED, /* tag */
+	EVENT_ROLLCALL,       /* tag, spread_ms */
+	EVENT_CONFIRM,        /* message, seq, result */
+	EVENT_CANCELLED,      /* the broker took our consumer away */
+	EVENT_DELETED,        /* the mailbox is gone, as we asked */
+	EVENT_BLOCKED,        /* the broker's alarm: nothing gets through, deadlines stand still */
+	EVENT_UNBLOCKED,
+	EVENT_TIMER,          /* announcer_deadline_ms() has come */
+	EVENT_WITHDRAW,       /* end within ANNOUNCER_WITHDRAW_MS, whatever the broker does */
+	ANNOUNCER_EVENTS
+};
+
+enum announcer_message { MESSAGE_PROVISIONAL, MESSAGE_UP, MESSAGE_WILL, MESSAGE_DOWN };
+enum announcer_result { RESULT_CONFIRMED, RESULT_RETURNED, RESULT_NACKED };
+
+struct announcer_event {
+	enum announcer_event_type type;
+	uint32_t random; /* 32 random bits, for jitter */
+	struct ident instance, session;
+	const struct address *addresses;
+	unsigned naddresses;
+	uint64_t tag;
+	uint32_t spread_ms;
+	enum announcer_message message;
+	uint64_t seq;
+	enum announcer_result result;
+};
+
+enum announcer_action_type {
+	ACTION_PUBLISH,        /* message; announcer_compose() tells its body */
+	ACTION_OPEN_MAILBOX,   /* declare, bind twice, consume; none waits for the other */
+	ACTION_ACK,            /* tag, singly */
+	ACTION_DELETE_MAILBOX,
+	ACTION_NEW_INSTANCE,   /* give us EVENT_IDENTITY */
+	ACTION_FAIL,           /* text: give this connection up and make another */
+	ACTION_CLOSE           /* all is said: close the connection. The state is ANNOUNCER_ENDED */
+};
+
+struct announcer_action {
+	enum announcer_action_type type;
+	enum announcer_message message;
+	uint64_t seq;
+	uint64_t tag;
+	const char *text;
+};
+
+#define ANNOUNCER_ACTIONS_MAX 8
+
+struct announcer_actions {
+	unsigned count;
+	struct announcer_action list[ANNOUNCER_ACTIONS_MAX];
+};
+
+#define ANNOUNCER_CONFIRM_MS 10000
+#define ANNOUNCER_WITHDRAW_MS 3000
+#define ANNOUNCER_SETTLE_MS 5     /* a changed set of addresses comes in several netlink messages */
+#define ANNOUNCER_EMPTY_MS 50     /* an address that is replaced is often deleted first */
+#define ANNOUNCER_RETRY_FIRST_MS 200
+#define ANNOUNCER_RETRY_MAX_MS 5000
+
+/* All times are on one monotonic clock, in ms; CLOCK_NEVER where nothing is due. */
+struct announcer {
+	enum announcer_state state;
+	struct announcement self; /* what the next message says, but for op, seq and lease */
+	uint32_t renew_s;
+	uint64_t seq;             /* of the last message of this instance */
+	bool begun;               /* this instance had a session: no provisional up any more */
+	bool mailbox;             /* this session has declared one */
+	uint64_t will_tag;        /* the will that we hold; 0: none (delivery tags begin at 1) */
+	uint64_t new_will_tag;    /* the one that will take its place */
+	bool will_confirmed;
+	int64_t will_by_ms;       /* the mailbox and the will must be through by then */
+	int64_t renew_at_ms;
+	int64_t up_at_ms;         /* the next up is due */
+	bool up_on_way;
+	uint64_t up_seq;
+	int64_t up_by_ms;         /* its confirm must be there by then */
+	bool announced;           /* the last up was confirmed, in this session */
+	bool unheard;             /* it was returned: no host listens */
+	bool refused;             /* it was nacked */
+	bool blocked;
+	int64_t blocked_since_ms;
+	bool withdrawing;
+	int64_t end_by_ms;
+	struct backoff retry;
+};
+
+/* name and aliases are folded; renew_s is at most a third of ANNOUNCEMENT_LEASE_MAX_S. */
+void announcer_init(struct announcer *announcer, const char *name, const char (*aliases)[HOSTNAME_NAME_SIZE],
+                    unsigned naliases, uint32_t renew_s, const struct ident *instance);
+
+/* Events that mean nothing in a state are ignored. actions is overwritten; carry them out in order. */
+void announcer_handle(struct announcer *announcer, const struct announcer_event *event, int64_t now_ms,
+                      struct announcer_actions *actions);
+
+/* When EVENT_TIMER is wanted. */
+int64_t announcer_deadline_ms(const struct announcer *announcer);
+
+/* The body of an ACTION_PUBLISH. */
+void announcer_compose(const struct announcer *announcer, const struct announcer_action *action,
+                       struct announcement *out);
+
+/* How it stands, in a few words; "announced" if all is well. */
+const char *announcer_status(const struct announcer *announcer);
+bool announcer_is_announced(const struct announcer *announcer);
+
+#endif
