@@ -1,0 +1,356 @@
+#include <config.h>
+
+#include "conf.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "settings.h"
+
+void conf_init(struct conf *conf)
+{
+	memset(conf, 0, sizeof(*conf));
+	busconf_init(&conf->bus);
+	conf->renew_s = CONF_RENEW_S;
+	conf->log_level = LOG_LEVEL_INFO;
+}
+
+static void conf_forget_password(struct conf *conf)
+{
+	if (conf->password != NULL)
+		explicit_bzero(conf->password, strlen(conf->password));
+	free(conf->password);
+	conf->password = NULL;
+}
+
+void conf_clear(struct conf *conf)
+{
+	conf_forget_password(conf);
+	free(conf->password_file);
+	free(conf->name);
+	busconf_clear(&conf->bus);
+	conf_init(conf);
+}
+
+/* ---- the file ---- */
+
+static void conf_complain(cfg_t *cfg, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+
+static void conf_complain(cfg_t *cfg, const char *format, va_list arguments)
+{
+	char text[SETTING_ERROR_SIZE + 64];
+
+	vsnprintf(text, sizeof(text), format, arguments);
+	log_errorx("%s:%d: %s", cfg != NULL && cfg->filename != NULL ? cfg->filename : CONF_PATH, cfg != NULL ? cfg->line : 0,
+	           text);
+}
+
+/* The list's items (or the one value) as the comma-separated text that a variable would hold; NULL if memory ran out. */
+static char *conf_joined(cfg_opt_t *option)
+{
+	unsigned i, count = cfg_opt_size(option);
+	size_t size = 1;
+	char *text;
+
+	for (i = 0; i < count; i++)
+		size += strlen(cfg_opt_getnstr(option, i)) + 1;
+	text = calloc(1, size);
+	for (i = 0; text != NULL && i < count; i++) {
+		const char *item = cfg_opt_getnstr(option, i);
+
+		if (i > 0)
+			text[strlen(text)] = ',';
+		memcpy(text + strlen(text), item, strlen(item));
+	}
+	return text;
+}
+
+static int conf_set_option(struct conf *conf, const struct setting *setting, cfg_opt_t *option, char *error)
+{
+	char *text = conf_joined(option);
+	int result = -1;
+
+	if (text == NULL) {
+		snprintf(error, SETTING_ERROR_SIZE, "out of memory");
+	} else {
+		result = setting->set(conf, text, error);
+		explicit_bzero(text, strlen(text));
+	}
+	free(text);
+	return result;
+}
+
+/* libconfuse asks this while it knows the line. It cannot hand us our struct conf, so the value is tried on one to throw away. */
+static int conf_validate(cfg_t *cfg, cfg_opt_t *option)
+{
+	const char *section = strcmp(cfg_name(cfg), "root") == 0 ? NULL : cfg_name(cfg);
+	const struct setting *setting = setting_find(section, cfg_opt_name(option));
+	char error[SETTING_ERROR_SIZE];
+	struct conf trial;
+	int result;
+
+	conf_init(&trial);
+	result = conf_set_option(&trial, setting, option, error);
+	if (result == -1)
+		cfg_error(cfg, "%s: %s", cfg_opt_name(option), error);
+	conf_clear(&trial);
+	return result;
+}
+
+static int conf_apply(struct conf *conf, cfg_t *cfg)
+{
+	const struct setting *setting;
+	char error[SETTING_ERROR_SIZE];
+
+	for (setting = settings; setting->key != NULL; setting++) {
+		cfg_opt_t *option = cfg_getopt(cfg, setting->key);
+
+		if (option == NULL || cfg_opt_size(option) == 0 || cfg_opt_getnstr(option, 0) == NULL)
+			continue;
+		if (conf_set_option(conf, setting, option, error) == -1) {
+			log_errorx("%s: %s: %s", cfg->filename, setting->key, error);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static bool conf_given(cfg_t *cfg, const char *key)
+{
+	return cfg_getstr(cfg, key) != NULL;
+}
+
+static int conf_parse(struct conf *conf, cfg_t *cfg, const char *path)
+{
+	cfg_set_error_function(cfg, conf_complain);
+	switch (cfg_parse(cfg, path)) {
+	case CFG_SUCCESS:
+		break;
+	case CFG_FILE_ERROR:
+		log_error("%s", path);
+		return -1;
+	default:
+		return -1;
+	}
+	if (conf_given(cfg, "password") && conf_given(cfg, "password_file")) {
+		log_errorx("%s: password and password_file: give one of them", path);
+		return -1;
+	}
+	return conf_apply(conf, cfg);
+}
+
+static int conf_read_file(struct conf *conf, const char *path)
+{
+	cfg_opt_t tls[] = {
+		CFG_STR("ca", NULL, CFGF_NONE),          CFG_STR("cert", NULL, CFGF_NONE),
+		CFG_STR("key", NULL, CFGF_NONE),         CFG_STR("verify", NULL, CFGF_NONE),
+		CFG_STR("server_name", NULL, CFGF_NONE), CFG_END(),
+	};
+	cfg_opt_t options[] = {
+		CFG_STR_LIST("urls", NULL, CFGF_NONE),      CFG_STR("password", NULL, CFGF_NONE),
+		CFG_STR("password_file", NULL, CFGF_NONE),  CFG_STR("name", NULL, CFGF_NONE),
+		CFG_STR_LIST("aliases", NULL, CFGF_NONE),   CFG_STR_LIST("interface", NULL, CFGF_NONE),
+		CFG_STR_LIST("subnets", NULL, CFGF_NONE),   CFG_STR("renew", NULL, CFGF_NONE),
+		CFG_STR("heartbeat", NULL, CFGF_NONE),      CFG_STR("log_level", NULL, CFGF_NONE),
+		CFG_SEC("tls", tls, CFGF_NONE),             CFG_END(),
+	};
+	size_t i;
+	cfg_t *cfg;
+	int result;
+
+	for (i = 0; i < sizeof(tls) / sizeof(*tls) - 1; i++)
+		tls[i].validcb = conf_validate;
+	for (i = 0; i < sizeof(options) / sizeof(*options) - 2; i++)
+		options[i].validcb = conf_validate;
+	cfg = cfg_init(options, CFGF_NONE);
+	if (cfg == NULL) {
+		log_errorx("%s: out of memory", path);
+		return -1;
+	}
+	result = conf_parse(conf, cfg, path);
+	cfg_free(cfg);
+	return result;
+}
+
+/* 1: there is one; 0: there is none, which is fine for the default path; -1: logged. */
+static int conf_find_file(const char *path, bool required)
+{
+	struct stat status;
+
+	if (stat(path, &status) == -1) {
+		if (!required && (errno == ENOENT || errno == ENOTDIR))
+			return 0;
+		log_error("%s: cannot be read", path);
+		return -1;
+	}
+	if (!S_ISREG(status.st_mode)) { /* libconfuse's scanner ends the program when it is given a directory */
+		log_errorx("%s: not a regular file", path);
+		return -1;
+	}
+	return 1;
+}
+
+/* ---- the environment ---- */
+
+/*
+ * Take a variable out. /proc/PID/environ, which anyone in the container with our user's rights can read, shows the memory that the
+ * kernel put the first environment in, whatever unsetenv() does; hence the value is overwritten there.
+ */
+static void conf_take_out(const char *variable)
+{
+	char *value = getenv(variable);
+
+	if (value == NULL)
+		return;
+	explicit_bzero(value, strlen(value));
+	unsetenv(variable);
+}
+
+static int conf_read_environment(struct conf *conf)
+{
+	const struct setting *setting;
+	char error[SETTING_ERROR_SIZE];
+	int result = 0;
+
+	if (getenv("CALLSIGN_PASSWORD") != NULL && getenv("CALLSIGN_PASSWORD_FILE") != NULL) {
+		log_errorx("CALLSIGN_PASSWORD and CALLSIGN_PASSWORD_FILE: give one of them");
+		result = -1;
+	}
+	for (setting = settings; setting->key != NULL; setting++) {
+		const char *value = setting->variable != NULL ? getenv(setting->variable) : NULL;
+
+		if (value == NULL || setting->set(conf, value, error) == 0)
+			continue;
+		log_errorx("%s: %s", setting->variable, error);
+		result = -1;
+	}
+	return result;
+}
+
+/* ---- what depends on several keys ---- */
+
+static int conf_check_logins(const struct conf *conf)
+{
+	char where[256];
+	size_t i;
+
+	for (i = 0; i < conf->bus.nendpoints; i++) {
+		const struct bus_endpoint *endpoint = &conf->bus.endpoints[i];
+
+		if (endpoint->password != NULL || (endpoint->tls && conf->bus.tls.cert != NULL))
+			continue;
+		log_errorx("urls: %s has no password: give password_file, password, or with amqps a client certificate (tls { cert key })",
+		           busconf_endpoint_text(endpoint, where, sizeof(where)));
+		return -1;
+	}
+	return 0;
+}
+
+static int conf_finish(struct conf *conf)
+{
+	char error[BUSCONF_ERROR_SIZE];
+
+	if ((conf->bus.tls.cert == NULL) != (conf->bus.tls.key == NULL)) {
+		log_errorx("tls: cert and key: give both or none");
+		return -1;
+	}
+	if (conf->bus.nendpoints == 0) /* an image may carry the path of a password that is not there */
+		return 0;
+	if (conf->password_file != NULL && busconf_read_password(conf->password_file, &conf->password, error) == -1) {
+		log_errorx("password_file: %s", error);
+		return -1;
+	}
+	if (conf->password != NULL && busconf_set_password(&conf->bus, conf->password) == -1) {
+		log_errorx("out of memory");
+		return -1;
+	}
+	conf_forget_password(conf);
+	return conf_check_logins(conf);
+}
+
+int conf_load(struct conf *conf, const char *path)
+{
+	int found, result = 0;
+
+	conf_init(conf);
+	found = conf_find_file(path != NULL ? path : CONF_PATH, path != NULL);
+	if (found == -1 || (found == 1 && conf_read_file(conf, path != NULL ? path : CONF_PATH) == -1))
+		result = -1;
+	if (conf_read_environment(conf) == -1)
+		result = -1;
+	if (result == 0)
+		result = conf_finish(conf);
+	conf_forget_password(conf);
+	conf_take_out("CALLSIGN_PASSWORD");
+	conf_take_out("CALLSIGN_URLS");
+	return result;
+}
+
+/* ---- the name ---- */
+
+static void conf_drop_alias(struct conf *conf, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < conf->naliases; i++) {
+		if (strcmp(conf->aliases[i], name) != 0)
+			continue;
+		memmove(conf->aliases + i, conf->aliases + i + 1, (conf->naliases - i - 1) * sizeof(conf->aliases[0]));
+		conf->naliases--;
+		return;
+	}
+}
+
+/* With as many and as long addresses as there can be, so that it never fails later. */
+static bool conf_fits(const struct conf *conf, const char *name)
+{
+	static struct announcement largest;
+	static char body[ANNOUNCEMENT_BODY_MAX];
+	unsigned i;
+
+	memset(&largest, 0, sizeof(largest));
+	largest.op = ANNOUNCEMENT_UP;
+	memcpy(largest.name, name, strlen(name) + 1);
+	memcpy(largest.aliases, conf->aliases, sizeof(largest.aliases));
+	largest.naliases = conf->naliases;
+	largest.has_session = true;
+	largest.seq = ANNOUNCEMENT_SEQ_MAX;
+	largest.lease_s = ANNOUNCEMENT_LEASE_MAX_S;
+	largest.naddresses = ANNOUNCEMENT_ADDRESSES_MAX;
+	for (i = 0; i < ANNOUNCEMENT_ADDRESSES_MAX; i++) {
+		largest.addresses[i].family = 6;
+		memset(largest.addresses[i].bytes, 0x20 + (int)i, sizeof(largest.addresses[i].bytes));
+	}
+	return announcement_encode(&largest, body) != -1;
+}
+
+int conf_choose_name(struct conf *conf, char name[HOSTNAME_NAME_SIZE])
+{
+	char host[256] = "", safe[LOG_SAFE_MAX];
+	const char *text = conf->name != NULL ? conf->name : host;
+	enum hostname_error fault;
+
+	if (conf->name == NULL && gethostname(host, sizeof(host) - 1) == -1) {
+		log_error("hostname");
+		return -1;
+	}
+	fault = hostname_fold(text, strlen(text), name);
+	if (fault == HOSTNAME_OK && hostname_is_localhost(name))
+		fault = HOSTNAME_LOCALHOST;
+	if (fault != HOSTNAME_OK) {
+		log_errorx("the hostname \"%s\" cannot be announced: %s; give the container another (--hostname), or set name or CALLSIGN_NAME",
+		           log_safe(safe, sizeof(safe), text, strlen(text)), hostname_error_text(fault));
+		return -1;
+	}
+	conf_drop_alias(conf, name);
+	if (!conf_fits(conf, name)) {
+		log_errorx("name and aliases are too long together: one message holds at most %d bytes", ANNOUNCEMENT_BODY_MAX);
+		return -1;
+	}
+	return 0;
+}
