@@ -1,0 +1,199 @@
+#include <config.h>
+
+#include "run.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "addrwatch.h"
+#include "announcer.h"
+#include "child.h"
+#include "health.h"
+#include "publisher.h"
+#include "shared/clock.h"
+#include "signals.h"
+
+struct run {
+	const struct conf *conf;
+	const char *name;
+	char *const *command;
+	struct signals signals;
+	struct child child;
+	struct addrwatch *watch;
+	struct publisher *publisher; /* NULL: not configured */
+	int health_fd;
+	int64_t wait_by_ms;          /* COMMAND waits for its name until then; CLOCK_NEVER: it does not */
+	int64_t leave_by_ms;         /* CLOCK_NEVER: we stay */
+	int status;
+};
+
+static bool leaving(const struct run *r)
+{
+	return r->leave_by_ms != CLOCK_NEVER;
+}
+
+static void leave(struct run *r, int status, int64_t now_ms)
+{
+	if (leaving(r))
+		return;
+	r->status = status;
+	r->wait_by_ms = CLOCK_NEVER;
+	r->leave_by_ms = now_ms + ANNOUNCER_WITHDRAW_MS;
+	if (r->publisher != NULL)
+		publisher_withdraw(r->publisher, now_ms);
+}
+
+static bool over(const struct run *r, int64_t now_ms)
+{
+	return leaving(r) && (r->publisher == NULL || publisher_ended(r->publisher) || now_ms >= r->leave_by_ms);
+}
+
+static void start_command(struct run *r, int64_t now_ms)
+{
+	r->wait_by_ms = CLOCK_NEVER;
+	if (child_start(&r->child, r->command, &r->signals.original) == -1) {
+		log_error("COMMAND cannot be started");
+		leave(r, 126, now_ms);
+	}
+}
+
+static void take_signal(struct run *r, int signo, int64_t now_ms)
+{
+	if (signo == SIGCHLD) {
+		if (child_reap(&r->child))
+			leave(r, r->child.status, now_ms);
+		return;
+	}
+	if (r->child.pid > 0) {
+		child_forward(&r->child, signo);
+		return;
+	}
+	if (signo == SIGTERM || signo == SIGINT || signo == SIGQUIT || signo == SIGHUP)
+		leave(r, r->command != NULL ? 128 + signo : 0, now_ms);
+}
+
+static void take_signals(struct run *r, int64_t now_ms)
+{
+	int signo;
+
+	while ((signo = signals_next(&r->signals)) != 0)
+		take_signal(r, signo, now_ms);
+}
+
+static void take_news(struct run *r, int64_t now_ms)
+{
+	int changed = addrwatch_read(r->watch);
+
+	if (changed == -1)
+		log_warn("changes of addresses go unnoticed from now on: netlink");
+	if (changed == 1 && r->publisher != NULL)
+		publisher_network_changed(r->publisher, now_ms);
+}
+
+static void take_question(const struct run *r)
+{
+	/* An image that carries a health check must not be sick because nothing is configured. */
+	if (r->publisher == NULL)
+		health_answer(r->health_fd, true, "not configured: nothing to announce");
+	else
+		health_answer(r->health_fd, publisher_is_announced(r->publisher), publisher_status(r->publisher));
+}
+
+static void check_wait(struct run *r, int64_t now_ms)
+{
+	if (r->wait_by_ms == CLOCK_NEVER)
+		return;
+	if (publisher_answer(r->publisher) == PUBLISHER_RESOLVES) {
+		start_command(r, now_ms);
+	} else if (now_ms >= r->wait_by_ms) {
+		log_errorx("the name %s does not resolve in time: %s; COMMAND is not started", r->name,
+		           publisher_why_not(r->publisher));
+		leave(r, RUN_EXIT_WAIT_RAN_OUT, now_ms);
+	}
+}
+
+static int64_t deadline_ms(const struct run *r)
+{
+	int64_t due = r->wait_by_ms < r->leave_by_ms ? r->wait_by_ms : r->leave_by_ms;
+	int64_t publisher = r->publisher != NULL ? publisher_deadline_ms(r->publisher) : CLOCK_NEVER;
+
+	return publisher < due ? publisher : due;
+}
+
+static void turn(struct run *r)
+{
+	struct pollfd fds[] = {
+		{.fd = r->signals.fd, .events = POLLIN},
+		{.fd = addrwatch_fd(r->watch), .events = POLLIN},
+		{.fd = r->health_fd, .events = POLLIN},
+		{.fd = r->publisher != NULL ? publisher_fd(r->publisher) : -1, .events = POLLIN},
+	};
+	int64_t now_ms;
+
+	(void)poll(fds, sizeof(fds) / sizeof(*fds), clock_poll_timeout(clock_ms(), deadline_ms(r)));
+	now_ms = clock_ms();
+	if (fds[0].revents != 0)
+		take_signals(r, now_ms);
+	if (fds[1].revents != 0)
+		take_news(r, now_ms);
+	if (fds[2].revents != 0)
+		take_question(r);
+	if (r->publisher != NULL && (fds[3].revents != 0 || now_ms >= publisher_deadline_ms(r->publisher)))
+		publisher_step(r->publisher, now_ms);
+	check_wait(r, now_ms);
+}
+
+/* Once COMMAND runs, every millisecond counts: the login's thread is started first, all else while it works. */
+static int begin_announcing(struct run *r, bool want_answer)
+{
+	r->watch = addrwatch_open();
+	if (r->watch == NULL)
+		log_warn("changes of addresses will go unnoticed: netlink");
+	r->publisher = publisher_new(r->conf, r->name, r->watch, want_answer, clock_ms());
+	if (r->publisher == NULL)
+		return -1;
+	if (r->watch != NULL && addrwatch_scan(r->watch) == -1)
+		log_warn("addresses cannot be listed: netlink");
+	return 0;
+}
+
+static int begin(struct run *r, uint32_t wait_s)
+{
+	bool configured = r->conf->bus.nendpoints > 0;
+	bool wait = wait_s != 0 && configured;
+
+	if (signals_open(&r->signals) == -1) {
+		log_error("signals");
+		return -1;
+	}
+	child_adopt_orphans();
+	if (wait)
+		r->wait_by_ms = clock_ms() + (int64_t)wait_s * 1000;
+	else if (r->command != NULL)
+		start_command(r, clock_ms());
+	if (configured && begin_announcing(r, wait) == -1 && r->child.pid == 0)
+		return -1;
+	r->health_fd = health_listen(r->name);
+	if (r->health_fd == -1)
+		log_debug("--healthcheck will not find this emitter");
+	return 0;
+}
+
+int run(const struct conf *conf, const char *name, char *const command[], uint32_t wait_s)
+{
+	struct run r = {.conf = conf, .name = name, .command = command, .health_fd = -1,
+	                .wait_by_ms = CLOCK_NEVER, .leave_by_ms = CLOCK_NEVER, .status = EXIT_FAILURE};
+
+	child_init(&r.child);
+	if (begin(&r, wait_s) == -1)
+		return EXIT_FAILURE;
+	while (!over(&r, clock_ms()))
+		turn(&r);
+	publisher_free(r.publisher);
+	addrwatch_close(r.watch);
+	if (r.health_fd != -1)
+		close(r.health_fd);
+	close(r.signals.fd);
+	return r.status;
+}
