@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#include "shared/log.h"
+
 /*
  * Becoming a daemon (libdaemon), and the pid file. The starting process ends only when the daemon is ready or has failed, with one of these
  * codes; in the foreground the daemon itself ends with them.
@@ -24,9 +26,10 @@ enum detach_exit {
 /*
  * Fork (unless foreground) and take the pid file, which stays locked until the process ends: a daemon is known to run by the lock, never by the
  * number in the file, which may belong to another process by now. Returns DETACH_CONTINUE in the process that is to go on as the
- * daemon, else the code with which this process is to end. Errors are logged.
+ * daemon, else the code with which this process is to end. Errors are logged. Also opens the log: standard error in the foreground; else
+ * the system's log, and until the daemon is ready the terminal too. pid_file is borrowed until detach_end().
  */
-int detach_start(const char *pid_file, bool foreground);
+int detach_start(const char *pid_file, bool foreground, enum log_level level);
 
 /* Ready: the starting process ends with 0. Does nothing the second time, or in the foreground. */
 void detach_ready(void);

@@ -32,6 +32,9 @@ struct hostsfile;
 #define HOSTSFILE_SERIAL_MIN 0x7f800000U
 #define HOSTSFILE_SERIAL_MAX 0x7fffffffU
 #define HOSTSFILE_SERIAL_NONE 0U
+#define HOSTSFILE_MAGIC "# callsign-hosts 1 boot="
+#define HOSTSFILE_NOTICE "# Written by callsignd, which replaces it whole at each change: do not edit."
+#define HOSTSFILE_OWN " # host"
 #define HOSTSFILE_SERIAL_NAME "serial.callsign" /* below the domain */
 
 uint32_t hostsfile_serial_next(uint32_t serial);
@@ -51,10 +54,10 @@ void hostsfile_free(struct hostsfile *file);
 /* The lines of this listing, in the order in which instances were first listed. Returns whether the text is another one than before. */
 bool hostsfile_listing(struct hostsfile *file, const struct listing *listing);
 bool hostsfile_gone(struct hostsfile *file, const struct ident *instance);
-size_t hostsfile_instances(const struct hostsfile *file); /* that have at least one line */
+size_t hostsfile_instances(const struct hostsfile *file);
 
-/* Everything rendered anew below another domain. Call only while what was passed to hostsfile_listing is still valid. 0, or -1 with errno. */
-int hostsfile_set_domain(struct hostsfile *file, const char *domain);
+/* Everything rendered anew below another domain, from the facts that hostsfile_listing was last given: they must not have changed since. */
+void hostsfile_set_domain(struct hostsfile *file, const char *domain);
 
 /* Render all of it into path, atomically, mode 0644. boot_id: of this boot. 0, or -1 with errno. */
 int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t serial, const char *boot_id,
@@ -81,7 +84,7 @@ void hostsfile_parse(const char *text, size_t length, const char *domain, const 
                      void *arg, struct hostsfile_content *out);
 
 /*
- * Read and parse path. Refused with errno: a symbolic link (ELOOP), anything but a regular file (EINVAL), one that others may
+ * Read and parse path. Refused with errno: a symbolic link (ELOOP), anything but a regular file (EINVAL), one that others own or may
  * write (EPERM), more than HOSTSFILE_SIZE_MAX bytes (EFBIG), no such file (ENOENT). 0, or -1. *out is zeroed first.
  */
 int hostsfile_read(const char *path, const char *domain, const char *boot_id, hostsfile_visit *visit, void *arg,

@@ -1,0 +1,167 @@
+#include <config.h>
+
+#include "conf.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "conf_values.h"
+
+static char default_urls[] = "{\"amqp://callsign-host@127.0.0.1/callsign\"}"; /* not const: libconfuse wants it so */
+
+static cfg_opt_t tls_options[] = {
+	CFG_STR_CB("ca", NULL, CFGF_NONE, conf_take_path),
+	CFG_STR_CB("cert", NULL, CFGF_NONE, conf_take_path),
+	CFG_STR_CB("key", NULL, CFGF_NONE, conf_take_path),
+	CFG_BOOL("verify", cfg_true, CFGF_NONE),
+	CFG_STR_CB("server_name", NULL, CFGF_NONE, conf_take_text),
+	CFG_END(),
+};
+
+static cfg_opt_t bus_options[] = {
+	CFG_STR_LIST_CB("urls", default_urls, CFGF_NONE, conf_take_urls),
+	CFG_STR_CB("password_file", NULL, CFGF_NONE, conf_take_path),
+	CFG_INT_CB("heartbeat", BUS_HEARTBEAT_S, CFGF_NONE, conf_take_integer),
+	CFG_SEC("tls", tls_options, CFGF_NONE),
+	CFG_END(),
+};
+
+static cfg_opt_t queue_options[] = {
+	CFG_STR_CB("name", NULL, CFGF_NONE, conf_take_queue_name),
+	CFG_STR_CB("type", "classic", CFGF_NONE, conf_take_choice),
+	CFG_INT_CB("expires", 86400, CFGF_NONE, conf_take_integer),
+	CFG_INT_CB("max_length", 100000, CFGF_NONE, conf_take_integer),
+	CFG_END(),
+};
+
+static cfg_opt_t registry_options[] = {
+	CFG_STR_CB("conflict", "all", CFGF_NONE, conf_take_choice),
+	CFG_FLOAT_CB("lost_grace", 0.0, CFGF_NONE, conf_take_seconds),
+	CFG_FLOAT_CB("resync_timeout", 8.0, CFGF_NONE, conf_take_seconds),
+	CFG_INT_CB("max_lease", ANNOUNCEMENT_LEASE_MAX_S, CFGF_NONE, conf_take_integer),
+	CFG_END(),
+};
+
+static cfg_opt_t policy_options[] = {
+	CFG_STR_LIST_CB("subnets", NULL, CFGF_NONE, conf_take_subnet),
+	CFG_STR_LIST_CB("names", NULL, CFGF_NONE, conf_take_pattern),
+	CFG_STR_LIST_CB("reserved", NULL, CFGF_NONE, conf_take_pattern),
+	CFG_BOOL("unsigned", cfg_false, CFGF_NONE),
+	CFG_END(),
+};
+
+static cfg_opt_t user_options[] = {
+	CFG_STR_LIST_CB("subnets", NULL, CFGF_NONE, conf_take_subnet),
+	CFG_STR_LIST_CB("names", NULL, CFGF_NONE, conf_take_pattern),
+	CFG_END(),
+};
+
+static cfg_opt_t dnsmasq_options[] = {
+	CFG_STR_CB("hosts_file", "/run/callsign/hosts", CFGF_NONE, conf_take_path),
+	CFG_STR_CB("pid_file", "/run/dnsmasq/dnsmasq.pid", CFGF_NONE, conf_take_path),
+	CFG_STR_CB("server", NULL, CFGF_NONE, conf_take_server),
+	CFG_INT_CB("port", 53, CFGF_NONE, conf_take_integer),
+	CFG_END(),
+};
+
+static cfg_opt_t options[] = {
+	CFG_STR_CB("domain", "docker", CFGF_NONE, conf_take_domain),
+	CFG_SEC("bus", bus_options, CFGF_NONE),
+	CFG_SEC("queue", queue_options, CFGF_NONE),
+	CFG_SEC("registry", registry_options, CFGF_NONE),
+	CFG_SEC("policy", policy_options, CFGF_NONE),
+	CFG_SEC("user", user_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_SEC("dnsmasq", dnsmasq_options, CFGF_NONE),
+	CFG_STR_LIST_CB("host_names", NULL, CFGF_NONE, conf_take_host_name),
+	CFG_STR_CB("pid_file", "/run/callsign/callsignd.pid", CFGF_NONE, conf_take_path),
+	CFG_STR_CB("log_level", "info", CFGF_NONE, conf_take_choice),
+	CFG_END(),
+};
+
+/* A directory would make libconfuse's scanner end the whole process: only a regular file is taken. NULL after logging why. */
+static FILE *open_file(const char *path)
+{
+	struct stat status;
+	FILE *file = fopen(path, "re");
+
+	if (file == NULL) {
+		log_error("%s: cannot be read", path);
+		return NULL;
+	}
+	if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode))
+		return file;
+	log_errorx("%s: not a regular file", path);
+	fclose(file);
+	return NULL;
+}
+
+/* Parsed and without a mistake, or NULL. What is wrong is logged. */
+static cfg_t *parse(FILE *file, const char *path)
+{
+	cfg_t *cfg = cfg_init(options, CFGF_NONE);
+
+	if (cfg == NULL)
+		return NULL;
+	cfg->filename = strdup(path); /* cfg_free() frees it */
+	cfg_set_error_function(cfg, conf_values_syntax);
+	if (cfg->filename != NULL && cfg_parse_fp(cfg, file) == CFG_SUCCESS)
+		return cfg;
+	cfg_free(cfg);
+	return NULL;
+}
+
+static struct conf *copy(cfg_t *cfg, const char *path)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+
+	if (conf == NULL || conf_copy(cfg, conf) < 0) {
+		log_errorx("%s: out of memory", path);
+	} else if (conf_values_errors() == 0) {
+		return conf;
+	}
+	conf_free(conf);
+	return NULL;
+}
+
+struct conf *conf_load(const char *path)
+{
+	struct conf *conf = NULL;
+	FILE *file = open_file(path);
+	cfg_t *cfg;
+
+	if (file == NULL)
+		return NULL;
+	conf_values_reset();
+	cfg = parse(file, path);
+	fclose(file);
+	if (cfg != NULL)
+		conf = copy(cfg, path);
+	cfg_free(cfg);
+	return conf;
+}
+
+void conf_free(struct conf *conf)
+{
+	if (conf == NULL)
+		return;
+	for (size_t i = 0; i < conf->nhost_names; i++) {
+		free(conf->host_names[i].name);
+		free(conf->host_names[i].interface);
+	}
+	free(conf->host_names);
+	busconf_clear(&conf->bus);
+	policy_clear(&conf->policy);
+	free(conf->domain);
+	free(conf->hostname);
+	free(conf->queue.name);
+	free(conf->queue.type);
+	free(conf->dnsmasq.hosts_file);
+	free(conf->dnsmasq.pid_file);
+	free(conf->dnsmasq.server);
+	free(conf->pid_file);
+	free(conf);
+}

@@ -1,0 +1,274 @@
+#include <config.h>
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "conf_values.h"
+
+/* No keys of their own: bounds on what one broker user can make this host remember. */
+#define MAX_FACTS_PER_USER 100000
+#define MAX_ENDED_PER_USER 100000
+
+/* Where copying fails there is no memory left: said once, by conf_load(). */
+struct copying {
+	bool failed;
+};
+
+static char *copy_text(struct copying *copying, const char *text)
+{
+	char *copy = text != NULL ? strdup(text) : NULL;
+
+	copying->failed |= text != NULL && copy == NULL;
+	return copy;
+}
+
+/* Room for count of something; never NULL unless it failed, for count 0 too. */
+static void *copy_room(struct copying *copying, size_t count, size_t size)
+{
+	void *room = calloc(count + 1, size);
+
+	copying->failed |= room == NULL;
+	return room;
+}
+
+static char **copy_list(struct copying *copying, cfg_t *section, const char *key, size_t *count)
+{
+	size_t size = cfg_size(section, key);
+	char **list = copy_room(copying, size, sizeof(*list));
+
+	for (*count = 0; list != NULL && *count < size; ++*count)
+		list[*count] = copy_text(copying, cfg_getnstr(section, key, (unsigned)*count));
+	return list;
+}
+
+static void copy_rule(struct copying *copying, cfg_t *section, struct policy_rule *rule)
+{
+	size_t size = cfg_size(section, "subnets");
+
+	rule->names = copy_list(copying, section, "names", &rule->nnames);
+	rule->subnets = copy_room(copying, size, sizeof(*rule->subnets));
+	for (size_t i = 0; rule->subnets != NULL && i < size; i++) {
+		const char *text = cfg_getnstr(section, "subnets", (unsigned)i);
+
+		if (prefix_parse(text, strlen(text), &rule->subnets[rule->nsubnets]) == 0)
+			rule->nsubnets++;
+	}
+}
+
+static void copy_user(struct copying *copying, cfg_t *section, struct policy_user *user)
+{
+	size_t length = strlen(cfg_title(section));
+
+	if (length == 0 || length > 255)
+		conf_values_error(section, NULL, "not allowed: the name of a broker user has 1 to 255 bytes");
+	user->user = copy_text(copying, cfg_title(section));
+	copy_rule(copying, section, &user->rule);
+}
+
+static void copy_policy(struct copying *copying, cfg_t *cfg, struct policy *policy)
+{
+	cfg_t *section = cfg_getsec(cfg, "policy");
+	size_t nusers = cfg_size(cfg, "user");
+
+	policy_init(policy);
+	copy_rule(copying, section, &policy->rule);
+	policy->reserved = copy_list(copying, section, "reserved", &policy->nreserved);
+	policy->allow_unsigned = cfg_getbool(section, "unsigned") == cfg_true;
+	policy->users = copy_room(copying, nusers, sizeof(*policy->users));
+	if (policy->users == NULL)
+		return;
+	for (; policy->nusers < nusers; policy->nusers++)
+		copy_user(copying, cfg_getnsec(cfg, "user", (unsigned)policy->nusers), &policy->users[policy->nusers]);
+}
+
+/* A name of the host is nobody else's: the policy reserves it. */
+static void copy_host_names(struct copying *copying, cfg_t *cfg, struct conf *conf)
+{
+	size_t size = cfg_size(cfg, "host_names");
+	const char *reason;
+
+	conf->host_names = copy_room(copying, size, sizeof(*conf->host_names));
+	conf->policy.host_names = copy_room(copying, size, sizeof(*conf->policy.host_names));
+	if (copying->failed)
+		return;
+	for (size_t i = 0; i < size; i++) {
+		struct conf_host_name *own = &conf->host_names[conf->nhost_names];
+
+		if (conf_parse_host_name(cfg_getnstr(cfg, "host_names", (unsigned)i), own, &reason) < 0)
+			continue;
+		conf->nhost_names++;
+		conf->policy.host_names[conf->policy.nhost_names++] = copy_text(copying, own->name);
+	}
+}
+
+static void copy_tls(struct copying *copying, cfg_t *section, struct bus_tls *tls)
+{
+	tls->ca = copy_text(copying, cfg_getstr(section, "ca"));
+	tls->cert = copy_text(copying, cfg_getstr(section, "cert"));
+	tls->key = copy_text(copying, cfg_getstr(section, "key"));
+	tls->server_name = copy_text(copying, cfg_getstr(section, "server_name"));
+	tls->verify = cfg_getbool(section, "verify") == cfg_true;
+	if ((tls->cert == NULL) != (tls->key == NULL))
+		conf_values_error(section, tls->cert == NULL ? "cert" : "key", "missing: cert and key go together");
+}
+
+static void copy_password(struct copying *copying, cfg_t *section, struct busconf *bus)
+{
+	char error[BUSCONF_ERROR_SIZE], *password;
+	const char *path = cfg_getstr(section, "password_file");
+
+	if (path == NULL)
+		return;
+	if (busconf_read_password(path, &password, error) < 0) {
+		conf_values_error(section, "password_file", "%s", error);
+		return;
+	}
+	copying->failed |= busconf_set_password(bus, password) < 0;
+	explicit_bzero(password, strlen(password));
+	free(password);
+}
+
+static void check_login(cfg_t *section, const struct busconf *bus)
+{
+	char text[256];
+
+	if (bus->nendpoints == 0)
+		conf_values_error(section, "urls", "there is none: at least one amqp://USER@HOST/VHOST is needed");
+	for (size_t i = 0; i < bus->nendpoints; i++) {
+		const struct bus_endpoint *endpoint = &bus->endpoints[i];
+
+		if (endpoint->password != NULL || (endpoint->tls && bus->tls.cert != NULL))
+			continue;
+		conf_values_error(section, "password_file",
+		                  "no password is known for %s: write it alone into a file that only root can read, and the file's "
+		                  "path here (or a client certificate for an amqps URL into tls)",
+		                  busconf_endpoint_text(endpoint, text, sizeof(text)));
+		return;
+	}
+}
+
+/* All URLs in one text: each element of the list may hold several, too. NULL: no memory. */
+static char *join_urls(cfg_t *section)
+{
+	size_t length = 0;
+	char *joined, *at;
+
+	for (unsigned i = 0; i < cfg_size(section, "urls"); i++)
+		length += strlen(cfg_getnstr(section, "urls", i)) + 1;
+	joined = at = calloc(1, length + 1);
+	for (unsigned i = 0; joined != NULL && i < cfg_size(section, "urls"); i++)
+		at += sprintf(at, "%s%s", i == 0 ? "" : ",", cfg_getnstr(section, "urls", i));
+	return joined;
+}
+
+static void copy_urls(struct copying *copying, cfg_t *section, struct busconf *bus)
+{
+	char error[BUSCONF_ERROR_SIZE], *joined = join_urls(section);
+
+	if (joined == NULL) {
+		copying->failed = true;
+		return;
+	}
+	if (conf_values_errors() == 0 && busconf_set_urls(bus, joined, error) < 0)
+		conf_values_error(section, "urls", "%s", error);
+	explicit_bzero(joined, strlen(joined));
+	free(joined);
+}
+
+static void copy_bus(struct copying *copying, cfg_t *section, struct busconf *bus)
+{
+	busconf_init(bus);
+	copy_urls(copying, section, bus);
+	bus->heartbeat_s = (uint16_t)cfg_getint(section, "heartbeat");
+	copy_tls(copying, cfg_getsec(section, "tls"), &bus->tls);
+	copy_password(copying, section, bus);
+	if (conf_values_errors() == 0)
+		check_login(section, bus);
+}
+
+/* queue.name without the prefix, or else the machine's name: what this host is called on the bus. NULL after an error. */
+static char *host_name(struct copying *copying, cfg_t *section)
+{
+	char machine[HOST_NAME_MAX + 1] = "", name[HOSTNAME_NAME_SIZE];
+	const char *text = cfg_getstr(section, "name");
+	enum hostname_error error;
+
+	if (text == NULL) {
+		gethostname(machine, sizeof(machine) - 1);
+		text = machine;
+	} else if (strncasecmp(text, QUEUE_HOST_PREFIX, strlen(QUEUE_HOST_PREFIX)) == 0) {
+		text += strlen(QUEUE_HOST_PREFIX);
+	}
+	error = hostname_fold(text, strlen(text), name);
+	if (error == HOSTNAME_OK && hostname_is_localhost(name))
+		error = HOSTNAME_LOCALHOST;
+	if (error == HOSTNAME_OK)
+		return copy_text(copying, name);
+	conf_values_error(section, "name", "this host's name is no use to tell it from others (%s): write one here",
+	                  hostname_error_text(error));
+	return NULL;
+}
+
+static void copy_queue(struct copying *copying, cfg_t *section, struct conf *conf)
+{
+	char name[QUEUE_NAME_MAX + 1];
+
+	conf->hostname = host_name(copying, section);
+	snprintf(name, sizeof(name), QUEUE_HOST_PREFIX "%s", conf->hostname != NULL ? conf->hostname : "");
+	conf->queue.name = copy_text(copying, name);
+	conf->queue.type = copy_text(copying, cfg_getstr(section, "type"));
+	conf->queue.expires_s = (uint32_t)cfg_getint(section, "expires");
+	conf->queue.max_length = (uint32_t)cfg_getint(section, "max_length");
+}
+
+static void copy_registry(cfg_t *section, struct conf *conf)
+{
+	const char *conflict = cfg_getstr(section, "conflict");
+
+	conf->conflict = strcmp(conflict, "newest") == 0 ? VIEW_NEWEST : strcmp(conflict, "first") == 0 ? VIEW_FIRST : VIEW_ALL;
+	conf->registry = (struct registry_options){
+		.lost_grace_ms = llround(cfg_getfloat(section, "lost_grace") * 1000),
+		.resync_timeout_ms = llround(cfg_getfloat(section, "resync_timeout") * 1000),
+		.max_lease_s = (uint32_t)cfg_getint(section, "max_lease"),
+		.max_facts_per_user = MAX_FACTS_PER_USER,
+		.max_ended_per_user = MAX_ENDED_PER_USER,
+	};
+}
+
+static void copy_dnsmasq(struct copying *copying, cfg_t *section, struct conf_dnsmasq *dnsmasq)
+{
+	dnsmasq->hosts_file = copy_text(copying, cfg_getstr(section, "hosts_file"));
+	dnsmasq->pid_file = copy_text(copying, cfg_getstr(section, "pid_file"));
+	dnsmasq->server = copy_text(copying, cfg_getstr(section, "server"));
+	dnsmasq->port = (uint16_t)cfg_getint(section, "port");
+}
+
+static void copy_domain(struct copying *copying, cfg_t *cfg, struct conf *conf)
+{
+	char domain[HOSTNAME_FQDN_SIZE];
+	const char *text = cfg_getstr(cfg, "domain");
+
+	hostname_fold_fqdn(text, strlen(text), domain);
+	conf->domain = copy_text(copying, domain);
+}
+
+int conf_copy(cfg_t *cfg, struct conf *conf)
+{
+	struct copying copying = {false};
+
+	copy_domain(&copying, cfg, conf);
+	copy_bus(&copying, cfg_getsec(cfg, "bus"), &conf->bus);
+	copy_queue(&copying, cfg_getsec(cfg, "queue"), conf);
+	copy_registry(cfg_getsec(cfg, "registry"), conf);
+	copy_policy(&copying, cfg, &conf->policy);
+	copy_host_names(&copying, cfg, conf);
+	copy_dnsmasq(&copying, cfg_getsec(cfg, "dnsmasq"), &conf->dnsmasq);
+	conf->pid_file = copy_text(&copying, cfg_getstr(cfg, "pid_file"));
+	log_level_parse(cfg_getstr(cfg, "log_level"), &conf->log_level);
+	return copying.failed ? -1 : 0;
+}

@@ -1,0 +1,41 @@
+#ifndef CALLSIGN_HOST_CONF_VALUES_H
+#define CALLSIGN_HOST_CONF_VALUES_H
+
+#include <confuse.h>
+
+#include "conf.h"
+
+/*
+ * What each kind of value in callsignd.conf must look like: libconfuse's callbacks (its tables name them), which see the line they are on. They report a
+ * bad value and go on, so that one run shows every mistake; libconfuse's callbacks have no argument of their own, so what was found is counted here.
+ */
+void conf_values_reset(void);
+unsigned conf_values_errors(void);
+
+/* "path:line: section.key: ..." and count. key may be NULL. */
+void conf_values_error(cfg_t *section, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* libconfuse's own errors: syntax, unknown keys. */
+void conf_values_syntax(cfg_t *section, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+
+int conf_take_integer(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
+int conf_take_seconds(cfg_t *section, cfg_opt_t *option, const char *value, void *result); /* fractions allowed */
+int conf_take_path(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
+int conf_take_domain(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
+int conf_take_urls(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
+int conf_take_queue_name(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
+int conf_take_choice(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
+int conf_take_pattern(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
+int conf_take_subnet(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
+int conf_take_server(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
+int conf_take_host_name(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
+int conf_take_text(cfg_t *section, cfg_opt_t *option, const char *value, void *result); /* not empty */
+
+/* NAME=ADDRESS or NAME=INTERFACE. 0 and *out (its strings to be freed), or -1 with the reason. */
+int conf_parse_host_name(const char *value, struct conf_host_name *out, const char **reason);
+
+/* conf_copy.c: what was parsed, as plain values, with checks of what only shows when keys are seen together (reported as errors). 0, or
+ * -1: no memory. */
+int conf_copy(cfg_t *cfg, struct conf *conf);
+
+#endif

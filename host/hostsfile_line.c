@@ -1,0 +1,240 @@
+#include <config.h>
+
+#include "hostsfile_line.h"
+
+#include <string.h>
+
+#include "shared/clock.h"
+
+/* A line is of our form to the letter, or it is nothing: anyone may have cut, edited or planted the file. */
+
+/* The next word, ended by one blank or by the end. Its length; 0: there is none. */
+static size_t take_word(struct text *text, const char **word)
+{
+	const char *blank = memchr(text->at, ' ', (size_t)(text->end - text->at));
+	size_t length;
+
+	*word = text->at;
+	length = (size_t)((blank != NULL ? blank : text->end) - text->at);
+	text->at += length;
+	if (blank != NULL && ++text->at == text->end)
+		return 0; /* a blank at the end of the line */
+	return length;
+}
+
+bool hostsfile_take(struct text *text, const char *literal)
+{
+	size_t length = strlen(literal);
+
+	if ((size_t)(text->end - text->at) < length || memcmp(text->at, literal, length) != 0)
+		return false;
+	text->at += length;
+	return true;
+}
+
+/* The name in NAME.DOMAIN, which must be folded already. 0, or -1. */
+static int parse_fqdn(const char *word, size_t length, const char *domain, char out[HOSTNAME_NAME_SIZE])
+{
+	size_t domain_length = strlen(domain), name_length;
+
+	if (length <= domain_length + 1 || length > HOSTNAME_FQDN_MAX ||
+	    memcmp(word + length - domain_length, domain, domain_length) != 0 || word[length - domain_length - 1] != '.')
+		return -1;
+	name_length = length - domain_length - 1;
+	if (hostname_fold(word, name_length, out) != HOSTNAME_OK || memcmp(word, out, name_length) != 0)
+		return -1;
+	return 0;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* A percent-encoded word. The empty one is fine: no user. 0, or -1. */
+static int parse_user(const char *word, size_t length, char out[HOSTSFILE_USER_MAX + 1])
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		int c = (unsigned char)word[i];
+
+		if (c == '%') {
+			if (length - i < 3 || hex_digit(word[i + 1]) < 0 || hex_digit(word[i + 2]) < 0)
+				return -1;
+			c = hex_digit(word[i + 1]) * 16 + hex_digit(word[i + 2]);
+			i += 2;
+		}
+		if (c == 0 || used == HOSTSFILE_USER_MAX)
+			return -1;
+		out[used++] = (char)c;
+	}
+	out[used] = '\0';
+	return 0;
+}
+
+/* Milliseconds in decimal, without a sign. 0, or -1. */
+static int parse_ms(const char *word, size_t length, int64_t *out)
+{
+	int64_t value = 0;
+
+	if (length == 0 || length > 18) /* what surely fits into 63 bits */
+		return -1;
+	for (size_t i = 0; i < length; i++) {
+		if (word[i] < '0' || word[i] > '9')
+			return -1;
+		value = value * 10 + (word[i] - '0');
+	}
+	*out = value;
+	return 0;
+}
+
+int hostsfile_add_address(struct announcement *message, const struct address *address)
+{
+	for (unsigned i = 0; i < message->naddresses; i++)
+		if (address_equal(&message->addresses[i], address))
+			return -1;
+	if (message->naddresses == ANNOUNCEMENT_ADDRESSES_MAX)
+		return -1;
+	message->addresses[message->naddresses++] = *address;
+	return 0;
+}
+
+/* The listed names, up to " # ". The first goes into aliases too: only the comment tells whether it is the instance's own. 0, or -1. */
+static int parse_names(struct text *text, const char *domain, char names[][HOSTNAME_NAME_SIZE], unsigned *count)
+{
+	const char *word;
+	size_t length;
+
+	for (*count = 0;; ++*count) {
+		length = take_word(text, &word);
+		if (length == 1 && *word == '#')
+			return *count > 0 ? 0 : -1;
+		if (length == 0 || *count == ANNOUNCEMENT_ALIASES_MAX + 1 ||
+		    parse_fqdn(word, length, domain, names[*count]) < 0)
+			return -1;
+		for (unsigned i = 0; i < *count; i++)
+			if (strcmp(names[i], names[*count]) == 0)
+				return -1;
+	}
+}
+
+static int parse_ident(struct text *text, struct ident *out)
+{
+	const char *word;
+	size_t length = take_word(text, &word);
+
+	return ident_parse(word, length, out);
+}
+
+/* name=NAME: the instance's own name, which is not among those listed. 0, or -1. */
+static int parse_own_name(struct text *text, char names[][HOSTNAME_NAME_SIZE], unsigned count,
+                          char own[HOSTNAME_NAME_SIZE])
+{
+	const char *word;
+	size_t length = take_word(text, &word);
+
+	if (hostname_fold(word, length, own) != HOSTNAME_OK || memcmp(word, own, length) != 0)
+		return -1;
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(names[i], own) == 0)
+			return -1;
+	return 0;
+}
+
+static int set_names(struct announcement *message, char names[][HOSTNAME_NAME_SIZE], unsigned count, const char *own)
+{
+	unsigned first = own == NULL ? 1 : 0;
+
+	if (count - first > ANNOUNCEMENT_ALIASES_MAX)
+		return -1;
+	memcpy(message->name, own != NULL ? own : names[0], HOSTNAME_NAME_SIZE);
+	message->naliases = count - first;
+	memcpy(message->aliases, names + first, (count - first) * sizeof(names[0]));
+	return 0;
+}
+
+/* What stands behind "# ", its keys in this order. 0, or -1. */
+static int parse_comment(struct text *text, struct hostsfile_record *record, char names[][HOSTNAME_NAME_SIZE], unsigned count)
+{
+	struct announcement *message = &record->message;
+	char own[HOSTNAME_NAME_SIZE];
+	const char *word;
+	bool has_own = false;
+	size_t length;
+
+	if (!hostsfile_take(text, "instance=") || parse_ident(text, &message->instance) < 0)
+		return -1;
+	message->has_session = hostsfile_take(text, "session=");
+	if (message->has_session && parse_ident(text, &message->session) < 0)
+		return -1;
+	if (!hostsfile_take(text, "user="))
+		return -1;
+	length = take_word(text, &word);
+	if (parse_user(word, length, record->user) < 0)
+		return -1;
+	has_own = hostsfile_take(text, "name=");
+	if (has_own && parse_own_name(text, names, count, own) < 0)
+		return -1;
+	if (!message->has_session && hostsfile_take(text, "until=")) {
+		length = take_word(text, &word);
+		if (parse_ms(word, length, &record->until_ms) < 0)
+			return -1;
+	}
+	return text->at == text->end ? set_names(message, names, count, has_own ? own : NULL) : -1;
+}
+
+int hostsfile_line_instance(struct text text, const char *domain, struct hostsfile_record *record)
+{
+	char names[ANNOUNCEMENT_ALIASES_MAX + 1][HOSTNAME_NAME_SIZE];
+	struct address address;
+	unsigned count;
+	const char *word;
+	size_t length = take_word(&text, &word);
+
+	memset(record, 0, sizeof(*record));
+	record->until_ms = CLOCK_NEVER;
+	record->message.op = ANNOUNCEMENT_UP;
+	memset(names, 0, sizeof(names));
+	if (address_parse(word, length, &address) < 0 || address_unusable(&address) != NULL)
+		return -1;
+	hostsfile_add_address(&record->message, &address);
+	if (parse_names(&text, domain, names, &count) < 0)
+		return -1;
+	return parse_comment(&text, record, names, count);
+}
+
+uint32_t hostsfile_line_serial(struct text text, const char *domain)
+{
+	char name[HOSTNAME_NAME_SIZE];
+	struct address address;
+	const char *word;
+	size_t length = take_word(&text, &word);
+	uint32_t serial;
+
+	if (address_parse(word, length, &address) < 0 || address.family != 4)
+		return HOSTSFILE_SERIAL_NONE;
+	serial = (uint32_t)address.bytes[0] << 24 | (uint32_t)address.bytes[1] << 16 | (uint32_t)address.bytes[2] << 8 |
+	         address.bytes[3];
+	length = take_word(&text, &word);
+	if (serial < HOSTSFILE_SERIAL_MIN || serial > HOSTSFILE_SERIAL_MAX || text.at != text.end ||
+	    parse_fqdn(word, length, domain, name) < 0 || strcmp(name, HOSTSFILE_SERIAL_NAME) != 0)
+		return HOSTSFILE_SERIAL_NONE;
+	return serial;
+}
+
+bool hostsfile_line_own(struct text text, const char *domain)
+{
+	char name[HOSTNAME_NAME_SIZE];
+	struct address address;
+	const char *word;
+	size_t length = take_word(&text, &word);
+
+	if (address_parse(word, length, &address) < 0)
+		return false;
+	length = take_word(&text, &word);
+	return parse_fqdn(word, length, domain, name) == 0 && hostsfile_take(&text, HOSTSFILE_OWN + 1) &&
+	       text.at == text.end;
+}

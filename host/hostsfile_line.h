@@ -1,0 +1,37 @@
+#ifndef CALLSIGN_HOSTSFILE_LINE_H
+#define CALLSIGN_HOSTSFILE_LINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hostsfile.h"
+
+/* The grammar of single lines of a hosts file (hostsfile.h), for reading it back. Pure. */
+struct text {
+	const char *at;
+	const char *end;
+};
+
+/* What one line, or several that agree, say of an instance. */
+struct hostsfile_record {
+	struct announcement message;
+	char user[HOSTSFILE_USER_MAX + 1];
+	int64_t until_ms;
+};
+
+/* ADDRESS NAMES # instance=...: 0 and *record with one address, or -1. */
+int hostsfile_line_instance(struct text line, const char *domain, struct hostsfile_record *record);
+
+/* 127.X.Y.Z serial.callsign.DOMAIN: the serial, or HOSTSFILE_SERIAL_NONE. */
+uint32_t hostsfile_line_serial(struct text line, const char *domain);
+
+/* ADDRESS NAME.DOMAIN # host */
+bool hostsfile_line_own(struct text line, const char *domain);
+
+/* Take literal if the text begins with it. */
+bool hostsfile_take(struct text *text, const char *literal);
+
+/* 0, or -1: the message has it already, or as many as it may have. */
+int hostsfile_add_address(struct announcement *message, const struct address *address);
+
+#endif

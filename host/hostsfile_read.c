@@ -1,0 +1,206 @@
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <uthash.h>
+#include <unistd.h>
+
+#include "hostsfile.h"
+#include "hostsfile_line.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+
+/* Instances that were handed out. */
+struct seen {
+	struct ident instance;
+	UT_hash_handle hh;
+};
+
+struct parser {
+	const char *domain;
+	bool same_boot;
+	hostsfile_visit *visit;
+	void *arg;
+	struct hostsfile_content *out;
+	struct seen *seen;
+	bool open; /* record holds an instance that may have further lines */
+	struct hostsfile_record record, line;
+};
+
+/* Whether two lines say the same of one instance, addresses apart. */
+static bool agrees(const struct hostsfile_record *a, const struct hostsfile_record *b)
+{
+	const struct announcement *m = &a->message, *n = &b->message;
+
+	if (!ident_equal(&m->instance, &n->instance) || m->has_session != n->has_session ||
+	    (m->has_session && !ident_equal(&m->session, &n->session)) || strcmp(m->name, n->name) != 0 ||
+	    m->naliases != n->naliases || strcmp(a->user, b->user) != 0 || a->until_ms != b->until_ms)
+		return false;
+	return memcmp(m->aliases, n->aliases, m->naliases * sizeof(m->aliases[0])) == 0;
+}
+
+static void finish_instance(struct parser *parser)
+{
+	struct hostsfile_record *record = &parser->record;
+
+	if (!parser->open)
+		return;
+	parser->open = false;
+	parser->out->instances++;
+	parser->visit(parser->arg, &record->message, record->user, parser->same_boot ? record->until_ms : CLOCK_NEVER);
+}
+
+/* Whether this instance is new. */
+static bool note_seen(struct parser *parser, const struct ident *instance)
+{
+	struct seen *seen;
+
+	HASH_FIND(hh, parser->seen, instance, sizeof(*instance), seen);
+	if (seen != NULL)
+		return false;
+	seen = malloc(sizeof(*seen));
+	if (seen == NULL)
+		return false;
+	seen->instance = *instance;
+	HASH_ADD(hh, parser->seen, instance, sizeof(seen->instance), seen);
+	return true;
+}
+
+static void forget_seen(struct parser *parser)
+{
+	struct seen *seen, *next;
+
+	HASH_ITER(hh, parser->seen, seen, next) {
+		HASH_DEL(parser->seen, seen);
+		free(seen);
+	}
+}
+
+static int take_instance(struct parser *parser, struct text text)
+{
+	if (hostsfile_line_instance(text, parser->domain, &parser->line) < 0)
+		return -1;
+	if (parser->open && ident_equal(&parser->record.message.instance, &parser->line.message.instance)) {
+		if (!agrees(&parser->record, &parser->line))
+			return -1;
+		return hostsfile_add_address(&parser->record.message, &parser->line.message.addresses[0]);
+	}
+	finish_instance(parser);
+	if (!note_seen(parser, &parser->line.message.instance))
+		return -1;
+	parser->record = parser->line;
+	parser->open = true;
+	return 0;
+}
+
+static int take_serial(struct parser *parser, struct text text)
+{
+	uint32_t serial = hostsfile_line_serial(text, parser->domain);
+
+	if (serial == HOSTSFILE_SERIAL_NONE || parser->out->serial != HOSTSFILE_SERIAL_NONE)
+		return -1;
+	parser->out->serial = serial;
+	return 0;
+}
+
+static void take_line(struct parser *parser, struct text line)
+{
+	if (take_instance(parser, line) == 0 || take_serial(parser, line) == 0 ||
+	    hostsfile_line_own(line, parser->domain) ||
+	    (hostsfile_take(&line, HOSTSFILE_NOTICE) && line.at == line.end))
+		return;
+	parser->out->skipped++;
+}
+
+/* The next line without its newline; one that is cut or over HOSTSFILE_LINE_MAX comes out empty, which is of nobody's form. */
+static struct text next_line(struct text *text)
+{
+	const char *newline = memchr(text->at, '\n', (size_t)(text->end - text->at));
+	struct text line = {text->at, newline != NULL ? newline : text->end};
+
+	text->at = newline != NULL ? newline + 1 : text->end;
+	if (newline == NULL || line.end - line.at > HOSTSFILE_LINE_MAX)
+		line.end = line.at;
+	return line;
+}
+
+void hostsfile_parse(const char *text, size_t length, const char *domain, const char *boot_id, hostsfile_visit *visit,
+                     void *arg, struct hostsfile_content *out)
+{
+	struct parser parser = {.domain = domain, .visit = visit, .arg = arg, .out = out};
+	struct text rest = {text, text + length}, line;
+	bool ours;
+
+	memset(out, 0, sizeof(*out));
+	if (length == 0)
+		return;
+	line = next_line(&rest);
+	ours = hostsfile_take(&line, HOSTSFILE_MAGIC);
+	parser.same_boot = hostsfile_take(&line, boot_id) && line.at == line.end;
+	out->skipped += !ours;
+	while (rest.at < rest.end) {
+		line = next_line(&rest);
+		if (ours)
+			take_line(&parser, line);
+		else
+			out->skipped++;
+	}
+	finish_instance(&parser);
+	forget_seen(&parser);
+}
+
+/* The whole of an open file that is length bytes long now (it is never written in place). NULL with errno. */
+static char *read_all(int fd, size_t length)
+{
+	char *text = malloc(length + 1);
+	size_t used = 0;
+	ssize_t got = 0;
+
+	if (text == NULL)
+		return NULL;
+	while (used < length && (got = read(fd, text + used, length - used)) > 0)
+		used += (size_t)got;
+	if (used == length)
+		return text;
+	free(text);
+	if (got == 0)
+		errno = ESTALE; /* somebody else writes to it */
+	return NULL;
+}
+
+/* Why this file is not to be believed, as errno; 0 if it is. */
+static int distrust(const struct stat *status)
+{
+	if (!S_ISREG(status->st_mode))
+		return EINVAL;
+	if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0 || (status->st_uid != 0 && status->st_uid != geteuid()))
+		return EPERM;
+	return status->st_size > (off_t)HOSTSFILE_SIZE_MAX ? EFBIG : 0;
+}
+
+int hostsfile_read(const char *path, const char *domain, const char *boot_id, hostsfile_visit *visit, void *arg,
+                   struct hostsfile_content *out)
+{
+	/* O_NONBLOCK: opening a FIFO must not hold us up. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), error;
+	struct stat status;
+	char *text = NULL;
+
+	memset(out, 0, sizeof(*out));
+	if (fd < 0)
+		return -1;
+	error = fstat(fd, &status) < 0 ? errno : distrust(&status);
+	if (error == 0 && (text = read_all(fd, (size_t)status.st_size)) == NULL)
+		error = errno;
+	close(fd);
+	if (error != 0) {
+		errno = error;
+		return -1;
+	}
+	hostsfile_parse(text, (size_t)status.st_size, domain, boot_id, visit, arg, out);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,157 @@
+#include <config.h>
+
+#include "policy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* callsign: the serial lives below it. wpad and isatap: browsers and Windows ask for them unasked and believe what answers. */
+static const char *const always_reserved[] = {"callsign", "localhost", "wpad", "isatap"};
+
+void policy_init(struct policy *policy)
+{
+	memset(policy, 0, sizeof(*policy));
+}
+
+static void free_strings(char **strings, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(strings[i]);
+	free(strings);
+}
+
+static void rule_clear(struct policy_rule *rule)
+{
+	free(rule->subnets);
+	free_strings(rule->names, rule->nnames);
+}
+
+void policy_clear(struct policy *policy)
+{
+	rule_clear(&policy->rule);
+	free_strings(policy->reserved, policy->nreserved);
+	free_strings(policy->host_names, policy->nhost_names);
+	for (size_t i = 0; i < policy->nusers; i++) {
+		free(policy->users[i].user);
+		rule_clear(&policy->users[i].rule);
+	}
+	free(policy->users);
+	policy_init(policy);
+}
+
+/* name is base, or a name below it ("x.base"). */
+static bool same_or_below(const char *name, const char *base)
+{
+	size_t length = strlen(name), base_length = strlen(base);
+
+	if (length < base_length || strcmp(name + length - base_length, base) != 0)
+		return false;
+	return length == base_length || name[length - base_length - 1] == '.';
+}
+
+/* The rule that reserves name, as text for a reason, or NULL. */
+static const char *reserved_by(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < sizeof(always_reserved) / sizeof(always_reserved[0]); i++)
+		if (same_or_below(name, always_reserved[i]))
+			return "always reserved";
+	for (size_t i = 0; i < policy->nhost_names; i++)
+		if (strcmp(policy->host_names[i], name) == 0)
+			return "this host's own name";
+	for (size_t i = 0; i < policy->nreserved; i++)
+		if (hostname_matches(policy->reserved[i], name))
+			return "reserved by the policy";
+	return NULL;
+}
+
+bool policy_reserved(const struct policy *policy, const char *name)
+{
+	return reserved_by(policy, name) != NULL;
+}
+
+static bool rule_allows_name(const struct policy_rule *rule, const char *name)
+{
+	for (size_t i = 0; i < rule->nnames; i++)
+		if (hostname_matches(rule->names[i], name))
+			return true;
+	return rule->nnames == 0;
+}
+
+static bool rule_allows_address(const struct policy_rule *rule, const struct address *address)
+{
+	for (size_t i = 0; i < rule->nsubnets; i++)
+		if (prefix_contains(&rule->subnets[i], address))
+			return true;
+	return rule->nsubnets == 0;
+}
+
+static const struct policy_rule *user_rule(const struct policy *policy, const char *user)
+{
+	for (size_t i = 0; i < policy->nusers; i++)
+		if (strcmp(policy->users[i].user, user) == 0)
+			return &policy->users[i].rule;
+	return NULL;
+}
+
+bool policy_name_allowed(const struct policy *policy, const char *user, const char *name)
+{
+	const struct policy_rule *own = user_rule(policy, user);
+
+	return !policy_reserved(policy, name) && rule_allows_name(&policy->rule, name) &&
+	       (own == NULL || rule_allows_name(own, name));
+}
+
+bool policy_address_allowed(const struct policy *policy, const char *user, const struct address *address)
+{
+	const struct policy_rule *own = user_rule(policy, user);
+
+	return rule_allows_address(&policy->rule, address) && (own == NULL || rule_allows_address(own, address));
+}
+
+static const char *name_reason(const struct policy *policy, const struct policy_rule *own, const char *name,
+                               char reason[POLICY_REASON_SIZE])
+{
+	const char *reserved = reserved_by(policy, name);
+
+	if (reserved != NULL)
+		snprintf(reason, POLICY_REASON_SIZE, "name %s is %s", name, reserved);
+	else if (!rule_allows_name(&policy->rule, name))
+		snprintf(reason, POLICY_REASON_SIZE, "name %s matches none of policy names", name);
+	else if (own != NULL && !rule_allows_name(own, name))
+		snprintf(reason, POLICY_REASON_SIZE, "name %s matches none of this user's names", name);
+	else
+		return NULL;
+	return reason;
+}
+
+static const char *address_reason(const struct policy *policy, const struct policy_rule *own,
+                                  const struct address *address, char reason[POLICY_REASON_SIZE])
+{
+	const char *where;
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (!rule_allows_address(&policy->rule, address))
+		where = "policy subnets";
+	else if (own != NULL && !rule_allows_address(own, address))
+		where = "this user's subnets";
+	else
+		return NULL;
+	snprintf(reason, POLICY_REASON_SIZE, "address %s is in none of %s", address_format(address, text), where);
+	return reason;
+}
+
+const char *policy_refuses(const struct policy *policy, const char *user, const struct announcement *message,
+                           char reason[POLICY_REASON_SIZE])
+{
+	const struct policy_rule *own = user_rule(policy, user);
+	const char *refused = name_reason(policy, own, message->name, reason);
+
+	if (message->op != ANNOUNCEMENT_UP)
+		return refused;
+	for (unsigned i = 0; refused == NULL && i < message->naliases; i++)
+		refused = name_reason(policy, own, message->aliases[i], reason);
+	for (unsigned i = 0; refused == NULL && i < message->naddresses; i++)
+		refused = address_reason(policy, own, &message->addresses[i], reason);
+	return refused;
+}
