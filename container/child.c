@@ -72,6 +72,7 @@ int child_start(struct child *child, char *const command[], const sigset_t *mask
 		return -1;
 	}
 	child->pid = pid;
+	child->program = command[0];
 	child->error_fd = ends[0];
 	return 0;
 }
@@ -79,13 +80,15 @@ int child_start(struct child *child, char *const command[], const sigset_t *mask
 /* The pipe is read only now: waiting for the exec would hold up the announcement. */
 static void child_ended(struct child *child, int wait_status)
 {
+	char safe[LOG_SAFE_MAX];
 	int fault;
 
 	child->pid = 0;
 	child->status = WIFSIGNALED(wait_status) ? STATUS_SIGNAL + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 	if (read(child->error_fd, &fault, sizeof(fault)) == sizeof(fault)) {
 		errno = fault;
-		log_error("COMMAND cannot be run");
+		log_error("COMMAND \"%s\" cannot be run",
+		          log_safe(safe, sizeof(safe), child->program, strlen(child->program)));
 	}
 	close(child->error_fd);
 	child->error_fd = -1;

@@ -7,9 +7,10 @@
 
 /* COMMAND, and what the first process of a container owes it: its signals, its orphans buried, its exit status handed on. */
 struct child {
-	pid_t pid;    /* 0: not started, or ended */
-	int error_fd; /* tells an exec's errno; -1: none */
-	int status;   /* once ended, as an exit code: 128+N for a signal, 126 not runnable, 127 not found */
+	pid_t pid;           /* 0: not started, or ended */
+	const char *program; /* its first word, the caller's */
+	int error_fd;        /* tells an exec's errno; -1: none */
+	int status;          /* once ended, as an exit code: 128+N for a signal, 126 not runnable, 127 not found */
 };
 
 void child_init(struct child *child);
@@ -18,7 +19,7 @@ void child_init(struct child *child);
 void child_adopt_orphans(void);
 
 /*
- * Start command with the given signal mask; its first word is looked up in PATH. With a terminal as standard input it gets a process group of
+ * Start command (which must stay) with the given signal mask; its first word is looked up in PATH. With a terminal as standard input it gets a process group of
  * its own in the foreground, so that what is typed goes to it. 0, or -1 with errno. That it could not be run is learnt when it is reaped.
  */
 int child_start(struct child *child, char *const command[], const sigset_t *mask);
