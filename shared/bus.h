@@ -107,7 +107,7 @@ enum bus_failure_kind {
 	BUS_FAILED_LOCAL      /* no memory, no descriptor, bus_fail() */
 };
 
-#define BUS_FAILURE_TEXT 256
+#define BUS_FAILURE_TEXT 512
 
 struct bus_failure {
 	enum bus_failure_kind kind;
