@@ -39,6 +39,9 @@ void conf_clear(struct conf *conf)
 
 /* ---- the file ---- */
 
+/* libconfuse knows the file's name at the top level only, and its error function is given nothing of ours. */
+static const char *conf_path_now;
+
 static void conf_complain(cfg_t *cfg, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 
 static void conf_complain(cfg_t *cfg, const char *format, va_list arguments)
@@ -46,8 +49,7 @@ static void conf_complain(cfg_t *cfg, const char *format, va_list arguments)
 	char text[SETTING_ERROR_SIZE + 64];
 
 	vsnprintf(text, sizeof(text), format, arguments);
-	log_errorx("%s:%d: %s", cfg != NULL && cfg->filename != NULL ? cfg->filename : CONF_PATH, cfg != NULL ? cfg->line : 0,
-	           text);
+	log_errorx("%s:%d: %s", conf_path_now, cfg != NULL ? cfg->line : 0, text);
 }
 
 /* The list's items (or the one value) as the comma-separated text that a variable would hold; NULL if memory ran out. */
@@ -127,6 +129,7 @@ static bool conf_given(cfg_t *cfg, const char *key)
 
 static int conf_parse(struct conf *conf, cfg_t *cfg, const char *path)
 {
+	conf_path_now = path;
 	cfg_set_error_function(cfg, conf_complain);
 	switch (cfg_parse(cfg, path)) {
 	case CFG_SUCCESS:

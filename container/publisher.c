@@ -537,7 +537,9 @@ enum publisher_answer publisher_answer(const struct publisher *p)
 
 const char *publisher_why_not(const struct publisher *p)
 {
-	return p->why_not[0] != '\0' ? p->why_not : announcer_status(&p->announcer);
+	if (p->why_not[0] != '\0')
+		return p->why_not;
+	return announcer_is_announced(&p->announcer) ? "announced, but no host has answered" : announcer_status(&p->announcer);
 }
 
 bool publisher_is_announced(const struct publisher *p)
