@@ -135,7 +135,7 @@ struct conf *conf_load(const char *path)
 
 	if (file == NULL)
 		return NULL;
-	conf_values_reset();
+	conf_values_reset(path);
 	cfg = parse(file, path);
 	fclose(file);
 	if (cfg != NULL)

@@ -16,9 +16,11 @@
 #define SHOWN_SIZE 96
 
 static unsigned errors;
+static const char *path; /* libconfuse gives its sections no file name */
 
-void conf_values_reset(void)
+void conf_values_reset(const char *conf_path)
 {
+	path = conf_path;
 	errors = 0;
 }
 
@@ -53,7 +55,7 @@ void conf_values_error(cfg_t *section, const char *key, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
-	log_errorx("%s:%d: %s: %s", section->filename, section->line, key_text(section, key, where, sizeof(where)), what);
+	log_errorx("%s:%d: %s: %s", path, section->line, key_text(section, key, where, sizeof(where)), what);
 	errors++;
 }
 
@@ -74,7 +76,7 @@ void conf_values_syntax(cfg_t *section, const char *format, va_list arguments)
 	log_phrase(shown, sizeof(shown), what, strlen(what));
 	if (strstr(format, "no such option") != NULL)
 		append_known_keys(section, shown, sizeof(shown));
-	log_errorx("%s:%d: %s", section->filename, section->line, shown);
+	log_errorx("%s:%d: %s", path, section->line, shown);
 	errors++;
 }
 

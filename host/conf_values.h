@@ -9,7 +9,7 @@
  * What each kind of value in callsignd.conf must look like: libconfuse's callbacks (its tables name them), which see the line they are on. They report a
  * bad value and go on, so that one run shows every mistake; libconfuse's callbacks have no argument of their own, so what was found is counted here.
  */
-void conf_values_reset(void);
+void conf_values_reset(const char *path); /* path: for the messages; must outlive them */
 unsigned conf_values_errors(void);
 
 /* "path:line: section.key: ..." and count. key may be NULL. */
