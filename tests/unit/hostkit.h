@@ -16,9 +16,10 @@
 #include "shared/clock.h"
 
 /*
- * A registry with its view and a clock of its own, for the tests of what a host believes. Small numbers stand for things: instance 3 is
- * younger than instance 2, session 0 is "no session", address 7 is 198.18.0.7. Time passes only in kit_pass(), which ticks exactly at
- * the registry's own deadlines, so a deadline that is missing or stays in the past fails a test.
+ * A registry with its view and a clock of its own, for the tests of what a host believes. Small numbers stand for
+ * things: instance 3 is younger than instance 2, session 0 is "no session", address 7 is 198.18.0.7. Time passes only
+ * in kit_pass(), which ticks exactly at the registry's own deadlines, so a deadline that is missing or stays in the
+ * past fails a test.
  */
 struct kit {
 	struct registry_options options;
@@ -34,7 +35,7 @@ struct kit {
 };
 
 #define KIT_START_MS 5000000
-#define KIT_LEASE_S 360
+#define KIT_LEASE_S  360
 
 static inline struct ident kit_instance(unsigned n)
 {
@@ -45,7 +46,8 @@ static inline struct ident kit_instance(unsigned n)
 static inline struct ident kit_session(unsigned n)
 {
 	/* Random bits on the wire: must not happen to sort like the instances. */
-	return (struct ident){{(uint8_t)(251 - 7 * n), 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, (uint8_t)(n >> 8), (uint8_t)n}};
+	return (struct ident){
+		{(uint8_t)(251 - 7 * n), 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, (uint8_t)(n >> 8), (uint8_t)n}};
 }
 
 static inline struct address kit_address(unsigned n)
@@ -63,8 +65,8 @@ static inline unsigned kit_instance_number(const struct ident *instance)
 	return (unsigned)instance->bytes[4] << 8 | instance->bytes[5];
 }
 
-static inline struct announcement kit_message(enum announcement_op op, const char *name, unsigned instance, unsigned session,
-                                              uint64_t seq)
+static inline struct announcement kit_message(enum announcement_op op, const char *name, unsigned instance,
+					      unsigned session, uint64_t seq)
 {
 	struct announcement message;
 
@@ -79,7 +81,8 @@ static inline struct announcement kit_message(enum announcement_op op, const cha
 	return message;
 }
 
-static inline struct announcement kit_announce(const char *name, unsigned instance, unsigned session, uint64_t seq, unsigned address)
+static inline struct announcement kit_announce(const char *name, unsigned instance, unsigned session, uint64_t seq,
+					       unsigned address)
 {
 	struct announcement message = kit_message(ANNOUNCEMENT_UP, name, instance, session, seq);
 
@@ -140,8 +143,11 @@ static inline struct view_policy kit_policy(struct kit *kit)
 
 static inline struct registry_options kit_options(void)
 {
-	return (struct registry_options){.lost_grace_ms = 0, .resync_timeout_ms = 8000, .max_lease_s = ANNOUNCEMENT_LEASE_MAX_S,
-	                                 .max_facts_per_user = 0, .max_ended_per_user = 1000};
+	return (struct registry_options){.lost_grace_ms = 0,
+					 .resync_timeout_ms = 8000,
+					 .max_lease_s = ANNOUNCEMENT_LEASE_MAX_S,
+					 .max_facts_per_user = 0,
+					 .max_ended_per_user = 1000};
 }
 
 /* A daemon that has just started: nothing restored, not connected. */
@@ -204,15 +210,16 @@ static inline enum registry_verdict kit_deliver(struct kit *kit, const struct an
 }
 
 /* The usual messages of the usual user. */
-static inline enum registry_verdict kit_up(struct kit *kit, const char *name, unsigned instance, unsigned session, uint64_t seq,
-                                           unsigned address)
+static inline enum registry_verdict kit_up(struct kit *kit, const char *name, unsigned instance, unsigned session,
+					   uint64_t seq, unsigned address)
 {
 	struct announcement message = kit_announce(name, instance, session, seq, address);
 
 	return kit_deliver(kit, &message, "web");
 }
 
-static inline enum registry_verdict kit_down(struct kit *kit, const char *name, unsigned instance, unsigned session, uint64_t seq)
+static inline enum registry_verdict kit_down(struct kit *kit, const char *name, unsigned instance, unsigned session,
+					     uint64_t seq)
 {
 	struct announcement message = kit_message(ANNOUNCEMENT_DOWN, name, instance, session, seq);
 
@@ -315,7 +322,8 @@ static inline bool kit_collect(void *arg, const struct listing *listing)
 	return true;
 }
 
-/* The addresses that name resolves to, as sorted numbers with a blank between ("" for none). Overwritten by the next call. */
+/* The addresses that name resolves to, as sorted numbers with a blank between ("" for none). Overwritten by the next
+ * call. */
 static inline const char *kit_served(struct kit *kit, const char *name)
 {
 	struct kit_query query = {.name = name};
@@ -326,7 +334,8 @@ static inline const char *kit_served(struct kit *kit, const char *name)
 	for (unsigned number = 0; number < 1024; number++)
 		if (query.listed[number / 64] >> number % 64 & 1) {
 			assert_true(length + 6 < sizeof(kit->text));
-			length += (size_t)snprintf(kit->text + length, sizeof(kit->text) - length, length ? " %u" : "%u", number);
+			length += (size_t)snprintf(kit->text + length, sizeof(kit->text) - length,
+						   length ? " %u" : "%u", number);
 		}
 	return kit->text;
 }

@@ -7,7 +7,7 @@
 #include "host/registry.h"
 
 #define TIMEOUT_MS 8000
-#define FOREVER INT64_MAX
+#define FOREVER    INT64_MAX
 #define V(verdict) (1U << (verdict))
 
 void model_init(struct model *model, int64_t lost_grace_ms, enum model_conflict conflict, int64_t now_ms)
@@ -70,9 +70,11 @@ static bool up(struct model *model, const struct model_step *step)
 {
 	struct model_fact *fact = &model->facts[step->instance];
 	const struct model_ended *session = &model->sessions[step->session];
-	bool confirms = model->phase != MODEL_BEFORE_MARKER || !step->session; /* the marker belongs to resync, which exempts those */
+	bool confirms = model->phase != MODEL_BEFORE_MARKER ||
+			!step->session; /* the marker belongs to resync, which exempts those */
 
-	if (open_about(model, &model->instances[step->instance], step->user) || (step->session && open_about(model, session, step->user)))
+	if (open_about(model, &model->instances[step->instance], step->user) ||
+	    (step->session && open_about(model, session, step->user)))
 		return false;
 	/* Whether an instance whose facts a lost has just taken is still known under its user and name is open. */
 	if (!fact->known && model->removed[step->instance].known &&
@@ -129,7 +131,8 @@ static bool lost(struct model *model, const struct model_step *step)
 
 	if (open_about(model, &model->sessions[step->session], step->user))
 		return false;
-	/* Open: whether it is still the daemon's start when the first connection broke before its marker; a lost again, in doubt and in its grace. */
+	/* Open: whether it is still the daemon's start when the first connection broke before its marker; a lost again,
+	 * in doubt and in its grace. */
 	if (current && model->phase == MODEL_BEFORE_MARKER && !model->marked_once && model->start_over)
 		return false;
 	if (current && !applies && fact->state == MODEL_GRACE)
@@ -222,11 +225,13 @@ static bool disconnected(struct model *model)
 	if (model->phase == MODEL_OFFLINE)
 		return true;
 	for (unsigned i = 0; i < MODEL_INSTANCES; i++) {
-		int64_t lost_ago = model->now_ms - model->lost_ms[i], removed_ago = model->now_ms - model->removed_ms[i];
+		int64_t lost_ago = model->now_ms - model->lost_ms[i],
+			removed_ago = model->now_ms - model->removed_ms[i];
 
 		/* Open: 2 s since the message or since the removal; the boundary; a lease that is over by then. */
-		if (model->removed[i].known && ((lost_ago >= REGISTRY_LOST_RECENTLY_MS && removed_ago <= REGISTRY_LOST_RECENTLY_MS) ||
-		                                model->removed[i].expires_ms <= model->now_ms))
+		if (model->removed[i].known &&
+		    ((lost_ago >= REGISTRY_LOST_RECENTLY_MS && removed_ago <= REGISTRY_LOST_RECENTLY_MS) ||
+		     model->removed[i].expires_ms <= model->now_ms))
 			return false;
 	}
 	for (unsigned i = 0; i < MODEL_INSTANCES; i++) {
@@ -235,7 +240,8 @@ static bool disconnected(struct model *model)
 		if (fact->known && fact->state == MODEL_GRACE) {
 			fact->state = MODEL_UNCONFIRMED;
 			fact->grace_end_ms = FOREVER;
-		} else if (!fact->known && model->removed[i].known && model->now_ms - model->lost_ms[i] < REGISTRY_LOST_RECENTLY_MS) {
+		} else if (!fact->known && model->removed[i].known &&
+			   model->now_ms - model->lost_ms[i] < REGISTRY_LOST_RECENTLY_MS) {
 			*fact = model->removed[i];
 			fact->state = MODEL_UNCONFIRMED;
 			fact->grace_end_ms = FOREVER;
@@ -296,7 +302,8 @@ static int64_t next_due_ms(const struct model *model)
 
 /* ---- view ---- */
 
-/* Whoever holds a name or address keeps it while it claims it; else the user of the fact heard of first. claims: of each instance. */
+/* Whoever holds a name or address keeps it while it claims it; else the user of the fact heard of first. claims: of
+ * each instance. */
 static int holder(const struct model *model, int before, const bool claims[MODEL_INSTANCES])
 {
 	int first = -1;
@@ -380,15 +387,33 @@ bool model_step(struct model *model, const struct model_step *step)
 	if (step->kind <= MODEL_LOST && model->phase == MODEL_OFFLINE)
 		return false;
 	switch (step->kind) {
-	case MODEL_UP: known = up(model, step); break;
-	case MODEL_DOWN: known = down(model, step); break;
-	case MODEL_LOST: known = lost(model, step); break;
-	case MODEL_RESTORE: known = restore(model, step); break;
-	case MODEL_CONNECT: known = connected(model); break;
-	case MODEL_MARKER: known = marker(model); break;
-	case MODEL_DISCONNECT: known = disconnected(model); break;
-	case MODEL_PASS: pass(model, step->pass_ms); break;
-	case MODEL_FORGET: known = forget(model, step->name); break;
+	case MODEL_UP:
+		known = up(model, step);
+		break;
+	case MODEL_DOWN:
+		known = down(model, step);
+		break;
+	case MODEL_LOST:
+		known = lost(model, step);
+		break;
+	case MODEL_RESTORE:
+		known = restore(model, step);
+		break;
+	case MODEL_CONNECT:
+		known = connected(model);
+		break;
+	case MODEL_MARKER:
+		known = marker(model);
+		break;
+	case MODEL_DISCONNECT:
+		known = disconnected(model);
+		break;
+	case MODEL_PASS:
+		pass(model, step->pass_ms);
+		break;
+	case MODEL_FORGET:
+		known = forget(model, step->name);
+		break;
 	}
 	if (!known)
 		return false;

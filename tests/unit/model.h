@@ -5,24 +5,34 @@
 #include <stdint.h>
 
 /*
- * What a host believes, once more: as short and as slow as it can be, straight from the words of docs/protocol ("What a host believes"), to hold the
- * real registry and view against. Everything is a small number that indexes an array.
+ * What a host believes, once more: as short and as slow as it can be, straight from the words of docs/protocol ("What a
+ * host believes"), to hold the real registry and view against. Everything is a small number that indexes an array.
  *
- * Where the words leave a choice open, the model refuses the step (it returns false and nothing has happened), so that only what they say is
- * compared; each such place says so.
+ * Where the words leave a choice open, the model refuses the step (it returns false and nothing has happened), so that
+ * only what they say is compared; each such place says so.
  */
 enum { MODEL_INSTANCES = 3, MODEL_NAMES = 2, MODEL_ADDRESSES = 6, MODEL_SESSIONS = 16, MODEL_USERS = 2 };
 
-enum model_kind { MODEL_UP, MODEL_DOWN, MODEL_LOST, MODEL_RESTORE, MODEL_CONNECT, MODEL_MARKER, MODEL_DISCONNECT, MODEL_PASS, MODEL_FORGET };
+enum model_kind {
+	MODEL_UP,
+	MODEL_DOWN,
+	MODEL_LOST,
+	MODEL_RESTORE,
+	MODEL_CONNECT,
+	MODEL_MARKER,
+	MODEL_DISCONNECT,
+	MODEL_PASS,
+	MODEL_FORGET
+};
 
 struct model_step {
 	enum model_kind kind;
 	unsigned instance, name, user;
-	unsigned session;   /* 0: none */
+	unsigned session; /* 0: none */
 	unsigned seq;
 	unsigned addresses; /* a bit each */
 	unsigned lease_s;
-	bool alias;         /* the other name is its alias */
+	bool alias; /* the other name is its alias */
 	int pass_ms;
 };
 
@@ -33,10 +43,10 @@ enum model_conflict { MODEL_ALL, MODEL_NEWEST, MODEL_FIRST };
 struct model_fact {
 	bool known;
 	unsigned name, user, session, seq, addresses, names;
-	bool restored;            /* its seq is not known */
+	bool restored; /* its seq is not known */
 	enum model_state state;
 	int64_t expires_ms, lease_ms, grace_end_ms, since;
-	bool extended;            /* a reconnect has extended this lease since it was last confirmed */
+	bool extended; /* a reconnect has extended this lease since it was last confirmed */
 };
 
 struct model_ended {
@@ -49,7 +59,7 @@ struct model {
 	int64_t now_ms, lost_grace_ms;
 	enum model_conflict conflict;
 	enum model_phase phase;
-	bool start_over;          /* the first connection has had its marker, or is broken */
+	bool start_over; /* the first connection has had its marker, or is broken */
 	bool marked_once;
 	int64_t offline_ms, progress_ms, order;
 	struct model_fact facts[MODEL_INSTANCES];
@@ -57,7 +67,7 @@ struct model {
 	int64_t lost_ms[MODEL_INSTANCES], removed_ms[MODEL_INSTANCES];
 	struct model_ended instances[MODEL_INSTANCES], sessions[MODEL_SESSIONS];
 	int name_holder[MODEL_NAMES], address_holder[MODEL_ADDRESSES]; /* a user, or -1 */
-	unsigned served[MODEL_NAMES]; /* addresses, a bit each */
+	unsigned served[MODEL_NAMES];                                  /* addresses, a bit each */
 	unsigned verdicts; /* of the last message: what it may be, 1 << enum registry_verdict */
 };
 

@@ -1,6 +1,7 @@
 /*
- * The rules for the facts, one test each; the names say the rule. docs/protocol, "What a host believes". A test that needs a connected
- * host starts with one that has been running for a while (kit_open_synced); restarts and reconnects are in registry_resync.c.
+ * The rules for the facts, one test each; the names say the rule. docs/protocol, "What a host believes". A test that
+ * needs a connected host starts with one that has been running for a while (kit_open_synced); restarts and reconnects
+ * are in registry_resync.c.
  */
 #include <config.h>
 

@@ -1,17 +1,18 @@
 /*
- * The registry and the view against the model (model.h): every order of up to five messages and events of a host, every order of six
- * messages with a reconnect anywhere in between, and random schedules of up to 40 steps, with losses, repetitions and any reordering. After
- * every step the facts, their states and what is served must be the model's, and the invariants below must hold.
+ * The registry and the view against the model (model.h): every order of up to five messages and events of a host, every
+ * order of six messages with a reconnect anywhere in between, and random schedules of up to 40 steps, with losses,
+ * repetitions and any reordering. After every step the facts, their states and what is served must be the model's, and
+ * the invariants below must hold.
  *
- * A schedule that fails is shrunk and printed as one line; MODEL_REPLAY='that line' runs it again. MODEL_SEED=n starts the random part
- * elsewhere, MODEL_STEPS=n makes it so many steps long, for long runs.
+ * A schedule that fails is shrunk and printed as one line; MODEL_REPLAY='that line' runs it again. MODEL_SEED=n starts
+ * the random part elsewhere, MODEL_STEPS=n makes it so many steps long, for long runs.
  */
 #include <config.h>
 
 #include "hostkit.h"
 #include "model.h"
 
-#define STEPS_MAX 48
+#define STEPS_MAX    48
 #define STEPS_RANDOM 1500000
 
 struct schedule {
@@ -33,7 +34,7 @@ struct belief {
 static const char *const names[MODEL_NAMES] = {"web", "db"};
 static const char *const users[MODEL_USERS] = {"one", "two"};
 static const enum view_conflict conflicts[] = {VIEW_ALL, VIEW_NEWEST, VIEW_FIRST};
-static const char *broken; /* what went wrong at the last step of a run */
+static const char *broken;                  /* what went wrong at the last step of a run */
 static unsigned long steps_run, steps_open; /* open: the words do not say, so it was left out */
 
 /* ---- what the view's watcher is told, which must add up to what view_each() says ---- */
@@ -70,8 +71,10 @@ static void mirror_gone(void *arg, const struct listing *listing)
 
 static struct announcement message_of(const struct model_step *step)
 {
-	static const enum announcement_op ops[] = {ANNOUNCEMENT_UP, ANNOUNCEMENT_DOWN, ANNOUNCEMENT_LOST, ANNOUNCEMENT_UP};
-	struct announcement message = kit_message(ops[step->kind], names[step->name], step->instance + 1, step->session, step->seq);
+	static const enum announcement_op ops[] = {ANNOUNCEMENT_UP, ANNOUNCEMENT_DOWN, ANNOUNCEMENT_LOST,
+						   ANNOUNCEMENT_UP};
+	struct announcement message =
+		kit_message(ops[step->kind], names[step->name], step->instance + 1, step->session, step->seq);
 
 	message.lease_s = step->lease_s;
 	for (unsigned a = 0; a < MODEL_ADDRESSES; a++)
@@ -112,15 +115,33 @@ static void host_step(struct kit *kit, const struct model_step *step, unsigned v
 	if (step->kind <= MODEL_RESTORE)
 		message = message_of(step);
 	switch (step->kind) {
-	case MODEL_UP: verdict = registry_up(kit->registry, &message, user, kit->now_ms); break;
-	case MODEL_DOWN: verdict = registry_down(kit->registry, &message, user, kit->now_ms); break;
-	case MODEL_LOST: verdict = registry_lost(kit->registry, &message, user, kit->now_ms); break;
-	case MODEL_RESTORE: verdict = registry_restore(kit->registry, &message, user, CLOCK_NEVER, kit->now_ms); break;
-	case MODEL_CONNECT: registry_connected(kit->registry, kit->now_ms); break;
-	case MODEL_MARKER: registry_marker(kit->registry, kit->now_ms); break;
-	case MODEL_DISCONNECT: registry_disconnected(kit->registry, kit->now_ms); break;
-	case MODEL_PASS: host_pass(kit, step->pass_ms); break;
-	case MODEL_FORGET: registry_forget(kit->registry, names[step->name], kit->now_ms); break;
+	case MODEL_UP:
+		verdict = registry_up(kit->registry, &message, user, kit->now_ms);
+		break;
+	case MODEL_DOWN:
+		verdict = registry_down(kit->registry, &message, user, kit->now_ms);
+		break;
+	case MODEL_LOST:
+		verdict = registry_lost(kit->registry, &message, user, kit->now_ms);
+		break;
+	case MODEL_RESTORE:
+		verdict = registry_restore(kit->registry, &message, user, CLOCK_NEVER, kit->now_ms);
+		break;
+	case MODEL_CONNECT:
+		registry_connected(kit->registry, kit->now_ms);
+		break;
+	case MODEL_MARKER:
+		registry_marker(kit->registry, kit->now_ms);
+		break;
+	case MODEL_DISCONNECT:
+		registry_disconnected(kit->registry, kit->now_ms);
+		break;
+	case MODEL_PASS:
+		host_pass(kit, step->pass_ms);
+		break;
+	case MODEL_FORGET:
+		registry_forget(kit->registry, names[step->name], kit->now_ms);
+		break;
 	}
 	if (step->kind <= MODEL_RESTORE && !(verdicts >> verdict & 1))
 		broken = "the verdict is not the rule's";
@@ -259,9 +280,10 @@ static void leave_open(const struct model *model, struct belief *belief)
 	}
 }
 
-/* From one step to the next: an ended instance never comes back, a fact keeps its name and user, losing the broker removes nothing. */
+/* From one step to the next: an ended instance never comes back, a fact keeps its name and user, losing the broker
+ * removes nothing. */
 static void check_history(const struct model *model, const struct model_step *step, const struct belief *before,
-                          const struct belief *after)
+			  const struct belief *after)
 {
 	for (unsigned i = 0; i < MODEL_INSTANCES; i++) {
 		if (after->facts[i].known && model->instances[i].ended && model->now_ms < model->instances[i].until_ms)
@@ -279,9 +301,9 @@ static void print_belief(const char *who, const struct belief *belief)
 	print_error("%s: phase %u, web %#x, db %#x;", who, belief->phase, belief->served[0], belief->served[1]);
 	for (unsigned i = 0; i < MODEL_INSTANCES; i++)
 		if (belief->facts[i].known)
-			print_error(" [%u: name %u user %u session %u seq %u addresses %#x state %c]", i, belief->facts[i].name,
-			            belief->facts[i].user, belief->facts[i].session, belief->facts[i].seq, belief->facts[i].addresses,
-			            "cul"[belief->facts[i].state]);
+			print_error(" [%u: name %u user %u session %u seq %u addresses %#x state %c]", i,
+				    belief->facts[i].name, belief->facts[i].user, belief->facts[i].session,
+				    belief->facts[i].seq, belief->facts[i].addresses, "cul"[belief->facts[i].state]);
 	print_error("\n");
 }
 
@@ -334,7 +356,8 @@ static int run(const struct schedule *schedule, bool verbose)
 
 /* ---- schedules as text ---- */
 
-static const char *const kinds[] = {"up", "down", "lost", "restore", "connect", "marker", "disconnect", "pass", "forget"};
+static const char *const kinds[] = {"up",     "down",       "lost", "restore", "connect",
+				    "marker", "disconnect", "pass", "forget"};
 
 static void print_schedule(const struct schedule *schedule)
 {
@@ -346,7 +369,8 @@ static void print_schedule(const struct schedule *schedule)
 		if (step->kind <= MODEL_RESTORE)
 			print_error(":i%u,n%u,u%u,s%u", step->instance, step->name, step->user, step->session);
 		if (step->kind == MODEL_UP || step->kind == MODEL_RESTORE)
-			print_error(",q%u,a%#x,l%u,%s", step->seq, step->addresses, step->lease_s, step->alias ? "alias" : "plain");
+			print_error(",q%u,a%#x,l%u,%s", step->seq, step->addresses, step->lease_s,
+				    step->alias ? "alias" : "plain");
 		if (step->kind == MODEL_PASS)
 			print_error(":%d", step->pass_ms);
 		if (step->kind == MODEL_FORGET)
@@ -374,9 +398,10 @@ static bool parse_step(const char *word, struct model_step *step)
 			return arguments && sscanf(arguments, ":n%u", &step->name) == 1 && step->name < MODEL_NAMES;
 		if (kind > MODEL_RESTORE)
 			return !arguments;
-		got = arguments ? sscanf(arguments, ":i%u,n%u,u%u,s%u,q%u,a%x,l%u,%c", &step->instance, &step->name, &step->user,
-		                         &step->session, &step->seq, &step->addresses, &step->lease_s, &alias)
-		                : 0;
+		got = arguments ? sscanf(arguments, ":i%u,n%u,u%u,s%u,q%u,a%x,l%u,%c", &step->instance, &step->name,
+					 &step->user, &step->session, &step->seq, &step->addresses, &step->lease_s,
+					 &alias)
+				: 0;
 		step->alias = alias == 'a';
 		return got == (kind == MODEL_UP || kind == MODEL_RESTORE ? 8 : 4) && step->instance < MODEL_INSTANCES &&
 		       step->name < MODEL_NAMES && step->user < MODEL_USERS && step->session < MODEL_SESSIONS &&
@@ -442,10 +467,16 @@ static void check(const struct schedule *schedule)
 
 /* ---- messages ---- */
 
-static struct model_step up(unsigned instance, unsigned name, unsigned session, unsigned seq, unsigned addresses, unsigned lease_s)
+static struct model_step up(unsigned instance, unsigned name, unsigned session, unsigned seq, unsigned addresses,
+			    unsigned lease_s)
 {
-	return (struct model_step){.kind = MODEL_UP, .instance = instance, .name = name, .session = session, .seq = seq,
-	                           .addresses = addresses, .lease_s = lease_s};
+	return (struct model_step){.kind = MODEL_UP,
+				   .instance = instance,
+				   .name = name,
+				   .session = session,
+				   .seq = seq,
+				   .addresses = addresses,
+				   .lease_s = lease_s};
 }
 
 static struct model_step end_of(enum model_kind kind, unsigned instance, unsigned name, unsigned session)
@@ -470,7 +501,7 @@ static void add(struct schedule *schedule, struct model_step step)
 }
 
 /* Six messages of a small world. */
-#define WORLD 6
+#define WORLD  6
 #define WORLDS 4
 
 static void world(unsigned number, struct model_step out[WORLD])
@@ -518,7 +549,8 @@ static void extend(struct schedule *schedule, const struct model_step *alphabet,
 
 static void begin(struct schedule *schedule, unsigned beginning, unsigned number)
 {
-	struct model_step restore[2] = {up(0, 0, 1, 0, 1, REGISTRY_RESTORED_LEASE_S), up(1, 0, 2, 0, 2, REGISTRY_RESTORED_LEASE_S)};
+	struct model_step restore[2] = {up(0, 0, 1, 0, 1, REGISTRY_RESTORED_LEASE_S),
+					up(1, 0, 2, 0, 2, REGISTRY_RESTORED_LEASE_S)};
 
 	schedule->count = 0;
 	if (beginning == 1) {
@@ -535,9 +567,11 @@ static void begin(struct schedule *schedule, unsigned beginning, unsigned number
 
 static void every_order_of_up_to_five_messages_and_events(void **state)
 {
-	struct model_step alphabet[ALPHABET] = {[WORLD] = event(MODEL_CONNECT), [WORLD + 1] = event(MODEL_MARKER),
-	                                        [WORLD + 2] = event(MODEL_DISCONNECT), [WORLD + 3] = pass(900),
-	                                        [WORLD + 4] = pass(9000)};
+	struct model_step alphabet[ALPHABET] = {[WORLD] = event(MODEL_CONNECT),
+						[WORLD + 1] = event(MODEL_MARKER),
+						[WORLD + 2] = event(MODEL_DISCONNECT),
+						[WORLD + 3] = pass(900),
+						[WORLD + 4] = pass(9000)};
 	struct schedule schedule = {.count = 0};
 
 	(void)state;
@@ -558,7 +592,8 @@ static void check_reconnects(const struct schedule *messages)
 {
 	for (unsigned at = 0; at <= messages->count; at++)
 		for (unsigned unacked = 0; unacked <= at; unacked += 2) {
-			struct schedule schedule = {.lost_grace_ms = messages->lost_grace_ms, .conflict = messages->conflict};
+			struct schedule schedule = {.lost_grace_ms = messages->lost_grace_ms,
+						    .conflict = messages->conflict};
 
 			begin(&schedule, 0, 0);
 			for (unsigned i = 0; i < at; i++)
@@ -622,7 +657,8 @@ static struct model_step random_message(unsigned instance, unsigned name, unsign
 {
 	static const unsigned leases[] = {10, 30, 30, 100};
 	unsigned session = 1 + 3 * instance + below(3), kind = below(8);
-	struct model_step step = up(instance, name, session, 1 + below(6), 1 + below((1U << MODEL_ADDRESSES) - 1), leases[below(4)]);
+	struct model_step step =
+		up(instance, name, session, 1 + below(6), 1 + below((1U << MODEL_ADDRESSES) - 1), leases[below(4)]);
 
 	if (below(2))
 		step.addresses = 1U << below(3);

@@ -1,16 +1,18 @@
 /*
- * Every order in which a story's messages may reach a host, generated: whatever the order, the registry ends right, and so all hosts agree.
+ * Every order in which a story's messages may reach a host, generated: whatever the order, the registry ends right, and
+ * so all hosts agree.
  *
  * What RabbitMQ can really do:
- * - One channel's publishes reach one queue in their order (AMQP 0-9-1, section 4.7), so the messages of one session keep theirs.
- * - The lost of a session does not come from its channel but from the mailbox queue, which is another process inside the broker. It may
- *   arrive long after the session's last publish, and it may overtake what its channel still has in hand. It cannot come before the session's
- *   first publish: the mailbox is declared after that, on the same channel.
- * - Two sessions are two channels. The second is opened after the first has died, but what the first sent last may still stand in the broker's
- *   receive buffer; so their messages may mix, at least at the seam.
+ * - One channel's publishes reach one queue in their order (AMQP 0-9-1, section 4.7), so the messages of one session
+ *   keep theirs.
+ * - The lost of a session does not come from its channel but from the mailbox queue, which is another process inside
+ *   the broker. It may arrive long after the session's last publish, and it may overtake what its channel still has in
+ *   hand. It cannot come before the session's first publish: the mailbox is declared after that, on the same channel.
+ * - Two sessions are two channels. The second is opened after the first has died, but what the first sent last may
+ *   still stand in the broker's receive buffer; so their messages may mix, at least at the seam.
  * - When the host's own connection dies, what it had not acked is delivered again, in its order, after the reconnect.
- * Included for safety, though no broker was seen to do it: any mixture of two sessions, not only at the seam (a whole session after its
- * successor), and a lost that is later than everything else.
+ * Included for safety, though no broker was seen to do it: any mixture of two sessions, not only at the seam (a whole
+ * session after its successor), and a lost that is later than everything else.
  */
 #include <config.h>
 
@@ -31,26 +33,36 @@ struct item {
 struct story {
 	struct item items[ITEMS_MAX];
 	unsigned count;
-	unsigned alive;       /* instances that live in the end, a bit each: their emitters answer a roll call */
-	const char *web;      /* what "web" and "old" resolve to in the end (conflict = all) */
+	unsigned alive;  /* instances that live in the end, a bit each: their emitters answer a roll call */
+	const char *web; /* what "web" and "old" resolve to in the end (conflict = all) */
 	const char *old;
-	unsigned stride;      /* try every stride-th order only where the host reconnects too; 1: all */
+	unsigned stride; /* try every stride-th order only where the host reconnects too; 1: all */
 };
 
-#define UP(name, instance, session, seq, address, after) \
-	{ANNOUNCEMENT_UP, name, instance, session, seq, address, KIT_LEASE_S, after}
-#define PROVISIONAL(name, instance, session, seq, address, after) \
-	{ANNOUNCEMENT_UP, name, instance, session, seq, address, ANNOUNCEMENT_LEASE_PROVISIONAL_S, after}
-#define DOWN(name, instance, session, seq, after) {ANNOUNCEMENT_DOWN, name, instance, session, seq, 0, 0, after}
-#define LOST(name, instance, session, after) {ANNOUNCEMENT_LOST, name, instance, session, 0, 0, 0, after}
+#define UP(name, instance, session, seq, address, after)                                                               \
+	{                                                                                                              \
+		ANNOUNCEMENT_UP, name, instance, session, seq, address, KIT_LEASE_S, after                             \
+	}
+#define PROVISIONAL(name, instance, session, seq, address, after)                                                      \
+	{                                                                                                              \
+		ANNOUNCEMENT_UP, name, instance, session, seq, address, ANNOUNCEMENT_LEASE_PROVISIONAL_S, after        \
+	}
+#define DOWN(name, instance, session, seq, after)                                                                      \
+	{                                                                                                              \
+		ANNOUNCEMENT_DOWN, name, instance, session, seq, 0, 0, after                                           \
+	}
+#define LOST(name, instance, session, after)                                                                           \
+	{                                                                                                              \
+		ANNOUNCEMENT_LOST, name, instance, session, 0, 0, 0, after                                             \
+	}
 #define B(item) (1U << (item))
 
 /* How a host lives through it. */
 struct life {
 	enum view_conflict conflict;
-	int64_t lost_grace_ms, gap_ms;   /* gap: between two messages */
+	int64_t lost_grace_ms, gap_ms; /* gap: between two messages */
 	enum { RUNNING, STARTING, RECONNECTING } kind;
-	unsigned at;     /* STARTING: the marker comes before this message; RECONNECTING: the connection is lost before it */
+	unsigned at;      /* the marker (STARTING) or the loss of the connection (RECONNECTING) comes before this message */
 	unsigned unacked; /* RECONNECTING: so many messages before that are delivered again */
 };
 
@@ -98,8 +110,7 @@ static void answer(struct kit *kit, const struct story *story)
 	}
 }
 
-__attribute__((format(printf, 2, 3)))
-static void append(struct text *text, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void append(struct text *text, const char *format, ...)
 {
 	va_list arguments;
 	int length;
@@ -156,13 +167,15 @@ static void explain(const struct story *story, const struct life *life, const un
 {
 	static const char *const kinds[] = {"running", "marker before message", "reconnect before message"};
 
-	print_error("%s\nconflict %d, lost_grace %d ms, %d ms between messages, %s %u (%u redelivered); the order:\n", what,
-	            (int)life->conflict, (int)life->lost_grace_ms, (int)life->gap_ms, kinds[life->kind], life->at, life->unacked);
+	print_error("%s\nconflict %d, lost_grace %d ms, %d ms between messages, %s %u (%u redelivered); the order:\n",
+		    what, (int)life->conflict, (int)life->lost_grace_ms, (int)life->gap_ms, kinds[life->kind], life->at,
+		    life->unacked);
 	for (unsigned i = 0; i < story->count; i++) {
 		const struct item *item = &story->items[order[i]];
 
-		print_error("  %s %s instance %u session %u seq %u address %u lease %u\n", announcement_op_name(item->op), item->name,
-		            item->instance, item->session, (unsigned)item->seq, item->address, item->lease_s);
+		print_error("  %s %s instance %u session %u seq %u address %u lease %u\n",
+			    announcement_op_name(item->op), item->name, item->instance, item->session,
+			    (unsigned)item->seq, item->address, item->lease_s);
 	}
 }
 
@@ -256,8 +269,8 @@ static void check_lives(const struct story *story, enum view_conflict conflict, 
 	}
 }
 
-static void permute(const struct story *story, enum view_conflict conflict, unsigned *order, unsigned placed, unsigned done,
-                    unsigned *number)
+static void permute(const struct story *story, enum view_conflict conflict, unsigned *order, unsigned placed,
+		    unsigned done, unsigned *number)
 {
 	if (placed == story->count) {
 		check_lives(story, conflict, order, ++*number % story->stride == 0);
@@ -288,9 +301,14 @@ static void tell(const struct story *story)
 
 static void two_sessions_and_the_instance_lives(void **state)
 {
-	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)), LOST("web", 1, 1, B(0)),
-	                                    UP("web", 1, 2, 3, 6, 0), UP("web", 1, 2, 4, 7, B(3))},
-	                                   5, B(1), "7", "", 1};
+	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)),
+					    LOST("web", 1, 1, B(0)), UP("web", 1, 2, 3, 6, 0),
+					    UP("web", 1, 2, 4, 7, B(3))},
+					   5,
+					   B(1),
+					   "7",
+					   "",
+					   1};
 
 	(void)state;
 	tell(&story);
@@ -298,9 +316,14 @@ static void two_sessions_and_the_instance_lives(void **state)
 
 static void two_sessions_and_the_instance_leaves(void **state)
 {
-	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)), LOST("web", 1, 1, B(0)),
-	                                    UP("web", 1, 2, 3, 6, 0), DOWN("web", 1, 2, 4, B(3))},
-	                                   5, 0, "", "", 1};
+	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)),
+					    LOST("web", 1, 1, B(0)), UP("web", 1, 2, 3, 6, 0),
+					    DOWN("web", 1, 2, 4, B(3))},
+					   5,
+					   0,
+					   "",
+					   "",
+					   1};
 
 	(void)state;
 	tell(&story);
@@ -308,9 +331,13 @@ static void two_sessions_and_the_instance_leaves(void **state)
 
 static void two_sessions_and_the_instance_dies(void **state)
 {
-	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)), LOST("web", 1, 1, B(0)),
-	                                    UP("web", 1, 2, 3, 6, 0), LOST("web", 1, 2, B(3))},
-	                                   5, 0, "", "", 1};
+	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)),
+					    LOST("web", 1, 1, B(0)), UP("web", 1, 2, 3, 6, 0), LOST("web", 1, 2, B(3))},
+					   5,
+					   0,
+					   "",
+					   "",
+					   1};
 
 	(void)state;
 	tell(&story);
@@ -319,9 +346,14 @@ static void two_sessions_and_the_instance_dies(void **state)
 /* It dies between its down and the ack of its will. */
 static void two_sessions_and_the_instance_leaves_and_dies(void **state)
 {
-	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)), LOST("web", 1, 1, B(0)),
-	                                    UP("web", 1, 2, 3, 6, 0), DOWN("web", 1, 2, 4, B(3)), LOST("web", 1, 2, B(3))},
-	                                   6, 0, "", "", 7};
+	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)),
+					    LOST("web", 1, 1, B(0)), UP("web", 1, 2, 3, 6, 0),
+					    DOWN("web", 1, 2, 4, B(3)), LOST("web", 1, 2, B(3))},
+					   6,
+					   0,
+					   "",
+					   "",
+					   7};
 
 	(void)state;
 	tell(&story);
@@ -329,9 +361,14 @@ static void two_sessions_and_the_instance_leaves_and_dies(void **state)
 
 static void a_restart_on_the_same_address_after_a_down(void **state)
 {
-	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)), DOWN("web", 1, 1, 3, B(1)),
-	                                    PROVISIONAL("web", 2, 2, 1, 5, 0), UP("web", 2, 2, 2, 5, B(3))},
-	                                   5, B(2), "5", "", 1};
+	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)),
+					    DOWN("web", 1, 1, 3, B(1)), PROVISIONAL("web", 2, 2, 1, 5, 0),
+					    UP("web", 2, 2, 2, 5, B(3))},
+					   5,
+					   B(2),
+					   "5",
+					   "",
+					   1};
 
 	(void)state;
 	tell(&story);
@@ -339,9 +376,14 @@ static void a_restart_on_the_same_address_after_a_down(void **state)
 
 static void a_restart_on_the_same_address_after_a_kill(void **state)
 {
-	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)), LOST("web", 1, 1, B(0)),
-	                                    PROVISIONAL("web", 2, 2, 1, 5, 0), UP("web", 2, 2, 2, 5, B(3))},
-	                                   5, B(2), "5", "", 1};
+	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)),
+					    LOST("web", 1, 1, B(0)), PROVISIONAL("web", 2, 2, 1, 5, 0),
+					    UP("web", 2, 2, 2, 5, B(3))},
+					   5,
+					   B(2),
+					   "5",
+					   "",
+					   1};
 
 	(void)state;
 	tell(&story);
@@ -349,9 +391,14 @@ static void a_restart_on_the_same_address_after_a_kill(void **state)
 
 static void another_container_gets_the_address_of_one_that_was_killed(void **state)
 {
-	static const struct story story = {{PROVISIONAL("old", 1, 1, 1, 5, 0), UP("old", 1, 1, 2, 5, B(0)), LOST("old", 1, 1, B(0)),
-	                                    PROVISIONAL("web", 2, 2, 1, 5, 0), UP("web", 2, 2, 2, 5, B(3))},
-	                                   5, B(2), "5", "", 1};
+	static const struct story story = {{PROVISIONAL("old", 1, 1, 1, 5, 0), UP("old", 1, 1, 2, 5, B(0)),
+					    LOST("old", 1, 1, B(0)), PROVISIONAL("web", 2, 2, 1, 5, 0),
+					    UP("web", 2, 2, 2, 5, B(3))},
+					   5,
+					   B(2),
+					   "5",
+					   "",
+					   1};
 
 	(void)state;
 	tell(&story);
@@ -360,9 +407,14 @@ static void another_container_gets_the_address_of_one_that_was_killed(void **sta
 /* Its lost never came (or not yet): the newer one has the address all the same. */
 static void another_container_gets_the_address_of_one_that_seems_alive(void **state)
 {
-	static const struct story story = {{PROVISIONAL("old", 1, 1, 1, 5, 0), UP("old", 1, 1, 2, 5, B(0)), UP("old", 1, 1, 3, 5, B(1)),
-	                                    PROVISIONAL("web", 2, 2, 1, 5, 0), UP("web", 2, 2, 2, 5, B(3))},
-	                                   5, B(1) | B(2), "5", "", 1};
+	static const struct story story = {{PROVISIONAL("old", 1, 1, 1, 5, 0), UP("old", 1, 1, 2, 5, B(0)),
+					    UP("old", 1, 1, 3, 5, B(1)), PROVISIONAL("web", 2, 2, 1, 5, 0),
+					    UP("web", 2, 2, 2, 5, B(3))},
+					   5,
+					   B(1) | B(2),
+					   "5",
+					   "",
+					   1};
 
 	(void)state;
 	tell(&story);
@@ -370,9 +422,14 @@ static void another_container_gets_the_address_of_one_that_seems_alive(void **st
 
 static void two_containers_with_one_name_and_one_dies(void **state)
 {
-	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)), LOST("web", 1, 1, B(0)),
-	                                    PROVISIONAL("web", 2, 2, 1, 6, 0), UP("web", 2, 2, 2, 6, B(3)), UP("web", 3, 3, 1, 7, 0)},
-	                                   6, B(2) | B(3), "6 7", "", 7};
+	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)),
+					    LOST("web", 1, 1, B(0)), PROVISIONAL("web", 2, 2, 1, 6, 0),
+					    UP("web", 2, 2, 2, 6, B(3)), UP("web", 3, 3, 1, 7, 0)},
+					   6,
+					   B(2) | B(3),
+					   "6 7",
+					   "",
+					   7};
 
 	(void)state;
 	tell(&story);
@@ -380,10 +437,15 @@ static void two_containers_with_one_name_and_one_dies(void **state)
 
 static void a_restart_and_then_a_lost_connection(void **state)
 {
-	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)), LOST("web", 1, 1, B(0)),
-	                                    PROVISIONAL("web", 2, 2, 1, 5, 0), UP("web", 2, 2, 2, 5, B(3)), LOST("web", 2, 2, B(3)),
-	                                    UP("web", 2, 3, 3, 5, 0)},
-	                                   7, B(2), "5", "", 61};
+	static const struct story story = {{PROVISIONAL("web", 1, 1, 1, 5, 0), UP("web", 1, 1, 2, 5, B(0)),
+					    LOST("web", 1, 1, B(0)), PROVISIONAL("web", 2, 2, 1, 5, 0),
+					    UP("web", 2, 2, 2, 5, B(3)), LOST("web", 2, 2, B(3)),
+					    UP("web", 2, 3, 3, 5, 0)},
+					   7,
+					   B(2),
+					   "5",
+					   "",
+					   61};
 
 	(void)state;
 	tell(&story);

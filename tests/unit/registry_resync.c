@@ -1,6 +1,6 @@
 /*
- * The rules for the facts when the host itself comes and goes: restarts, reconnects, resync. One test each; the names say the rule.
- * docs/protocol, "What a host believes".
+ * The rules for the facts when the host itself comes and goes: restarts, reconnects, resync. One test each; the names
+ * say the rule. docs/protocol, "What a host believes".
  */
 #include <config.h>
 
@@ -197,7 +197,7 @@ static void what_confirms_nothing_does_not_restart_the_timeout(void **state)
 	reconnect();
 	up_many(1, 1, 2);
 	kit_pass(&kit, 4000);
-	up_many(1, 1, 3);                  /* confirmed already */
+	up_many(1, 1, 3);                   /* confirmed already */
 	kit_up(&kit, "new", 50, 50, 1, 50); /* never doubted */
 	kit_up(&kit, "n2", 2, 2, 1, 2);     /* an old message */
 	kit_pass(&kit, 4000);
@@ -669,7 +669,8 @@ static void restored_without_a_session_only_the_lease_ends_it(void **state)
 
 	(void)state;
 	start_restoring();
-	assert_int_equal(registry_restore(kit.registry, &message, "web", kit.now_ms + 50000, kit.now_ms), REGISTRY_APPLIED);
+	assert_int_equal(registry_restore(kit.registry, &message, "web", kit.now_ms + 50000, kit.now_ms),
+			 REGISTRY_APPLIED);
 	kit_connect(&kit);
 	kit_marker(&kit);
 	kit_pass(&kit, 49999);

@@ -660,7 +660,8 @@ static bool note_claim(void *arg, const struct listing *listing, bool listed)
 	char *text = arg;
 	size_t length = strlen(text);
 
-	snprintf(text + length, 64 - length, "%s%u%s", length ? " " : "", kit_instance_number(&listing->fact->instance), listed ? "+" : "-");
+	snprintf(text + length, 64 - length, "%s%u%s", length ? " " : "", kit_instance_number(&listing->fact->instance),
+		 listed ? "+" : "-");
 	return length < 6;
 }
 
@@ -706,7 +707,8 @@ static void listings_have_a_name_and_an_address_and_can_be_stopped(void **state)
 static void several_changes_at_once_need_one_refresh(void **state)
 {
 	struct announcement first = kit_announce("web", 1, 1, 1, 5), second = kit_announce("web", 2, 2, 1, 5);
-	struct announcement third = kit_announce("db", 3, 3, 1, 7), down = kit_message(ANNOUNCEMENT_DOWN, "web", 2, 2, 2);
+	struct announcement third = kit_announce("db", 3, 3, 1, 7),
+			    down = kit_message(ANNOUNCEMENT_DOWN, "web", 2, 2, 2);
 
 	(void)state;
 	start(VIEW_ALL);
