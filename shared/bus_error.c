@@ -27,11 +27,13 @@ const char *bus_error_request_name(enum bus_request request)
 	return names[request];
 }
 
-static const char *bus_error_login_advice(uint16_t code)
+static const char *bus_error_login_advice(uint16_t code, const struct bus_endpoint *endpoint)
 {
 	switch (code) {
 	case ACCESS_REFUSED:
-		return "wrong user or password";
+		/* A bus remembers its endpoint without password, but a refused login is described by the login itself. */
+		return endpoint->password != NULL ? "wrong user or password"
+		                                  : "no password is set, and the broker takes our client certificate for no user";
 	case NOT_ALLOWED:
 		return "the vhost does not exist, the user may not enter it, or a connection limit is reached";
 	default:
@@ -39,11 +41,11 @@ static const char *bus_error_login_advice(uint16_t code)
 	}
 }
 
-static const char *bus_error_advice(const struct bus_failure *failure)
+static const char *bus_error_advice(const struct bus_failure *failure, const struct bus_endpoint *endpoint)
 {
 	switch (failure->kind) {
 	case BUS_FAILED_LOGIN:
-		return bus_error_login_advice(failure->code);
+		return bus_error_login_advice(failure->code, endpoint);
 	case BUS_FAILED_CHANNEL:
 		if (failure->code == NOT_FOUND)
 			return "it is missing on the broker: callsignd makes the exchanges when it connects to this vhost";
@@ -52,6 +54,8 @@ static const char *bus_error_advice(const struct bus_failure *failure)
 		if (failure->code == PRECONDITION_FAILED && failure->request == BUS_REQUEST_QUEUE_DECLARE)
 			return "the queue exists with other arguments";
 		return NULL;
+	case BUS_FAILED_CONNECT:
+		return "is the broker running, and does it listen there?";
 	case BUS_FAILED_HANDSHAKE:
 		return "is it a RabbitMQ listener, and does amqp:// or amqps:// in the URL fit it?";
 	case BUS_FAILED_CLOSED:
@@ -81,8 +85,8 @@ static const char *bus_error_kind(enum bus_failure_kind kind)
 
 void bus_error_describe(struct bus_failure *failure, const struct bus_endpoint *endpoint, const char *text, size_t length)
 {
-	char where[128], what[128] = "";
-	const char *advice = bus_error_advice(failure);
+	char where[128], what[200] = "";
+	const char *advice = bus_error_advice(failure, endpoint);
 	char code[16] = "";
 	char request[48] = "";
 

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -20,6 +21,7 @@
 #include "bus_amqp.h"
 #include "bus_error.h"
 #include "bus_tls.h"
+#include "clock.h"
 #include "gateway.h"
 
 #define LOGIN_STACK ((size_t)256 * 1024)
@@ -132,7 +134,31 @@ static amqp_socket_t *login_socket(struct bus_login *login, const char *host)
 	return NULL;
 }
 
-static int login_connect_failed(struct bus_login *login, int status)
+#ifdef WITH_TLS
+static bool is_tls_error(const struct bus_login *login, int status)
+{
+	return login->endpoint.tls && status <= AMQP_STATUS_SSL_ERROR && status > AMQP_STATUS_SSL_ERROR - 0x100;
+}
+
+static int login_tls_failed(struct bus_login *login, const char *otherwise)
+{
+	char why[200];
+
+	return login_failed_text(login, BUS_FAILED_TLS, bus_tls_failure(otherwise, why, sizeof why));
+}
+#endif
+
+static int login_timed_out(struct bus_login *login, uint32_t ms)
+{
+	char text[80];
+
+	/* With TLS, librabbitmq has one timeout for connecting and for the handshake. */
+	snprintf(text, sizeof text, "%s within %u ms", login->endpoint.tls ? "no connection, or no answer to the TLS handshake," : "no answer",
+	         (unsigned)ms);
+	return login_failed_text(login, login->endpoint.tls ? BUS_FAILED_TLS : BUS_FAILED_CONNECT, text);
+}
+
+static int login_connect_failed(struct bus_login *login, int status, uint32_t ms)
 {
 	const char *text = amqp_error_string2(status);
 
@@ -140,44 +166,59 @@ static int login_connect_failed(struct bus_login *login, int status)
 	case AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED:
 		return login_failed_text(login, BUS_FAILED_LOOKUP, "no such host, or no name server answers");
 	case AMQP_STATUS_TIMEOUT:
-		/* With TLS this timeout is the handshake's too. */
-		return login_failed_text(login, login->endpoint.tls ? BUS_FAILED_TLS : BUS_FAILED_CONNECT, "timed out");
+		return login_timed_out(login, ms);
 	case AMQP_STATUS_SOCKET_ERROR:
-		return login_failed_text(login, BUS_FAILED_CONNECT, errno != 0 ? strerror(errno) : text);
+		/* A connection that was refused later than connect() returned: librabbitmq keeps the reason to itself. */
+		if (errno == EINPROGRESS)
+			text = "refused, or out of reach";
+		else if (errno != 0)
+			text = strerror(errno);
+		return login_failed_text(login, BUS_FAILED_CONNECT, text);
 	default:
 		break;
 	}
 #ifdef WITH_TLS
-	if (login->endpoint.tls && status <= AMQP_STATUS_SSL_ERROR && status > AMQP_STATUS_SSL_ERROR - 0x100) {
-		char why[160];
-
-		return login_failed_text(login, BUS_FAILED_TLS, bus_tls_failure(why, sizeof why));
-	}
+	if (is_tls_error(login, status))
+		return login_tls_failed(login, "the connection was closed during the handshake: is it a TLS port?");
 #endif
 	return login_failed_text(login, BUS_FAILED_CONNECT, text);
 }
 
-static int login_connect(struct bus_login *login)
+/* "gateway" becomes the address that it stands for now: that is what a certificate and a message should name. */
+static int login_find_gateway(struct bus_login *login)
 {
 	char gateway[GATEWAY_TEXT_SIZE];
-	const char *host = login->endpoint.host;
-	struct timeval timeout = timeval_of(login->endpoint.tls ? login->options.handshake_ms : login->options.connect_ms);
+	char *host;
+
+	if (strcmp(login->endpoint.host, "gateway") != 0)
+		return 0;
+	if (gateway_find(gateway) == -1)
+		return login_failed_text(login, BUS_FAILED_LOOKUP, "there is no default route, so no gateway");
+	host = strdup(gateway);
+	if (host == NULL)
+		return login_failed_text(login, BUS_FAILED_LOCAL, "out of memory");
+	free(login->endpoint.host);
+	login->endpoint.host = host;
+	return 0;
+}
+
+static int login_connect(struct bus_login *login)
+{
+	uint32_t ms = login->endpoint.tls ? login->options.handshake_ms : login->options.connect_ms;
+	struct timeval timeout = timeval_of(ms);
 	unsigned user_timeout = login->options.user_timeout_ms;
 	amqp_socket_t *sock;
 	int status, fd;
 
-	if (strcmp(host, "gateway") == 0) {
-		if (gateway_find(gateway) == -1)
-			return login_failed_text(login, BUS_FAILED_LOOKUP, "there is no default route, so no gateway");
-		host = gateway;
-	}
-	sock = login_socket(login, host);
+	if (login_find_gateway(login) == -1)
+		return -1;
+	sock = login_socket(login, login->endpoint.host);
 	if (sock == NULL)
 		return -1;
 	errno = 0;
-	status = amqp_socket_open_noblock(sock, host, login->endpoint.port, &timeout);
+	status = amqp_socket_open_noblock(sock, login->endpoint.host, login->endpoint.port, &timeout);
 	if (status != AMQP_STATUS_OK)
-		return login_connect_failed(login, status);
+		return login_connect_failed(login, status, ms);
 	fd = amqp_get_sockfd(login->connection);
 	/* Both are refinements: without them a dead peer is noticed by the heartbeat, and a child could inherit the socket. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
@@ -227,36 +268,65 @@ static amqp_rpc_reply_t login_send(struct bus_login *login)
 	                                  login->options.heartbeat_s, &table, AMQP_SASL_METHOD_PLAIN, to->user, to->password);
 }
 
+/* What is not AMQP: silence, another protocol, an end. */
+static int login_unanswered(struct bus_login *login, int status)
+{
+	switch (status) {
+	case AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD:
+		return login_failed_text(login, BUS_FAILED_LOGIN, login->endpoint.password == NULL
+			? "it does not take client certificates (EXTERNAL), and no password is set"
+			: "it does not take passwords (PLAIN)");
+	case AMQP_STATUS_TIMEOUT:
+		return login_failed_text(login, BUS_FAILED_HANDSHAKE, "connected, but it is silent");
+	case AMQP_STATUS_SOCKET_ERROR:
+	case AMQP_STATUS_CONNECTION_CLOSED:
+		return login_failed_text(login, BUS_FAILED_HANDSHAKE, "it closed the connection");
+	default:
+		break;
+	}
+#ifdef WITH_TLS
+	/* With TLS 1.3 the broker's opinion of our certificate comes after the handshake. */
+	if (is_tls_error(login, status))
+		return login_tls_failed(login, login->tls.cert == NULL
+			? "it closed the connection after the handshake: does it ask for a client certificate (tls cert and key)?"
+			: "it closed the connection after the handshake: does it accept our tls cert?");
+#endif
+	return login_failed_text(login, BUS_FAILED_HANDSHAKE, amqp_error_string2(status));
+}
+
 static int login_refused(struct bus_login *login, const amqp_rpc_reply_t *reply)
 {
 	const amqp_connection_close_t *closed;
-	const char *text;
 
 	if (reply->reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && reply->reply.id == AMQP_CONNECTION_CLOSE_METHOD) {
 		closed = reply->reply.decoded;
 		return login_failed(login, BUS_FAILED_LOGIN, closed->reply_code, closed->reply_text.bytes, closed->reply_text.len);
 	}
-	if (reply->reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION) {
-		if (reply->library_error == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD)
-			return login_failed_text(login, BUS_FAILED_LOGIN, login->endpoint.password == NULL
-				? "it does not take client certificates (EXTERNAL), and no password is set"
-				: "it does not take passwords (PLAIN)");
-		text = reply->library_error == AMQP_STATUS_TIMEOUT ? "connected, but it is silent"
-		                                                   : amqp_error_string2(reply->library_error);
-		return login_failed_text(login, BUS_FAILED_HANDSHAKE, text);
-	}
+	if (reply->reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION)
+		return login_unanswered(login, reply->library_error);
 	return login_failed_text(login, BUS_FAILED_HANDSHAKE, "unexpected answer");
+}
+
+/* The login may take what connecting and the TLS handshake have left of handshake_ms. */
+static int login_set_timeout(struct bus_login *login, int64_t begun_ms)
+{
+	int64_t left = login->options.handshake_ms - (clock_ms() - begun_ms);
+	struct timeval timeout = timeval_of(left > 1 ? (uint32_t)left : 1);
+
+	if (amqp_set_handshake_timeout(login->connection, &timeout) == AMQP_STATUS_OK)
+		return 0;
+	return login_failed_text(login, BUS_FAILED_LOCAL, "out of memory");
 }
 
 static int login_run(struct bus_login *login)
 {
-	struct timeval handshake = timeval_of(login->options.handshake_ms);
+	int64_t begun_ms = clock_ms();
 	amqp_rpc_reply_t reply;
 
 	login->connection = amqp_new_connection();
-	if (login->connection == NULL || amqp_set_handshake_timeout(login->connection, &handshake) != AMQP_STATUS_OK)
+	if (login->connection == NULL)
 		return login_failed_text(login, BUS_FAILED_LOCAL, "out of memory");
-	if (login_connect(login) == -1)
+	if (login_connect(login) == -1 || login_set_timeout(login, begun_ms) == -1)
 		return -1;
 	reply = login_send(login);
 	if (reply.reply_type != AMQP_RESPONSE_NORMAL)

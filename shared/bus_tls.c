@@ -8,11 +8,10 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "address.h"
-
-#include <string.h>
 
 /* Where systems keep their trusted certificates: a static emitter carries no OpenSSL directory with it. */
 static const char *const ca_bundles[] = {
@@ -109,16 +108,63 @@ int bus_tls_prepare(void *ssl_ctx, const struct bus_tls *tls, const char *host, 
 	return 0;
 }
 
-const char *bus_tls_failure(char *out, size_t size)
+struct advice {
+	int error;
+	const char *text;
+};
+
+static const char *bus_tls_advice(const struct advice *advice, int error)
+{
+	while (advice->text != NULL && advice->error != error)
+		advice++;
+	return advice->text;
+}
+
+/* A certificate that did not pass: what the configuration, or the broker's keeper, can do about it. */
+static const struct advice verify_advice[] = {
+	{X509_V_ERR_CERT_HAS_EXPIRED, "renew it (or is this machine's clock wrong?)"},
+	{X509_V_ERR_CERT_NOT_YET_VALID, "is this machine's clock wrong?"},
+	{X509_V_ERR_HOSTNAME_MISMATCH, "set tls server_name to a name that it has"},
+	{X509_V_ERR_IP_ADDRESS_MISMATCH, "set tls server_name to a name that it has"},
+	{X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "set tls ca to it, if it is the broker's own"},
+	{X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "set tls ca to the CA that signed it"},
+	{X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "set tls ca to the CA that signed it"},
+	{X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "set tls ca to the CA that signed it"},
+	{X509_V_ERR_INVALID_PURPOSE, "it is not made for servers (extendedKeyUsage serverAuth)"},
+	{0, NULL},
+};
+
+/* The other side's alerts, and answers that are no TLS. */
+static const struct advice handshake_advice[] = {
+	{SSL_R_WRONG_VERSION_NUMBER, "it does not speak TLS: use amqp://, or its TLS port"},
+	{SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, "enable TLS 1.2 or newer on the broker"},
+	{SSL_R_UNSUPPORTED_PROTOCOL, "enable TLS 1.2 or newer on the broker"},
+	{SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, "it asks for a client certificate: set tls cert and key"},
+	{SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, "does it ask for a client certificate? Then set tls cert and key"},
+	{SSL_R_TLSV1_ALERT_UNKNOWN_CA, "the broker does not know the CA of our tls cert"},
+	{SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, "the broker does not accept our tls cert"},
+	{SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, "our tls cert has expired"},
+	{SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, "the broker does not accept our tls cert"},
+	{SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE, "our tls cert is not made for clients (extendedKeyUsage clientAuth)"},
+	{0, NULL},
+};
+
+const char *bus_tls_failure(const char *otherwise, char *out, size_t size)
 {
 	unsigned long code = ERR_peek_last_error();
+	const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
+	const char *advice;
 
-	if (verify_error != X509_V_OK)
-		snprintf(out, size, "the certificate is not accepted: %s", X509_verify_cert_error_string(verify_error));
-	else if (code != 0 && ERR_reason_error_string(code) != NULL)
-		snprintf(out, size, "%s", ERR_reason_error_string(code));
-	else
-		snprintf(out, size, "the server ended the handshake, or was silent");
+	if (verify_error != X509_V_OK) {
+		advice = bus_tls_advice(verify_advice, verify_error);
+		snprintf(out, size, "the certificate is not accepted: %s%s%s", X509_verify_cert_error_string(verify_error),
+		         advice != NULL ? ": " : "", advice != NULL ? advice : "");
+	} else if (reason != NULL) {
+		advice = ERR_GET_LIB(code) == ERR_LIB_SSL ? bus_tls_advice(handshake_advice, ERR_GET_REASON(code)) : NULL;
+		snprintf(out, size, "%s%s%s", reason, advice != NULL ? ": " : "", advice != NULL ? advice : "");
+	} else {
+		snprintf(out, size, "%s", otherwise);
+	}
 	return out;
 }
 
