@@ -1,0 +1,27 @@
+#include <config.h>
+
+#include <string.h>
+
+#include "fuzz.h"
+#include "shared/announcement.h"
+
+/* The body of a message: what is taken can be said again, and is then taken as the same. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct announcement first = {0}, second = {0};
+	char error[ANNOUNCEMENT_ERROR_SIZE] = "";
+	char said[ANNOUNCEMENT_BODY_MAX], again[ANNOUNCEMENT_BODY_MAX];
+	int length;
+
+	if (announcement_decode(data, size, &first, error) == -1) {
+		fuzz_check(error[0] != '\0' && fuzz_is_line(error));
+		return 0;
+	}
+	fuzz_check(size <= ANNOUNCEMENT_BODY_MAX);
+	length = announcement_encode(&first, said);
+	fuzz_check(length > 0);
+	fuzz_check(announcement_decode(said, (size_t)length, &second, error) == 0);
+	fuzz_check(second.op == first.op && announcement_same_records(&first, &second));
+	fuzz_check(announcement_encode(&second, again) == length && memcmp(said, again, (size_t)length) == 0);
+	return 0;
+}

@@ -1,0 +1,43 @@
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "host/hostsfile.h"
+#include "shared/clock.h"
+
+/* A hosts file of any origin: every instance that is read could have been announced. */
+
+static void visit(void *arg, const struct announcement *message, const char *user, int64_t until_ms)
+{
+	struct announcement copy = *message, again;
+	char body[ANNOUNCEMENT_BODY_MAX], error[ANNOUNCEMENT_ERROR_SIZE];
+	size_t *count = arg;
+	int length;
+
+	++*count;
+	fuzz_check(message->op == ANNOUNCEMENT_UP && message->naddresses > 0 && strlen(user) <= HOSTSFILE_USER_MAX);
+	fuzz_check(until_ms == CLOCK_NEVER || !message->has_session);
+	copy.seq = 1;
+	copy.lease_s = ANNOUNCEMENT_LEASE_MIN_S;
+	length = announcement_encode(&copy, body);
+	/* The file holds no more than a message does, but spelt at greater length it may be more than a message. */
+	if (length == -1)
+		return;
+	fuzz_check(announcement_decode(body, (size_t)length, &again, error) == 0);
+	fuzz_check(announcement_same_records(&copy, &again));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char boot[] = "11111111-2222-4333-8444-555555555555";
+	struct hostsfile_content content = {0};
+	size_t count = 0;
+
+	hostsfile_parse((const char *)data, size, "docker", boot, visit, &count, &content);
+	fuzz_check(content.instances == count);
+	fuzz_check(content.serial == HOSTSFILE_SERIAL_NONE ||
+	           (content.serial >= HOSTSFILE_SERIAL_MIN && content.serial <= HOSTSFILE_SERIAL_MAX));
+	return 0;
+}
