@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 	int status = EXIT_USAGE;
 
 	keep_small();
-	log_open(LOG_TO_STDERR, "callsign-emit", LOG_LEVEL_INFO);
+	log_open(&log_to_stderr, "callsign-emit", LOG_LEVEL_INFO);
 	if (options_read(&options, argc, argv) == -1)
 		return EXIT_USAGE;
 	if (options.mode == MODE_HELP) {

@@ -97,7 +97,7 @@ static int take_pid_file(const char *path)
 /* Until the daemon is ready its messages are also for whoever started it. */
 static void open_log(enum log_level level)
 {
-	log_open(LOG_TO_SYSLOG, IDENT, level);
+	log_open(&log_to_syslog, IDENT, level);
 	openlog(IDENT, LOG_PID | LOG_NDELAY | LOG_PERROR, LOG_DAEMON);
 }
 
@@ -118,7 +118,7 @@ int detach_start(const char *pid_file, bool foreground, enum log_level level)
 		return code;
 	code = clean_up(foreground);
 	if (foreground)
-		log_open(LOG_TO_STDERR, IDENT, level);
+		log_open(&log_to_stderr, IDENT, level);
 	else
 		open_log(level);
 	if (code == DETACH_CONTINUE)

@@ -118,7 +118,7 @@ int main(int argc, char **argv)
 	struct arguments arguments = parse_arguments(argc, argv);
 	struct conf *conf;
 
-	log_open(LOG_TO_STDERR, "callsignd", LOG_LEVEL_INFO);
+	log_open(&log_to_stderr, "callsignd", LOG_LEVEL_INFO);
 	conf = conf_load(arguments.conf_path);
 	if (conf == NULL)
 		return DETACH_USAGE;

@@ -22,7 +22,7 @@ void busconf_clear(struct busconf *conf); /* frees what is inside, passwords wip
 
 /*
  * Add amqp://USER[:PASSWORD]@HOST[:PORT][/VHOST] or amqps://… (AMQP URI specification: percent-encoding in every part; port 5672
- * or 5671; no path means vhost "/"; "/" alone means the empty vhost, which RabbitMQ does not use, so we refuse it; IPv6 in brackets). 0,
+ * or 5671; no path, or "/" alone, means the vhost "/"; IPv6 in brackets). 0,
  * or -1 with the reason in error, which never holds the password.
  */
 int busconf_add_url(struct busconf *conf, const char *url, char error[BUSCONF_ERROR_SIZE]);

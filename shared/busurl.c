@@ -219,18 +219,17 @@ static int parse_hostport(struct part hostport, struct bus_endpoint *out, char e
 	return rest == hostport.end ? 0 : parse_port((struct part){rest + 1, hostport.end}, out, error);
 }
 
-/* What follows the host: nothing (the vhost "/"), or a slash and the vhost's name. */
+/*
+ * What follows the host: a slash and the vhost's name, or nothing. A slash alone is the empty vhost by the letter of the specification, which
+ * no RabbitMQ has; everybody who writes it means the vhost "/".
+ */
 static int parse_path(struct part path, struct bus_endpoint *out, char error[BUSCONF_ERROR_SIZE])
 {
-	if (part_length(path) == 0) {
+	if (part_length(path) <= 1) {
 		out->vhost = strdup("/");
 		return out->vhost == NULL ? refuse(error, "out of memory") : 0;
 	}
 	path.begin++;
-	if (part_length(path) == 0)
-		return refuse(error,
-			      "a '/' alone means the vhost with the empty name: leave it out, or write /%%2F, for "
-			      "the vhost \"/\"");
 	if (part_find(path, '/') != NULL)
 		return refuse(error, "the vhost holds a '/': write %%2F");
 	if (part_find(path, '@') != NULL)

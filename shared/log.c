@@ -26,19 +26,39 @@ static const struct {
 
 /* The level changes on a reload while a helper thread may log; the rest is set before there is a second thread. */
 static atomic_int current_level = LOG_LEVEL_INFO;
-static enum log_target current_target = LOG_TO_STDERR;
+static const struct log_target *current_target = &log_to_stderr;
 static const char *current_ident = "callsign";
 static bool journal;
 
-void log_open(enum log_target target, const char *ident, enum log_level level)
+static void stderr_open(const char *ident)
 {
-	if (current_target == LOG_TO_SYSLOG)
-		closelog();
+	(void)ident;
+}
+
+static void stderr_send(int priority, const char *line, size_t length)
+{
+	ssize_t written;
+
+	(void)priority;
+	do
+		written = write(STDERR_FILENO, line, length);
+	while (written == -1 && errno == EINTR);
+	/* Any other failure has nobody to be told to. */
+}
+
+static void stderr_close(void)
+{
+}
+
+const struct log_target log_to_stderr = {.open = stderr_open, .send = stderr_send, .close = stderr_close, .prefixed = true};
+
+void log_open(const struct log_target *target, const char *ident, enum log_level level)
+{
+	current_target->close();
 	current_target = target;
 	current_ident = ident;
 	journal = getenv("JOURNAL_STREAM") != NULL;
-	if (target == LOG_TO_SYSLOG)
-		openlog(ident, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	target->open(ident);
 	log_set_level(level);
 }
 
@@ -100,21 +120,6 @@ static void line_flatten(struct line *line, size_t from)
 			line->text[i] = '?';
 }
 
-static void line_send(struct line *line, enum log_level level)
-{
-	ssize_t written;
-
-	if (current_target == LOG_TO_SYSLOG) {
-		syslog(levels[level].priority, "%.*s", (int)line->used, line->text);
-		return;
-	}
-	line->text[line->used++] = '\n';
-	do
-		written = write(STDERR_FILENO, line->text, line->used);
-	while (written == -1 && errno == EINTR);
-	/* Any other failure has nobody to be told to. */
-}
-
 __attribute__((format(printf, 3, 0))) static void log_message(enum log_level level, bool with_errno, const char *format,
 							      va_list arguments)
 {
@@ -124,7 +129,7 @@ __attribute__((format(printf, 3, 0))) static void log_message(enum log_level lev
 	if (!log_enabled(level))
 		return;
 	line.used = 0;
-	if (current_target == LOG_TO_STDERR) {
+	if (current_target->prefixed) {
 		if (journal)
 			line_add(&line, "<%d>", levels[level].priority);
 		else
@@ -137,7 +142,8 @@ __attribute__((format(printf, 3, 0))) static void log_message(enum log_level lev
 		line_add(&line, ": %m");
 	}
 	line_flatten(&line, 0);
-	line_send(&line, level);
+	line.text[line.used++] = '\n';
+	current_target->send(levels[level].priority, line.text, line.used);
 	errno = saved;
 }
 
@@ -212,5 +218,5 @@ const char *log_safe(char *out, size_t size, const void *text, size_t length)
 
 const char *log_phrase(char *out, size_t size, const void *text, size_t length)
 {
-	return escape(out, size, text, length, " \"'");
+	return escape(out, size, text, length, " '");
 }

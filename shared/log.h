@@ -10,13 +10,22 @@
  */
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-enum log_target {
-	LOG_TO_STDERR, /* with sd-daemon(3) <N> prefixes when JOURNAL_STREAM is set */
-	LOG_TO_SYSLOG
+/*
+ * Where lines go. Two objects rather than an enum, so that a program that never mentions syslog is not linked with it (30 kB of a static
+ * emitter).
+ */
+struct log_target {
+	void (*open)(const char *ident);
+	void (*send)(int priority, const char *line, size_t length); /* a syslog(3) priority; line is not terminated */
+	void (*close)(void);
+	bool prefixed; /* each line begins with the ident and the level, or with <N> where JOURNAL_STREAM is set (sd-daemon(3)) */
 };
 
+extern const struct log_target log_to_stderr;
+extern const struct log_target log_to_syslog;
+
 /* ident must outlive the logging (a string literal). Until log_open() is called, messages go to stderr at level info. */
-void log_open(enum log_target target, const char *ident, enum log_level level);
+void log_open(const struct log_target *target, const char *ident, enum log_level level);
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
@@ -39,7 +48,7 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 const char *log_safe(char *out, size_t size, const void *text, size_t length);
 
-/* The same for a sentence (a broker's or a library's words): blanks and quotes stay. */
+/* The same for a sentence (a broker's or a library's words): blanks and single quotes stay. */
 const char *log_phrase(char *out, size_t size, const void *text, size_t length);
 
 #endif

@@ -25,6 +25,7 @@ static void takes_good_urls(void **state)
 		uint16_t port;
 		bool tls;
 	} rows[] = {
+		{"amqp://localhost/", "guest", NULL, "localhost", "/", 5672, false},
 		{"amqp://localhost", "guest", NULL, "localhost", "/", 5672, false},
 		{"amqps://localhost", "guest", NULL, "localhost", "/", 5671, true},
 		{"AMQPS://Broker.Example", "guest", NULL, "broker.example", "/", 5671, true},
@@ -101,7 +102,6 @@ static const struct bad {
 	{"amqp://u:sesame@h%00", "control"},
 	{"amqp://u:sesame@h/%00", "control"},
 	{"amqp://u:sesame@h/v%0a", "control"},
-	{"amqp://u:sesame@h/", "vhost"},
 	{"amqp://u:sesame@h//", "%2F"},
 	{"amqp://u:sesame@h/a/b", "%2F"},
 	{"amqp://u:sesame@h/v?heartbeat=5", "'?'"},

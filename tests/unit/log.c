@@ -53,7 +53,7 @@ static void writes_a_line_an_event(void **state)
 	(void)state;
 	unsetenv("JOURNAL_STREAM");
 	capture_begin(&capture);
-	log_open(LOG_TO_STDERR, "callsignd", LOG_LEVEL_DEBUG);
+	log_open(&log_to_stderr, "callsignd", LOG_LEVEL_DEBUG);
 	errno = ENOENT;
 	log_error("open file=%s", "a");
 	log_errorx("one %d", 1);
@@ -77,7 +77,7 @@ static void prefixes_for_the_journal(void **state)
 	(void)state;
 	setenv("JOURNAL_STREAM", "8:12345", 1);
 	capture_begin(&capture);
-	log_open(LOG_TO_STDERR, "callsignd", LOG_LEVEL_DEBUG);
+	log_open(&log_to_stderr, "callsignd", LOG_LEVEL_DEBUG);
 	log_errorx("one");
 	log_warnx("two");
 	log_info("three");
@@ -92,7 +92,7 @@ static void keeps_to_the_level(void **state)
 
 	(void)state;
 	capture_begin(&capture);
-	log_open(LOG_TO_STDERR, "t", LOG_LEVEL_WARNING);
+	log_open(&log_to_stderr, "t", LOG_LEVEL_WARNING);
 	log_info("no");
 	log_warnx("yes");
 	log_set_level(LOG_LEVEL_ERROR);
@@ -113,7 +113,7 @@ static void keeps_errno(void **state)
 
 	(void)state;
 	capture_begin(&capture);
-	log_open(LOG_TO_STDERR, "t", LOG_LEVEL_INFO);
+	log_open(&log_to_stderr, "t", LOG_LEVEL_INFO);
 	errno = EEXIST;
 	log_error("one");
 	after[0] = errno;
@@ -132,7 +132,7 @@ static void stays_one_line(void **state)
 
 	(void)state;
 	capture_begin(&capture);
-	log_open(LOG_TO_STDERR, "t", LOG_LEVEL_INFO);
+	log_open(&log_to_stderr, "t", LOG_LEVEL_INFO);
 	log_info("%s", "a\nb\r\x1b[2J\x7f");
 	log_info("%s", "%s%n");
 	assert_string_equal(capture_end(&capture), "t: a?b??[2J?\nt: %s%n\n");
@@ -149,7 +149,7 @@ static void shows_what_it_cut(void **state)
 	memset(huge, 'x', sizeof(huge) - 1);
 	huge[sizeof(huge) - 1] = '\0';
 	capture_begin(&capture);
-	log_open(LOG_TO_STDERR, "t", LOG_LEVEL_INFO);
+	log_open(&log_to_stderr, "t", LOG_LEVEL_INFO);
 	errno = ENOENT;
 	log_error("%s", huge);
 	text = capture_end(&capture);
