@@ -1,7 +1,6 @@
 #include <config.h>
 
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,14 +225,19 @@ static void copy_queue(struct copying *copying, cfg_t *section, struct conf *con
 	conf->queue.max_length = (uint32_t)cfg_getint(section, "max_length");
 }
 
+static int64_t to_ms(double seconds)
+{
+	return (int64_t)(seconds * 1000 + 0.5);
+}
+
 static void copy_registry(cfg_t *section, struct conf *conf)
 {
 	const char *conflict = cfg_getstr(section, "conflict");
 
 	conf->conflict = strcmp(conflict, "newest") == 0 ? VIEW_NEWEST : strcmp(conflict, "first") == 0 ? VIEW_FIRST : VIEW_ALL;
 	conf->registry = (struct registry_options){
-		.lost_grace_ms = llround(cfg_getfloat(section, "lost_grace") * 1000),
-		.resync_timeout_ms = llround(cfg_getfloat(section, "resync_timeout") * 1000),
+		.lost_grace_ms = to_ms(cfg_getfloat(section, "lost_grace")),
+		.resync_timeout_ms = to_ms(cfg_getfloat(section, "resync_timeout")),
 		.max_lease_s = (uint32_t)cfg_getint(section, "max_lease"),
 		.max_facts_per_user = MAX_FACTS_PER_USER,
 		.max_ended_per_user = MAX_ENDED_PER_USER,

@@ -139,7 +139,7 @@ void hostsfile_parse(const char *text, size_t length, const char *domain, const 
 		return;
 	line = next_line(&rest);
 	ours = hostsfile_take(&line, HOSTSFILE_MAGIC);
-	parser.same_boot = hostsfile_take(&line, boot_id) && line.at == line.end;
+	parser.same_boot = *boot_id != '\0' && hostsfile_take(&line, boot_id) && line.at == line.end;
 	out->skipped += !ours;
 	while (rest.at < rest.end) {
 		line = next_line(&rest);

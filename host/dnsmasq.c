@@ -1,0 +1,394 @@
+#include <config.h>
+
+#include "dnsmasq.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ifaddr.h"
+#include "reload.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+
+#define WRITE_AGAIN_MS 1000
+#define OWN_AGE_MS 2000 /* addresses of interfaces are looked up again after this */
+#define OWN_IPV6_MAX 8
+
+/* What was written lately: dnsmasq may serve any of these while newer ones follow. */
+#define HISTORY 256 /* a power of two */
+
+struct written {
+	uint32_t serial;
+	uint64_t generation;
+};
+
+struct dnsmasq {
+	const struct conf *conf; /* borrowed */
+	struct hostsfile *file;
+	struct reload reload;
+	char boot_id[HOSTSFILE_BOOT_SIZE];
+
+	bool dirty;   /* the text is another one than the file's */
+	bool records; /* in names or addresses */
+	uint64_t generation, stored, served;
+	uint32_t serial;
+	struct written history[HISTORY];
+	size_t nhistory; /* ever */
+
+	struct hostsfile_own *own;
+	size_t nown;
+	bool own_missing; /* an interface without an address */
+	int64_t own_ms;
+
+	int64_t write_ms; /* when to try again; CLOCK_NEVER: nothing failed */
+	char trouble[PATH_MAX + 256];
+	struct dnsmasq_stats stats;
+};
+
+/* ---- this host's own names ---- */
+
+static size_t own_addresses(const struct conf_host_name *name, struct address out[1 + OWN_IPV6_MAX])
+{
+	size_t count = 0;
+
+	if (name->interface == NULL) {
+		out[0] = name->address;
+		return 1;
+	}
+	if (ifaddr_ipv4(name->interface, &out[0]) == 0 && address_unusable(&out[0]) == NULL)
+		count = 1;
+	return count + ifaddr_ipv6(name->interface, &out[count], OWN_IPV6_MAX);
+}
+
+static bool same_own(const struct hostsfile_own *a, size_t na, const struct hostsfile_own *b, size_t nb)
+{
+	if (na != nb)
+		return false;
+	for (size_t i = 0; i < na; i++)
+		if (strcmp(a[i].name, b[i].name) != 0 || !address_equal(&a[i].address, &b[i].address))
+			return false;
+	return true;
+}
+
+/* Look up the interfaces' addresses as they are now. */
+static void refresh_own(struct dnsmasq *dnsmasq, int64_t now_ms)
+{
+	const struct conf *conf = dnsmasq->conf;
+	struct hostsfile_own *own = calloc(conf->nhost_names * (1 + OWN_IPV6_MAX) + 1, sizeof(*own));
+	struct address addresses[1 + OWN_IPV6_MAX];
+	size_t nown = 0;
+
+	dnsmasq->own_ms = now_ms;
+	if (own == NULL)
+		return;
+	dnsmasq->own_missing = false;
+	for (size_t i = 0; i < conf->nhost_names; i++) {
+		size_t count = own_addresses(&conf->host_names[i], addresses);
+
+		dnsmasq->own_missing |= count == 0;
+		for (size_t j = 0; j < count; j++)
+			own[nown++] = (struct hostsfile_own){.name = conf->host_names[i].name, .address = addresses[j]};
+	}
+	if (!same_own(own, nown, dnsmasq->own, dnsmasq->nown))
+		dnsmasq->dirty = dnsmasq->records = true;
+	free(dnsmasq->own);
+	dnsmasq->own = own;
+	dnsmasq->nown = nown;
+}
+
+/* ---- writing ---- */
+
+static void make_directory(const char *path)
+{
+	char directory[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	if (slash == path || slash - path >= PATH_MAX)
+		return;
+	memcpy(directory, path, (size_t)(slash - path));
+	directory[slash - path] = '\0';
+	if (mkdir(directory, 0755) == 0)
+		log_warnx("directory=%s was missing and is made anew", directory);
+}
+
+static int write_file(struct dnsmasq *dnsmasq, uint32_t serial)
+{
+	const char *path = dnsmasq->conf->dnsmasq.hosts_file;
+
+	for (int i = 0;; i++) {
+		if (hostsfile_write(dnsmasq->file, path, serial, dnsmasq->boot_id, dnsmasq->own, dnsmasq->nown) == 0)
+			return 0;
+		if (errno != ENOENT || i > 0)
+			return -1;
+		make_directory(path); /* a tmpfs that was cleared */
+	}
+}
+
+static void write_failed(struct dnsmasq *dnsmasq, int64_t now_ms)
+{
+	bool known = dnsmasq->write_ms != CLOCK_NEVER;
+	int error = errno;
+	char before[sizeof(dnsmasq->trouble)];
+
+	memcpy(before, dnsmasq->trouble, sizeof(before));
+	snprintf(dnsmasq->trouble, sizeof(dnsmasq->trouble), "hosts file=%s cannot be written: %s; the old one stays, and is tried again each second",
+	         dnsmasq->conf->dnsmasq.hosts_file, strerror(error));
+	if (!known || strcmp(before, dnsmasq->trouble) != 0)
+		log_errorx("%s", dnsmasq->trouble);
+	dnsmasq->stats.write_failures++;
+	dnsmasq->write_ms = now_ms + WRITE_AGAIN_MS;
+}
+
+/* The newest of the history, which holds from now on what generation holds. */
+static void note_written(struct dnsmasq *dnsmasq)
+{
+	if (dnsmasq->nhistory == 0 || dnsmasq->history[(dnsmasq->nhistory - 1) % HISTORY].serial != dnsmasq->serial)
+		dnsmasq->nhistory++;
+	dnsmasq->history[(dnsmasq->nhistory - 1) % HISTORY] = (struct written){dnsmasq->serial, dnsmasq->generation};
+	dnsmasq->stored = dnsmasq->generation;
+}
+
+/* A change of sessions alone keeps the serial: dnsmasq has nothing new to read. */
+static void write_if_dirty(struct dnsmasq *dnsmasq, int64_t now_ms)
+{
+	uint32_t serial = dnsmasq->records ? hostsfile_serial_next(dnsmasq->serial) : dnsmasq->serial;
+
+	if (dnsmasq->dirty && write_file(dnsmasq, serial) < 0) {
+		write_failed(dnsmasq, now_ms);
+		return;
+	}
+	if (dnsmasq->write_ms != CLOCK_NEVER)
+		log_info("hosts file=%s is written again", dnsmasq->conf->dnsmasq.hosts_file);
+	dnsmasq->write_ms = CLOCK_NEVER;
+	dnsmasq->stats.writes += dnsmasq->dirty;
+	dnsmasq->dirty = dnsmasq->records = false;
+	dnsmasq->serial = serial;
+	note_written(dnsmasq);
+	reload_want(&dnsmasq->reload, serial, now_ms);
+}
+
+/* ---- the sink's operations ---- */
+
+static void sink_listing(void *self, const struct listing *listing, bool records)
+{
+	struct dnsmasq *dnsmasq = self;
+
+	/* Rendered here, not at the flush: the fact may be gone by then. Most of its cost is saved: other instances' lines stay. */
+	if (!hostsfile_listing(dnsmasq->file, listing))
+		return;
+	dnsmasq->dirty = true;
+	dnsmasq->records |= records;
+}
+
+static void sink_gone(void *self, const struct listing *listing)
+{
+	struct dnsmasq *dnsmasq = self;
+
+	if (hostsfile_gone(dnsmasq->file, &listing->fact->instance))
+		dnsmasq->dirty = dnsmasq->records = true;
+}
+
+static void sink_flush(void *self, uint64_t generation, int64_t now_ms)
+{
+	struct dnsmasq *dnsmasq = self;
+
+	dnsmasq->generation = generation;
+	if (now_ms - dnsmasq->own_ms >= OWN_AGE_MS)
+		refresh_own(dnsmasq, now_ms);
+	write_if_dirty(dnsmasq, now_ms);
+}
+
+static uint64_t sink_stored(void *self)
+{
+	return ((struct dnsmasq *)self)->stored;
+}
+
+static uint64_t sink_served(void *self)
+{
+	struct dnsmasq *dnsmasq = self;
+	size_t oldest = dnsmasq->nhistory > HISTORY ? dnsmasq->nhistory - HISTORY : 0;
+
+	for (size_t i = dnsmasq->nhistory; i > oldest; i--) {
+		const struct written *written = &dnsmasq->history[(i - 1) % HISTORY];
+
+		if (written->generation <= dnsmasq->served)
+			break;
+		if (written->serial == dnsmasq->reload.served) {
+			dnsmasq->served = written->generation;
+			break;
+		}
+	}
+	return dnsmasq->served;
+}
+
+static int sink_pollfds(void *self, struct pollfd *fds)
+{
+	return reload_pollfds(&((struct dnsmasq *)self)->reload, fds);
+}
+
+static int64_t sink_deadline_ms(void *self)
+{
+	const struct dnsmasq *dnsmasq = self;
+	int64_t due_ms = reload_deadline_ms(&dnsmasq->reload);
+
+	if (dnsmasq->own_missing && dnsmasq->own_ms + OWN_AGE_MS < due_ms)
+		due_ms = dnsmasq->own_ms + OWN_AGE_MS;
+	return dnsmasq->write_ms < due_ms ? dnsmasq->write_ms : due_ms;
+}
+
+static void sink_step(void *self, const struct pollfd *fds, int nfds, int64_t now_ms)
+{
+	struct dnsmasq *dnsmasq = self;
+
+	reload_step(&dnsmasq->reload, fds, nfds, now_ms);
+	if (dnsmasq->own_missing && dnsmasq->own_ms + OWN_AGE_MS <= now_ms) {
+		refresh_own(dnsmasq, now_ms);
+		if (dnsmasq->dirty && dnsmasq->write_ms == CLOCK_NEVER)
+			write_if_dirty(dnsmasq, now_ms);
+	}
+	if (dnsmasq->write_ms <= now_ms)
+		write_if_dirty(dnsmasq, now_ms);
+}
+
+static const char *sink_trouble(void *self)
+{
+	const struct dnsmasq *dnsmasq = self;
+
+	return dnsmasq->write_ms != CLOCK_NEVER ? dnsmasq->trouble : reload_trouble_text(&dnsmasq->reload);
+}
+
+static void sink_free(void *self)
+{
+	struct dnsmasq *dnsmasq = self;
+
+	reload_clear(&dnsmasq->reload);
+	hostsfile_free(dnsmasq->file);
+	free(dnsmasq->own);
+	free(dnsmasq);
+}
+
+static const struct sink_operations operations = {
+	.listing = sink_listing,
+	.gone = sink_gone,
+	.flush = sink_flush,
+	.stored = sink_stored,
+	.served = sink_served,
+	.pollfds = sink_pollfds,
+	.deadline_ms = sink_deadline_ms,
+	.step = sink_step,
+	.trouble = sink_trouble,
+	.free = sink_free,
+};
+
+struct sink dnsmasq_sink(struct dnsmasq *dnsmasq)
+{
+	return (struct sink){.name = "dnsmasq", .required = true, .operations = &operations, .self = dnsmasq};
+}
+
+/* ---- beginning, restart, reload ---- */
+
+static void note_reload(void *arg, uint64_t us)
+{
+	struct dnsmasq_stats *stats = arg;
+	unsigned i = 0;
+
+	while (i < DNSMASQ_BUCKETS - 1 && us > UINT64_C(100) << i)
+		i++;
+	stats->bucket[i]++;
+}
+
+/* "" if there is none: nothing that holds only for one boot is believed then. */
+static void read_boot_id(char out[HOSTSFILE_BOOT_SIZE])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : read(fd, out, HOSTSFILE_BOOT_SIZE - 1);
+
+	out[length == HOSTSFILE_BOOT_SIZE - 1 ? length : 0] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+struct dnsmasq *dnsmasq_new(const struct conf *conf, int64_t now_ms)
+{
+	struct dnsmasq *dnsmasq = calloc(1, sizeof(*dnsmasq));
+
+	if (dnsmasq == NULL)
+		return NULL;
+	dnsmasq->file = hostsfile_new(conf->domain);
+	if (dnsmasq->file == NULL) {
+		free(dnsmasq);
+		return NULL;
+	}
+	dnsmasq->conf = conf;
+	dnsmasq->dirty = dnsmasq->records = true;
+	dnsmasq->write_ms = CLOCK_NEVER;
+	reload_init(&dnsmasq->reload, conf, now_ms);
+	dnsmasq->reload.stats.reloaded = note_reload;
+	dnsmasq->reload.stats.arg = &dnsmasq->stats;
+	read_boot_id(dnsmasq->boot_id);
+	refresh_own(dnsmasq, now_ms);
+	return dnsmasq;
+}
+
+/* Not always the same beginning: a dnsmasq that still serves a file of ours that is lost must not be taken for one that serves the new one. */
+static uint32_t random_serial(void)
+{
+	uint32_t number = 0;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		log_warn("no random number for a serial");
+	return HOSTSFILE_SERIAL_MIN + (number & (HOSTSFILE_SERIAL_MAX - HOSTSFILE_SERIAL_MIN));
+}
+
+void dnsmasq_restore(struct dnsmasq *dnsmasq, hostsfile_visit *visit, void *arg)
+{
+	const char *path = dnsmasq->conf->dnsmasq.hosts_file;
+	struct hostsfile_content content;
+
+	if (hostsfile_read(path, dnsmasq->conf->domain, dnsmasq->boot_id, visit, arg, &content) < 0) {
+		if (errno != ENOENT)
+			log_warn("hosts file=%s is not read back", path);
+	} else if (content.skipped > 0) {
+		log_warnx("hosts file=%s read back: instances=%zu; lines=%zu that are not callsignd's are skipped", path, content.instances,
+		          content.skipped);
+	} else {
+		log_info("hosts file=%s read back: instances=%zu", path, content.instances);
+	}
+	dnsmasq->serial = content.serial != HOSTSFILE_SERIAL_NONE ? content.serial : random_serial();
+}
+
+int dnsmasq_configure(struct dnsmasq *dnsmasq, const struct conf *conf, int64_t now_ms)
+{
+	const struct conf *old = dnsmasq->conf;
+
+	if (strcmp(old->domain, conf->domain) != 0) {
+		hostsfile_set_domain(dnsmasq->file, conf->domain);
+		dnsmasq->dirty = dnsmasq->records = true;
+	}
+	if (strcmp(old->dnsmasq.hosts_file, conf->dnsmasq.hosts_file) != 0)
+		dnsmasq->dirty = dnsmasq->records = true;
+	dnsmasq->conf = conf;
+	reload_configure(&dnsmasq->reload, conf, now_ms);
+	refresh_own(dnsmasq, now_ms);
+	return 0;
+}
+
+void dnsmasq_stats(const struct dnsmasq *dnsmasq, struct dnsmasq_stats *out)
+{
+	const struct reload_stats *reload = &dnsmasq->reload.stats;
+
+	*out = dnsmasq->stats;
+	out->signals = reload->signals;
+	out->reloads = reload->reloads;
+	out->last_reload_us = reload->last_us;
+	out->sum_reload_us = reload->sum_us;
+	out->written_serial = dnsmasq->nhistory > 0 ? dnsmasq->serial : HOSTSFILE_SERIAL_NONE;
+	out->served_serial = dnsmasq->reload.served;
+}

@@ -1,0 +1,14 @@
+#ifndef CALLSIGN_IFADDR_H
+#define CALLSIGN_IFADDR_H
+
+#include "shared/address.h"
+
+/* Addresses of one network interface. Asked for by name each time: interfaces such as docker0 come and go. */
+
+/* The (first) IPv4 address. 0, or -1: there is no such interface, or it has none. */
+int ifaddr_ipv4(const char *interface, struct address *out);
+
+/* Up to max lasting global IPv6 addresses: no temporary, tentative or deprecated ones. How many. */
+unsigned ifaddr_ipv6(const char *interface, struct address *out, unsigned max);
+
+#endif

@@ -1,0 +1,461 @@
+#include <config.h>
+
+#include "reload.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hostsfile.h"
+#include "ifaddr.h"
+#include "shared/clock.h"
+
+#define FIND_AGAIN_MS 500
+#define EFFECT_MS 1000        /* an effect is expected within this, or within four times the last reload */
+#define REPEAT_MS 2000        /* SIGHUP without effect: again after this ... */
+#define REPEAT_FOR_MS 60000   /* ... for so long ... */
+#define REPEAT_SLOW_MS 10000  /* ... and after this from then on */
+#define ASK_FAILING_MS 500
+#define IDLE_FACTOR 10        /* a reload a tenth of the time */
+#define PACE_MAX_US 15000000  /* whatever was measured */
+#define BLIND_PACE_US 250000  /* between SIGHUPs for new serials while no answer tells how long a reload takes */
+
+#define DEFAULT_INTERFACE "docker0"
+
+/* When to ask again, in ms after the SIGHUP; then each 100 ms. */
+static const int64_t ask_at_ms[] = {0, 1, 2, 5, 10, 20, 50, 100};
+
+/* A serial was written that is not served yet. */
+static bool pending(const struct reload *reload)
+{
+	return reload->wanted != HOSTSFILE_SERIAL_NONE && reload->served != reload->wanted;
+}
+
+static bool failing(const struct reload *reload)
+{
+	return reload->failing_since_ms != CLOCK_NEVER;
+}
+
+/* ---- troubles: each is logged when it begins and when it is over ---- */
+
+__attribute__((format(printf, 4, 5))) static void begin_trouble(enum reload_trouble *kind, enum reload_trouble now,
+                                                                char text[RELOAD_TEXT_SIZE], const char *format, ...)
+{
+	bool quiet = *kind == now;
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, RELOAD_TEXT_SIZE, format, arguments);
+	va_end(arguments);
+	/* A dnsmasq that is stopped and started: that its pid file is stale, missing or empty meanwhile is no other trouble. */
+	if (*kind == RELOAD_ENDED && (now == RELOAD_NO_PROCESS + PROCESS_NO_FILE || now == RELOAD_NO_PROCESS + PROCESS_EMPTY ||
+	                              now == RELOAD_NO_PROCESS + PROCESS_STALE))
+		return;
+	*kind = now;
+	if (!quiet)
+		log_warnx("dnsmasq: %s", text);
+}
+
+static void end_trouble(enum reload_trouble *kind, const char *text)
+{
+	if (*kind != RELOAD_WELL)
+		log_info("dnsmasq: %s", text);
+	*kind = RELOAD_WELL;
+}
+
+const char *reload_trouble_text(const struct reload *reload)
+{
+	if (reload->process_trouble != RELOAD_WELL)
+		return reload->process_text;
+	return reload->answer_trouble != RELOAD_WELL ? reload->answer_text : NULL;
+}
+
+static void serial_text(uint32_t serial, char out[ADDRESS_TEXT_SIZE])
+{
+	snprintf(out, ADDRESS_TEXT_SIZE, "%u.%u.%u.%u", serial >> 24, serial >> 16 & 255, serial >> 8 & 255, serial & 255);
+}
+
+static void describe_answer(struct reload *reload, enum reload_trouble kind)
+{
+	const struct conf_dnsmasq *conf = &reload->conf->dnsmasq;
+	const char *server = conf->server != NULL ? conf->server : DEFAULT_INTERFACE "'s address";
+	char wanted[ADDRESS_TEXT_SIZE], served[ADDRESS_TEXT_SIZE];
+	enum reload_trouble *trouble = &reload->answer_trouble;
+	char *text = reload->answer_text;
+
+	serial_text(reload->wanted, wanted);
+	serial_text(reload->served, served);
+	switch (kind) {
+	case RELOAD_NO_SERVER:
+		begin_trouble(trouble, kind, text, "cannot be asked: " DEFAULT_INTERFACE " has no IPv4 address (yet); without Docker "
+		              "set dnsmasq.server to the address at which dnsmasq answers");
+		break;
+	case RELOAD_UNKNOWN_NAME:
+		begin_trouble(trouble, kind, text, "answers at %s port %u, but does not know %s: it does not read %s; add addn-hosts=%s to its "
+		              "configuration and restart it", server, conf->port, reload->name, conf->hosts_file, conf->hosts_file);
+		break;
+	case RELOAD_REFUSED:
+		begin_trouble(trouble, kind, text, "at %s port %u refuses the question for %s: does it read %s (addn-hosts=%s), and is this "
+		              "dnsmasq at all?", server, conf->port, reload->name, conf->hosts_file, conf->hosts_file);
+		break;
+	case RELOAD_OLD:
+		begin_trouble(trouble, kind, text, "answers at %s port %u with serial %s instead of %s: it does not read %s anew; is "
+		              "addn-hosts=%s in its configuration, may its user read the file, and is it the one that pid file %s names?",
+		              server, conf->port, served, wanted, conf->hosts_file, conf->hosts_file, conf->pid_file);
+		break;
+	default:
+		begin_trouble(trouble, kind, text, "does not answer at %s port %u: is it listening there (listen-address, interface)? "
+		              "dnsmasq.server and dnsmasq.port say where it is asked", server, conf->port);
+	}
+}
+
+/* ---- the process ---- */
+
+static void expect_nothing(struct reload *reload)
+{
+	reload->awaiting = false;
+	reload->fail_ms = CLOCK_NEVER;
+	reload->next_signal_ms = CLOCK_NEVER;
+}
+
+static void begin_round(struct reload *reload, int64_t now_ms)
+{
+	probe_close(&reload->probe);
+	reload->asked = 0;
+	reload->ask_ms = now_ms;
+	reload->next_ask_ms = now_ms;
+	reload->answer = RELOAD_NO_ANSWER;
+	reload->answer_ms = now_ms;
+}
+
+static void end_round(struct reload *reload)
+{
+	probe_close(&reload->probe);
+	reload->next_ask_ms = CLOCK_NEVER;
+}
+
+static int64_t effect_ms(const struct reload *reload)
+{
+	int64_t slow_ms = (int64_t)(reload->stats.last_us / 1000) * 4;
+
+	return slow_ms > EFFECT_MS ? slow_ms : EFFECT_MS;
+}
+
+/* Asked first: if it has just started it serves the newest file already. */
+static void found(struct reload *reload, int64_t now_ms)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "process %ld is there", (long)reload->process.pid);
+	end_trouble(&reload->process_trouble, text);
+	reload->find_ms = CLOCK_NEVER;
+	reload->served = HOSTSFILE_SERIAL_NONE;
+	reload->signalled = HOSTSFILE_SERIAL_NONE;
+	reload->failing_since_ms = CLOCK_NEVER;
+	expect_nothing(reload);
+	if (reload->wanted == HOSTSFILE_SERIAL_NONE)
+		return;
+	reload->next_signal_ms = now_ms + EFFECT_MS;
+	begin_round(reload, now_ms);
+}
+
+static void find(struct reload *reload, int64_t now_ms)
+{
+	const char *pid_file = reload->conf->dnsmasq.pid_file;
+	char reason[PROCESS_REASON_SIZE];
+	enum process_state state = process_open(pid_file, RELOAD_PROCESS_NAME, &reload->process, reason);
+
+	if (state == PROCESS_FOUND) {
+		found(reload, now_ms);
+		return;
+	}
+	begin_trouble(&reload->process_trouble, RELOAD_NO_PROCESS + state, reload->process_text,
+	              "cannot be told to read its files again: %s; dnsmasq.pid_file must name what dnsmasq's pid-file names", reason);
+	reload->find_ms = now_ms + FIND_AGAIN_MS;
+	if (pending(reload) && reload->next_ask_ms == CLOCK_NEVER)
+		begin_round(reload, now_ms); /* it may be running all the same, and have read the file */
+}
+
+static void lost(struct reload *reload, int64_t now_ms)
+{
+	begin_trouble(&reload->process_trouble, RELOAD_ENDED, reload->process_text, "process %ld has ended; waiting for %s to name another one",
+	              (long)reload->process.pid, reload->conf->dnsmasq.pid_file);
+	process_close(&reload->process);
+	expect_nothing(reload);
+	end_round(reload);
+	reload->find_ms = now_ms;
+}
+
+/* ---- SIGHUP ---- */
+
+static int64_t repeat_ms(const struct reload *reload, int64_t now_ms)
+{
+	if (!failing(reload))
+		return effect_ms(reload);
+	return now_ms - reload->failing_since_ms < REPEAT_FOR_MS ? REPEAT_MS : REPEAT_SLOW_MS;
+}
+
+/* When the next SIGHUP is due. */
+static void schedule_signal(struct reload *reload, int64_t now_ms)
+{
+	int64_t pace_us = (int64_t)reload->stats.last_us * IDLE_FACTOR, due_ms;
+
+	if (pace_us > PACE_MAX_US)
+		pace_us = PACE_MAX_US;
+	if (failing(reload) && pace_us < BLIND_PACE_US)
+		pace_us = BLIND_PACE_US;
+	due_ms = (reload->signal_us + pace_us + 999) / 1000;
+	if (!pending(reload) || reload->process.pidfd < 0)
+		reload->next_signal_ms = CLOCK_NEVER;
+	else if (reload->signalled == reload->wanted)
+		reload->next_signal_ms = reload->signal_ms + repeat_ms(reload, now_ms);
+	else if (reload->awaiting && !failing(reload))
+		reload->next_signal_ms = reload->fail_ms;
+	else
+		reload->next_signal_ms = due_ms > now_ms ? due_ms : now_ms;
+}
+
+static void refused(struct reload *reload, int64_t now_ms)
+{
+	if (errno == ESRCH) {
+		lost(reload, now_ms);
+		return;
+	}
+	begin_trouble(&reload->process_trouble, RELOAD_FORBIDDEN, reload->process_text,
+	              "process %ld cannot be signalled: %s; callsignd must be root, its user, or have CAP_KILL",
+	              (long)reload->process.pid, strerror(errno));
+	reload->next_signal_ms = now_ms + REPEAT_MS;
+}
+
+static void send_signal(struct reload *reload, int64_t now_ms)
+{
+	if (process_signal(&reload->process, SIGHUP) < 0) {
+		refused(reload, now_ms);
+		return;
+	}
+	if (reload->process_trouble == RELOAD_FORBIDDEN)
+		end_trouble(&reload->process_trouble, "can be signalled again");
+	reload->silent = true;
+	reload->stats.signals++;
+	reload->signal_us = clock_us();
+	reload->signal_ms = now_ms;
+	reload->signalled = reload->wanted;
+	reload->awaiting = true;
+	reload->fail_ms = now_ms + effect_ms(reload);
+	schedule_signal(reload, now_ms);
+	if (!failing(reload))
+		begin_round(reload, now_ms);
+}
+
+static void fail(struct reload *reload, int64_t now_ms)
+{
+	reload->fail_ms = CLOCK_NEVER;
+	if (!failing(reload))
+		reload->failing_since_ms = now_ms;
+	describe_answer(reload, reload->answer);
+	schedule_signal(reload, now_ms);
+}
+
+/* ---- answers ---- */
+
+static void note_reload(struct reload *reload)
+{
+	struct reload_stats *stats = &reload->stats;
+
+	/* Not if it could not be asked all the time, or had answered that it was not there yet: that time is no reload's. */
+	if (!reload->awaiting || (failing(reload) && !reload->silent))
+		return;
+	stats->last_us = (uint64_t)(clock_us() - reload->signal_us);
+	stats->sum_us += stats->last_us;
+	stats->reloads++;
+	if (stats->reloaded != NULL)
+		stats->reloaded(stats->arg, stats->last_us);
+}
+
+/* dnsmasq has read a file that is as new as the one at the last SIGHUP, or newer. */
+static void took_effect(struct reload *reload, int64_t now_ms)
+{
+	note_reload(reload);
+	reload->failing_since_ms = CLOCK_NEVER;
+	expect_nothing(reload);
+	end_round(reload);
+	end_trouble(&reload->answer_trouble, "serves the newest names again");
+	schedule_signal(reload, now_ms);
+}
+
+/* Of several (one file read twice, a copy of it in another place) the newest counts. */
+static uint32_t newest(const struct dnsquery_answer *answer)
+{
+	uint32_t best = answer->addresses[0];
+
+	for (unsigned i = 1; i < answer->naddresses; i++)
+		if (hostsfile_serial_reached(answer->addresses[i], best))
+			best = answer->addresses[i];
+	return best;
+}
+
+/* If this dnsmasq was only asked so far, now it is told. */
+static void wrong_answer(struct reload *reload, enum reload_trouble answer, int64_t now_ms)
+{
+	reload->answer = answer;
+	reload->silent = false;
+	if (reload->signalled == HOSTSFILE_SERIAL_NONE && reload->process.pidfd >= 0)
+		send_signal(reload, now_ms);
+}
+
+static void take_serial(struct reload *reload, uint32_t serial, int64_t now_ms)
+{
+	bool current = serial == reload->wanted;
+
+	reload->served = serial;
+	/* Between the file that was signalled and the newest one: further ones were written while dnsmasq read. */
+	if (reload->signalled != HOSTSFILE_SERIAL_NONE && hostsfile_serial_reached(serial, reload->signalled) &&
+	    hostsfile_serial_reached(reload->wanted, serial))
+		current = true;
+	if (current) {
+		took_effect(reload, now_ms);
+		return;
+	}
+	wrong_answer(reload, RELOAD_OLD, now_ms);
+}
+
+static void take_result(struct reload *reload, enum dnsquery_result result, const struct dnsquery_answer *answer, int64_t now_ms)
+{
+	reload->answer_ms = now_ms;
+	if (result == DNSQUERY_ANSWERED) {
+		take_serial(reload, newest(answer), now_ms);
+		return;
+	}
+	wrong_answer(reload, result == DNSQUERY_REFUSED ? RELOAD_REFUSED : RELOAD_UNKNOWN_NAME, now_ms);
+}
+
+static void read_answers(struct reload *reload, int64_t now_ms)
+{
+	struct dnsquery_answer answer;
+	enum dnsquery_result result;
+	enum probe_result read;
+
+	while (reload->probe.fd >= 0 && (read = probe_read(&reload->probe, &result, &answer)) != PROBE_NOTHING)
+		if (read == PROBE_ANSWER)
+			take_result(reload, result, &answer, now_ms);
+		else
+			reload->silent = false;
+	if (failing(reload) && reload->answer != reload->answer_trouble)
+		describe_answer(reload, reload->answer);
+}
+
+/* ---- questions ---- */
+
+/* 0 and an open socket, or -1: where to ask is not known. */
+static int open_probe(struct reload *reload)
+{
+	const struct conf_dnsmasq *conf = &reload->conf->dnsmasq;
+	struct address server;
+
+	if (conf->server != NULL ? address_parse(conf->server, strlen(conf->server), &server) < 0
+	                         : ifaddr_ipv4(DEFAULT_INTERFACE, &server) < 0) {
+		reload->answer = RELOAD_NO_SERVER;
+		reload->silent = false;
+		return -1;
+	}
+	return probe_open(&reload->probe, &server, conf->port, reload->name);
+}
+
+static void ask(struct reload *reload, int64_t now_ms)
+{
+	size_t steps = sizeof(ask_at_ms) / sizeof(ask_at_ms[0]);
+	bool slow = failing(reload) || reload->process.pidfd < 0;
+
+	if (now_ms - reload->answer_ms > EFFECT_MS)
+		reload->answer = RELOAD_NO_ANSWER;
+	if (slow) /* the server's address may be another by now */
+		probe_close(&reload->probe);
+	if (reload->probe.fd >= 0 || open_probe(reload) == 0)
+		probe_ask(&reload->probe); /* if it cannot be sent there is no answer */
+	reload->asked++;
+	if (slow)
+		reload->next_ask_ms = now_ms + ASK_FAILING_MS;
+	else
+		reload->next_ask_ms = reload->asked < steps ? reload->ask_ms + ask_at_ms[reload->asked] : now_ms + ask_at_ms[steps - 1];
+}
+
+/* ---- what others see ---- */
+
+void reload_init(struct reload *reload, const struct conf *conf, int64_t now_ms)
+{
+	memset(reload, 0, sizeof(*reload));
+	reload->process.pidfd = -1;
+	reload->probe.fd = -1;
+	reload_configure(reload, conf, now_ms);
+}
+
+void reload_clear(struct reload *reload)
+{
+	process_close(&reload->process);
+	probe_close(&reload->probe);
+}
+
+void reload_configure(struct reload *reload, const struct conf *conf, int64_t now_ms)
+{
+	reload->conf = conf;
+	hostname_join(HOSTSFILE_SERIAL_NAME, conf->domain, reload->name);
+	process_close(&reload->process);
+	reload->served = HOSTSFILE_SERIAL_NONE;
+	reload->failing_since_ms = CLOCK_NEVER;
+	expect_nothing(reload);
+	end_round(reload);
+	reload->find_ms = now_ms;
+}
+
+void reload_want(struct reload *reload, uint32_t serial, int64_t now_ms)
+{
+	reload->wanted = serial;
+	/* Not yet found, or found and still being asked what it serves: the signal follows from there. */
+	if (reload->process.pidfd < 0 || (reload->signalled == HOSTSFILE_SERIAL_NONE && reload->next_ask_ms != CLOCK_NEVER))
+		return;
+	schedule_signal(reload, now_ms);
+	if (reload->next_signal_ms <= now_ms)
+		send_signal(reload, now_ms);
+	if (reload->next_ask_ms <= now_ms)
+		ask(reload, now_ms);
+}
+
+int reload_pollfds(const struct reload *reload, struct pollfd *fds)
+{
+	int count = 0;
+
+	if (reload->process.pidfd >= 0)
+		fds[count++] = (struct pollfd){.fd = reload->process.pidfd, .events = POLLIN};
+	if (reload->probe.fd >= 0)
+		fds[count++] = (struct pollfd){.fd = reload->probe.fd, .events = POLLIN};
+	return count;
+}
+
+int64_t reload_deadline_ms(const struct reload *reload)
+{
+	int64_t due_ms = reload->find_ms;
+
+	if (reload->next_signal_ms < due_ms)
+		due_ms = reload->next_signal_ms;
+	if (reload->next_ask_ms < due_ms)
+		due_ms = reload->next_ask_ms;
+	return reload->fail_ms < due_ms ? reload->fail_ms : due_ms;
+}
+
+void reload_step(struct reload *reload, const struct pollfd *fds, int nfds, int64_t now_ms)
+{
+	for (int i = 0; i < nfds; i++)
+		if (fds[i].revents != 0 && fds[i].fd == reload->process.pidfd)
+			lost(reload, now_ms);
+	read_answers(reload, now_ms);
+	if (reload->find_ms <= now_ms)
+		find(reload, now_ms);
+	if (reload->fail_ms <= now_ms)
+		fail(reload, now_ms);
+	if (reload->next_signal_ms <= now_ms)
+		send_signal(reload, now_ms);
+	if (reload->next_ask_ms <= now_ms)
+		ask(reload, now_ms);
+}
