@@ -207,7 +207,9 @@ static void log_status(struct publisher *p)
 	if (status == p->status)
 		return;
 	p->status = status;
-	if (announcer_is_announced(&p->announcer))
+	if (p->announcer.withdrawing)
+		log_debug("withdrawing name=%s", p->announcer.self.name);
+	else if (announcer_is_announced(&p->announcer))
 		log_announced(p);
 	else if (p->announcer.unheard || p->announcer.refused || p->announcer.blocked)
 		log_warnx("not announced name=%s: %s; retrying", p->announcer.self.name, status);
@@ -399,7 +401,7 @@ static void on_blocked(void *arg, bool blocked, const char *reason)
 	char safe[LOG_SAFE_MAX];
 
 	if (blocked)
-		log_warnx("the broker holds publishing up: %s", log_safe(safe, sizeof(safe), reason, strlen(reason)));
+		log_warnx("the broker holds publishing up: %s", log_phrase(safe, sizeof(safe), reason, strlen(reason)));
 	else
 		log_info("the broker takes messages again");
 	feed_type(arg, blocked ? EVENT_BLOCKED : EVENT_UNBLOCKED);
