@@ -367,6 +367,7 @@ static void subscriber_connect(struct subscriber *subscriber)
 		.handshake_ms = BUS_HANDSHAKE_MS,
 		.user_timeout_ms = BUS_USER_TIMEOUT_MS,
 		.frame_max = BUS_FRAME_MAX_HOST,
+		.receive_max = BUS_RECEIVE_MAX_HOST,
 		.tls = &conf->tls,
 	};
 	if (bus_open(subscriber->bus, &conf->endpoints[subscriber->endpoint], &subscriber->options, subscriber->now_ms) == 0) {

@@ -13,8 +13,9 @@
 #include "bus_error.h"
 #include "clock.h"
 
-/* Frames between two returns of librabbitmq's buffers: it never does so by itself. */
+/* Frames between two returns of librabbitmq's buffers: it never does so by itself. Long headers count as many. */
 #define RELEASE_EVERY 64
+#define RELEASE_BYTES 4096
 
 struct bus *bus_new(const struct bus_callbacks *callbacks, void *arg)
 {
@@ -344,6 +345,8 @@ static void bus_frame(struct bus *bus, const amqp_frame_t *frame)
 		bus_channel_method(bus, &frame->payload.method);
 	else
 		bus_content_frame(bus, frame);
+	if (frame->frame_type == AMQP_FRAME_HEADER)
+		bus->since_release += (unsigned)(frame->payload.properties.raw.len / RELEASE_BYTES);
 	/* Not in the middle of a message: its properties live in the library's buffers. */
 	if (++bus->since_release >= RELEASE_EVERY && bus->content.kind == BUS_CONTENT_NONE) {
 		amqp_maybe_release_buffers(bus->connection);

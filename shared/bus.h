@@ -42,7 +42,8 @@ struct bus_options {
 	uint32_t connect_ms;      /* for the TCP connection to each address */
 	uint32_t handshake_ms;    /* for the whole login, TLS included */
 	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
-	int frame_max;
+	int frame_max;            /* asked for; what we send keeps to it */
+	int receive_max;          /* accept frames up to this size, whatever was agreed; 0: what was agreed. See BUS_RECEIVE_MAX_HOST */
 	const struct bus_tls *tls;
 };
 
@@ -52,6 +53,14 @@ struct bus_options {
 #define BUS_USER_TIMEOUT_MS 20000
 #define BUS_FRAME_MAX_EMITTER 16384
 #define BUS_FRAME_MAX_HOST 131072
+
+/*
+ * RabbitMQ never splits a message's headers, however long they have become: a tenant whose headers just fit into a frame has its mailbox
+ * dead-letter them, the broker adds x-death, and the frame that the host gets is longer than what was agreed on. librabbitmq gives up the connection
+ * then, and the message would come again with the next one, for ever. Each dead-lettering adds 128 KiB at most, so this is hundreds of mailboxes
+ * in a row. Memory is reserved, but not touched before such a frame comes.
+ */
+#define BUS_RECEIVE_MAX_HOST (64 << 20)
 
 /* A counted string inside a delivery; valid during the callback only. */
 struct bus_text {

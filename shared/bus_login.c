@@ -318,6 +318,19 @@ static int login_set_timeout(struct bus_login *login, int64_t begun_ms)
 	return login_failed_text(login, BUS_FAILED_LOCAL, "out of memory");
 }
 
+/* After the login, when librabbitmq is between frames, which it insists on here. */
+static int login_widen(struct bus_login *login)
+{
+	amqp_connection_state_t connection = login->connection;
+
+	if (login->options.receive_max <= amqp_get_frame_max(connection))
+		return 0;
+	if (amqp_tune_connection(connection, amqp_get_channel_max(connection), login->options.receive_max,
+	                         amqp_get_heartbeat(connection)) == AMQP_STATUS_OK)
+		return 0;
+	return login_failed_text(login, BUS_FAILED_LOCAL, "out of memory");
+}
+
 static int login_run(struct bus_login *login)
 {
 	int64_t begun_ms = clock_ms();
@@ -331,7 +344,7 @@ static int login_run(struct bus_login *login)
 	reply = login_send(login);
 	if (reply.reply_type != AMQP_RESPONSE_NORMAL)
 		return login_refused(login, &reply);
-	return 0;
+	return login_widen(login);
 }
 
 static void login_release(struct bus_login *login)
