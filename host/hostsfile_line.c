@@ -235,6 +235,6 @@ bool hostsfile_line_own(struct text text, const char *domain)
 	if (address_parse(word, length, &address) < 0)
 		return false;
 	length = take_word(&text, &word);
-	return parse_fqdn(word, length, domain, name) == 0 && hostsfile_take(&text, HOSTSFILE_OWN + 1) &&
+	return parse_fqdn(word, length, domain, name) == 0 && hostsfile_take(&text, &HOSTSFILE_OWN[1]) &&
 	       text.at == text.end;
 }
