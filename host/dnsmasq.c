@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -337,16 +336,6 @@ struct dnsmasq *dnsmasq_new(const struct conf *conf, int64_t now_ms)
 	return dnsmasq;
 }
 
-/* Not always the same beginning: a dnsmasq that still serves a file of ours that is lost must not be taken for one that serves the new one. */
-static uint32_t random_serial(void)
-{
-	uint32_t number = 0;
-
-	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-		log_warn("no random number for a serial");
-	return HOSTSFILE_SERIAL_MIN + (number & (HOSTSFILE_SERIAL_MAX - HOSTSFILE_SERIAL_MIN));
-}
-
 void dnsmasq_restore(struct dnsmasq *dnsmasq, hostsfile_visit *visit, void *arg)
 {
 	const char *path = dnsmasq->conf->dnsmasq.hosts_file;
@@ -361,7 +350,7 @@ void dnsmasq_restore(struct dnsmasq *dnsmasq, hostsfile_visit *visit, void *arg)
 	} else {
 		log_info("hosts file=%s read back: instances=%zu", path, content.instances);
 	}
-	dnsmasq->serial = content.serial != HOSTSFILE_SERIAL_NONE ? content.serial : random_serial();
+	dnsmasq->serial = content.serial != HOSTSFILE_SERIAL_NONE ? content.serial : HOSTSFILE_SERIAL_MAX; /* then the first is MIN */
 }
 
 int dnsmasq_configure(struct dnsmasq *dnsmasq, const struct conf *conf, int64_t now_ms)
