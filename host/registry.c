@@ -225,11 +225,16 @@ static void node_free(struct registry *registry, struct node *node)
 /* The counts by state follow every change of it. New nodes are FACT_CONFIRMED. */
 static void node_set_state(struct registry *registry, struct node *node, enum fact_state state)
 {
+	if (node->fact.state == state)
+		return;
 	registry->unconfirmed -= node->fact.state == FACT_UNCONFIRMED;
 	registry->lost -= node->fact.state == FACT_LOST;
 	node->fact.state = state;
 	registry->unconfirmed += state == FACT_UNCONFIRMED;
 	registry->lost += state == FACT_LOST;
+	/* Without a view it is new or was dead, and is told of as changed in a moment. */
+	if (registry->watcher.state != NULL && node->fact.view != NULL)
+		registry->watcher.state(registry->watcher.arg, &node->fact);
 }
 
 static void node_tell(struct registry *registry, struct node *node)

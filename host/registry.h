@@ -56,6 +56,7 @@ const char *registry_verdict_text(enum registry_verdict verdict);
 struct registry_watcher {
 	void (*changed)(void *arg, struct fact *fact); /* new, or another announcement or session; fact->view is NULL when new */
 	void (*gone)(void *arg, struct fact *fact, const char *why); /* about to be freed; why: "down", "lost", "lease over", "not confirmed", "forgotten" */
+	void (*state)(void *arg, struct fact *fact); /* only its state changed, nothing else; also just before gone */
 	void *arg;
 };
 
@@ -71,7 +72,7 @@ struct registry_options {
 #define REGISTRY_MASS_LOSS_MIN 20      /* more than this and more than half of all: kept until the leases end */
 #define REGISTRY_RESTORED_LEASE_S 360
 
-/* NULL with errno. options are copied. watcher.changed and .gone may be NULL. now_ms: from when on leases stand still until registry_connected. */
+/* NULL with errno. options are copied. Each of watcher's functions may be NULL. now_ms: from when on leases stand still until registry_connected. */
 struct registry *registry_new(const struct registry_options *options, const struct registry_watcher *watcher, int64_t now_ms);
 void registry_free(struct registry *registry); /* without calling gone */
 void registry_set_options(struct registry *registry, const struct registry_options *options);
