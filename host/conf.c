@@ -68,6 +68,12 @@ static cfg_opt_t dnsmasq_options[] = {
 	CFG_END(),
 };
 
+static cfg_opt_t control_options[] = {
+	CFG_STR_CB("socket", "/run/callsign/control.sock", CFGF_NONE, conf_take_socket),
+	CFG_STR_CB("group", "callsign", CFGF_NONE, conf_take_group),
+	CFG_END(),
+};
+
 static cfg_opt_t options[] = {
 	CFG_STR_CB("domain", "docker", CFGF_NONE, conf_take_domain),
 	CFG_SEC("bus", bus_options, CFGF_NONE),
@@ -76,6 +82,7 @@ static cfg_opt_t options[] = {
 	CFG_SEC("policy", policy_options, CFGF_NONE),
 	CFG_SEC("user", user_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("dnsmasq", dnsmasq_options, CFGF_NONE),
+	CFG_SEC("control", control_options, CFGF_NONE),
 	CFG_STR_LIST_CB("host_names", NULL, CFGF_NONE, conf_take_host_name),
 	CFG_STR_CB("pid_file", "/run/callsign/callsignd.pid", CFGF_NONE, conf_take_path),
 	CFG_STR_CB("log_level", "info", CFGF_NONE, conf_take_choice),
@@ -162,6 +169,8 @@ void conf_free(struct conf *conf)
 	free(conf->dnsmasq.hosts_file);
 	free(conf->dnsmasq.pid_file);
 	free(conf->dnsmasq.server);
+	free(conf->control.socket);
+	free(conf->control.group);
 	free(conf->pid_file);
 	free(conf);
 }

@@ -33,6 +33,11 @@ struct conf_dnsmasq {
 	uint16_t port;
 };
 
+struct conf_control {
+	char *socket; /* path */
+	char *group;  /* who may open it besides root */
+};
+
 struct conf {
 	char *domain;
 	char *hostname; /* this host's name in roll calls and replies */
@@ -42,6 +47,7 @@ struct conf {
 	enum view_conflict conflict;
 	struct policy policy;
 	struct conf_dnsmasq dnsmasq;
+	struct conf_control control;
 	struct conf_host_name *host_names;
 	size_t nhost_names;
 	char *pid_file;

@@ -252,6 +252,12 @@ static void copy_dnsmasq(struct copying *copying, cfg_t *section, struct conf_dn
 	dnsmasq->port = (uint16_t)cfg_getint(section, "port");
 }
 
+static void copy_control(struct copying *copying, cfg_t *section, struct conf_control *control)
+{
+	control->socket = copy_text(copying, cfg_getstr(section, "socket"));
+	control->group = copy_text(copying, cfg_getstr(section, "group"));
+}
+
 static void copy_domain(struct copying *copying, cfg_t *cfg, struct conf *conf)
 {
 	char domain[HOSTNAME_FQDN_SIZE];
@@ -272,6 +278,7 @@ int conf_copy(cfg_t *cfg, struct conf *conf)
 	copy_policy(&copying, cfg, &conf->policy);
 	copy_host_names(&copying, cfg, conf);
 	copy_dnsmasq(&copying, cfg_getsec(cfg, "dnsmasq"), &conf->dnsmasq);
+	copy_control(&copying, cfg_getsec(cfg, "control"), &conf->control);
 	conf->pid_file = copy_text(&copying, cfg_getstr(cfg, "pid_file"));
 	log_level_parse(cfg_getstr(cfg, "log_level"), &conf->log_level);
 	return copying.failed ? -1 : 0;

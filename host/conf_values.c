@@ -146,6 +146,27 @@ int conf_take_path(cfg_t *section, cfg_opt_t *option, const char *value, void *r
 	return keep(value, result);
 }
 
+/* unix(7): sun_path has 108 bytes, the last one for a NUL. */
+#define SOCKET_PATH_MAX 107
+
+int conf_take_socket(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
+{
+	if (strlen(value) > SOCKET_PATH_MAX)
+		conf_values_error(section, option->name, "not allowed: a path of up to %d bytes is", SOCKET_PATH_MAX);
+	return conf_take_path(section, option, value, result);
+}
+
+#define GROUP_MAX 32 /* groupadd(8)'s limit */
+
+int conf_take_group(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
+{
+	char shown[SHOWN_SIZE];
+
+	if (value[0] == '\0' || strlen(value) > GROUP_MAX || strpbrk(value, ": /\n") != NULL)
+		conf_values_error(section, option->name, "\"%s\" is not allowed: the name of a group is", show(value, shown));
+	return keep(value, result);
+}
+
 int conf_take_domain(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
 {
 	char fqdn[HOSTNAME_FQDN_SIZE], joined[HOSTNAME_FQDN_SIZE], shown[SHOWN_SIZE];

@@ -29,6 +29,8 @@ int conf_take_pattern(cfg_t *section, cfg_opt_t *option, const char *value, void
 int conf_take_subnet(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
 int conf_take_server(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
 int conf_take_host_name(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
+int conf_take_socket(cfg_t *section, cfg_opt_t *option, const char *value, void *result); /* a path that fits into sockaddr_un */
+int conf_take_group(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
 int conf_take_text(cfg_t *section, cfg_opt_t *option, const char *value, void *result); /* not empty */
 
 /* NAME=ADDRESS or NAME=INTERFACE. 0 and *out (its strings to be freed), or -1 with the reason. */
