@@ -11,18 +11,22 @@
 #include <string.h>
 
 #include "changelog.h"
+#include "control.h"
 #include "detach.h"
 #include "dnsmasq.h"
+#include "notify.h"
 #include "refusals.h"
 #include "registry.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "sink.h"
+#include "status.h"
 #include "subscriber.h"
 #include "view.h"
 
 #define SINKS_MAX 4
-#define POLLFDS_MAX (2 + SINKS_MAX * SINK_POLLFDS_MAX)
+#define POLLFDS_OWN 3 /* signals, bus, control */
+#define POLLFDS_MAX (POLLFDS_OWN + SINKS_MAX * SINK_POLLFDS_MAX)
 
 struct loop {
 	struct conf *conf;
@@ -33,6 +37,11 @@ struct loop {
 	struct changelog *changelog;
 	struct subscriber *subscriber;
 	struct dnsmasq *dnsmasq;
+	struct control *control;
+	struct status_changes changes;
+	struct status_reloads reloads;
+	int64_t started_ms;
+	int64_t notified_ms; /* when systemd's STATUS was last looked at */
 	struct sink sinks[SINKS_MAX];
 	unsigned nsinks;
 	uint64_t generation; /* of the last batch handed to the sinks */
@@ -68,6 +77,8 @@ static void loop_fact_changed(void *arg, struct fact *fact)
 	struct registry_watcher watcher = view_registry_watcher(loop->view);
 
 	changelog_changed(loop->changelog, fact, clock_ms());
+	status_note_change(&loop->changes, fact->view == NULL ? STATUS_CAME : STATUS_CHANGED, fact->name, clock_ms());
+	control_changed(loop->control, fact);
 	watcher.changed(watcher.arg, fact);
 }
 
@@ -77,7 +88,16 @@ static void loop_fact_gone(void *arg, struct fact *fact, const char *why)
 	struct registry_watcher watcher = view_registry_watcher(loop->view);
 
 	changelog_gone(loop->changelog, fact, why, clock_ms());
+	status_note_change(&loop->changes, STATUS_WENT, fact->name, clock_ms());
+	control_gone(loop->control, fact, why);
 	watcher.gone(watcher.arg, fact, why);
+}
+
+static void loop_fact_state(void *arg, struct fact *fact)
+{
+	struct loop *loop = arg;
+
+	control_changed(loop->control, fact);
 }
 
 static void loop_listing(void *arg, const struct listing *listing, bool records)
@@ -86,6 +106,7 @@ static void loop_listing(void *arg, const struct listing *listing, bool records)
 	unsigned i;
 
 	loop->changed = true;
+	control_changed(loop->control, listing->fact);
 	for (i = 0; i < loop->nsinks; i++)
 		loop->sinks[i].operations->listing(loop->sinks[i].self, listing, records);
 }
@@ -173,11 +194,12 @@ static void loop_publish(struct loop *loop, int64_t now_ms)
 	if (subscriber_end_batch(loop->subscriber, loop->generation + 1) || loop->changed)
 		loop_flush(loop, now_ms);
 	subscriber_settle(loop->subscriber, loop_stored(loop), loop_served(loop), now_ms);
+	control_publish(loop->control, loop_served(loop), now_ms);
 }
 
 /* ---- configuration ---- */
 
-static void loop_reload(struct loop *loop, int64_t now_ms)
+static bool loop_take_configuration(struct loop *loop, int64_t now_ms)
 {
 	struct conf *fresh = conf_load(loop->conf_path);
 	struct conf *old = loop->conf;
@@ -185,18 +207,19 @@ static void loop_reload(struct loop *loop, int64_t now_ms)
 
 	if (fresh == NULL) {
 		log_warnx("configuration file=%s is not taken: the old one stays in force", loop->conf_path);
-		return;
+		return false;
 	}
 	if (dnsmasq_configure(loop->dnsmasq, fresh, now_ms) == -1) {
 		log_warn("configuration file=%s is not taken: the old one stays in force", loop->conf_path);
 		conf_free(fresh);
-		return;
+		return false;
 	}
 	loop->conf = fresh;
 	policy = loop_view_policy(loop);
 	registry_set_options(loop->registry, &fresh->registry);
 	view_set_policy(loop->view, fresh->conflict, &policy);
 	subscriber_configure(loop->subscriber, fresh, now_ms);
+	control_configure(loop->control, fresh);
 	log_set_level(fresh->log_level);
 	if (strcmp(old->pid_file, fresh->pid_file) != 0)
 		log_warnx("pid_file: another one is used from the next start on");
@@ -204,6 +227,79 @@ static void loop_reload(struct loop *loop, int64_t now_ms)
 	/* Host names, domain or file may be others: every sink looks at its own. */
 	loop->changed = true;
 	log_info("configuration file=%s read again", loop->conf_path);
+	return true;
+}
+
+static bool loop_reload(void *arg, int64_t now_ms)
+{
+	struct loop *loop = arg;
+
+	notify_reloading();
+	loop->reloads.last_taken = loop_take_configuration(loop, now_ms);
+	loop->reloads.taken += loop->reloads.last_taken;
+	loop->reloads.refused += !loop->reloads.last_taken;
+	loop->reloads.last_ms = now_ms;
+	notify_ready();
+	return loop->reloads.last_taken;
+}
+
+/* ---- for people ---- */
+
+static void loop_sources(void *arg, struct status_sources *out)
+{
+	struct loop *loop = arg;
+
+	*out = (struct status_sources){
+		.conf = loop->conf,
+		.view = loop->view,
+		.registry = loop->registry,
+		.refusals = loop->refusals,
+		.subscriber = loop->subscriber,
+		.dnsmasq = loop->dnsmasq,
+		.sinks = loop->sinks,
+		.nsinks = loop->nsinks,
+		.generation = loop->generation,
+		.started_ms = loop->started_ms,
+		.changes = &loop->changes,
+		.reloads = &loop->reloads,
+	};
+}
+
+static bool loop_rollcall(void *arg, int64_t now_ms)
+{
+	struct loop *loop = arg;
+
+	return subscriber_rollcall(loop->subscriber, now_ms);
+}
+
+static size_t loop_forget(void *arg, const char *name, int64_t now_ms)
+{
+	struct loop *loop = arg;
+
+	return registry_forget(loop->registry, name, now_ms);
+}
+
+#define NOTIFY_PAUSE_MS 1000
+
+static int64_t loop_notify_ms(const struct loop *loop)
+{
+	return loop->notified_ms + NOTIFY_PAUSE_MS;
+}
+
+/* The line in `systemctl status`. Looked at once a second, but only where systemd asks for it. */
+static void loop_notify(struct loop *loop, int64_t now_ms)
+{
+	struct status_sources sources;
+	struct status status;
+
+	notify_watchdog(now_ms);
+	if (!notify_wanted() || now_ms < loop_notify_ms(loop))
+		return;
+	loop->notified_ms = now_ms;
+	loop_sources(loop, &sources);
+	status_gather(&sources, status_clock_now(), &status);
+	notify_status("%zu names in %s; %s%s", status.names, status.domain, status.nwarnings > 0 ? "degraded: " : "all is well",
+	              status.nwarnings > 0 ? status.warnings[0] : "");
 }
 
 /* ---- signals ---- */
@@ -240,12 +336,15 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-static int64_t loop_deadline_ms(const struct loop *loop)
+static int64_t loop_deadline_ms(const struct loop *loop, int64_t now_ms)
 {
 	int64_t due = earlier(subscriber_deadline_ms(loop->subscriber), registry_deadline_ms(loop->registry));
 	unsigned i;
 
 	due = earlier(due, earlier(refusals_deadline_ms(loop->refusals), changelog_deadline_ms(loop->changelog)));
+	due = earlier(due, earlier(control_deadline_ms(loop->control, now_ms), notify_deadline_ms()));
+	if (notify_wanted())
+		due = earlier(due, loop_notify_ms(loop));
 	for (i = 0; i < loop->nsinks; i++)
 		due = earlier(due, loop->sinks[i].operations->deadline_ms(loop->sinks[i].self));
 	return due;
@@ -254,11 +353,12 @@ static int64_t loop_deadline_ms(const struct loop *loop)
 /* Returns how many descriptors; counts[i]: how many of them are sink i's. */
 static nfds_t loop_pollfds(const struct loop *loop, struct pollfd *fds, int *counts)
 {
-	nfds_t count = 2;
+	nfds_t count = POLLFDS_OWN;
 	unsigned i;
 
 	fds[0] = (struct pollfd){.fd = daemon_signal_fd(), .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = subscriber_fd(loop->subscriber), .events = POLLIN};
+	fds[2] = (struct pollfd){.fd = control_fd(loop->control), .events = POLLIN};
 	for (i = 0; i < loop->nsinks; i++) {
 		counts[i] = loop->sinks[i].operations->pollfds(loop->sinks[i].self, &fds[count]);
 		count += (nfds_t)counts[i];
@@ -286,7 +386,7 @@ static bool loop_turn(struct loop *loop, bool wait)
 	int64_t now_ms = clock_ms();
 	bool more;
 
-	if (poll(fds, nfds, wait ? clock_poll_timeout(now_ms, loop_deadline_ms(loop)) : 0) == -1 && errno != EINTR) {
+	if (poll(fds, nfds, wait ? clock_poll_timeout(now_ms, loop_deadline_ms(loop, now_ms)) : 0) == -1 && errno != EINTR) {
 		log_error("poll");
 		loop->stop = true;
 		return false;
@@ -298,9 +398,11 @@ static bool loop_turn(struct loop *loop, bool wait)
 	registry_tick(loop->registry, now_ms);
 	refusals_tick(loop->refusals, now_ms);
 	changelog_tick(loop->changelog, now_ms);
-	loop_step_sinks(loop, &fds[2], counts, now_ms);
+	loop_step_sinks(loop, &fds[POLLFDS_OWN], counts, now_ms);
+	control_step(loop->control, now_ms);
 	loop_publish(loop, now_ms);
 	loop_report_mass_loss(loop);
+	loop_notify(loop, now_ms);
 	return more;
 }
 
@@ -308,16 +410,19 @@ static bool loop_turn(struct loop *loop, bool wait)
 
 static int loop_open(struct loop *loop, int64_t now_ms)
 {
-	struct registry_watcher facts = {.changed = loop_fact_changed, .gone = loop_fact_gone, .arg = loop};
+	struct registry_watcher facts = {.changed = loop_fact_changed, .gone = loop_fact_gone, .state = loop_fact_state, .arg = loop};
 	struct view_watcher listings = {
 		.listing = loop_listing, .gone = loop_listing_gone, .waits = loop_waits, .arg = loop,
+	};
+	struct control_daemon daemon = {
+		.sources = loop_sources, .reload = loop_reload, .rollcall = loop_rollcall, .forget = loop_forget, .arg = loop,
 	};
 	struct view_policy policy = loop_view_policy(loop);
 
 	if (loop_signals_open() == -1 || (loop->refusals = refusals_new()) == NULL || (loop->changelog = changelog_new()) == NULL ||
 	    (loop->view = view_new(loop->conf->conflict, &policy)) == NULL ||
 	    (loop->registry = registry_new(&loop->conf->registry, &facts, now_ms)) == NULL ||
-	    (loop->dnsmasq = dnsmasq_new(loop->conf, now_ms)) == NULL)
+	    (loop->control = control_new(&daemon)) == NULL || (loop->dnsmasq = dnsmasq_new(loop->conf, now_ms)) == NULL)
 		return -1;
 	loop->sinks[loop->nsinks++] = dnsmasq_sink(loop->dnsmasq);
 	view_set_watcher(loop->view, &listings);
@@ -329,6 +434,7 @@ static void loop_close(struct loop *loop)
 {
 	unsigned i;
 
+	control_free(loop->control);
 	subscriber_free(loop->subscriber);
 	for (i = 0; i < loop->nsinks; i++)
 		loop->sinks[i].operations->free(loop->sinks[i].self);
@@ -351,21 +457,25 @@ static int loop_first_file(struct loop *loop, int64_t now_ms)
 
 int loop_run(struct conf *conf, const char *conf_path, void (*ready)(void *arg), void *arg)
 {
-	struct loop loop = {.conf = conf, .conf_path = conf_path};
 	int64_t now_ms = clock_ms();
+	struct loop loop = {.conf = conf, .conf_path = conf_path, .started_ms = now_ms};
 	int code = DETACH_FAILED;
 	bool more = false;
 
+	notify_open();
 	if (loop_open(&loop, now_ms) == -1) {
 		log_error("cannot start");
 	} else if (loop_first_file(&loop, now_ms) == -1) {
 		log_errorx("the first hosts file=%s could not be written", conf->dnsmasq.hosts_file);
 		code = DETACH_HOSTS;
 	} else {
+		control_configure(loop.control, conf);
 		ready(arg);
+		notify_ready();
 		log_info("started domain=%s queue=%s", conf->domain, conf->queue.name);
 		while (!loop.stop)
 			more = loop_turn(&loop, !more);
+		notify_stopping();
 		code = DETACH_OK;
 	}
 	loop_close(&loop);

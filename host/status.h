@@ -49,7 +49,7 @@ struct status_reloads {
 struct status_sources {
 	const struct conf *conf;
 	struct view *view;
-	const struct registry *registry;
+	struct registry *registry;
 	const struct refusals *refusals;
 	const struct subscriber *subscriber;
 	const struct dnsmasq *dnsmasq;
