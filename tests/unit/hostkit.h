@@ -154,7 +154,7 @@ static inline struct registry_options kit_options(void)
 static inline void kit_open(struct kit *kit, const struct registry_options *options, enum view_conflict conflict)
 {
 	struct view_policy policy = kit_policy(kit);
-	struct registry_watcher watcher = {kit_on_changed, kit_on_gone, kit};
+	struct registry_watcher watcher = {.changed = kit_on_changed, .gone = kit_on_gone, .arg = kit};
 
 	memset(kit, 0, sizeof(*kit));
 	kit->options = *options;
