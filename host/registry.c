@@ -10,9 +10,18 @@
 #include "ended.h"
 #include "shared/clock.h"
 
+#define CHECK_FACTS_PER_MS 100
+
+/* What is counted against a user's bound. */
+struct share {
+	size_t names, records;
+};
+
 struct user {
 	char *name;
 	size_t facts; /* in the table or in the graveyard */
+	struct share share; /* of those in the table */
+	size_t buried; /* names in the graveyard */
 	struct ended_set ended;
 	UT_hash_handle hh;
 };
@@ -45,6 +54,7 @@ struct registry {
 	int64_t progress_ms;    /* the marker, or the last confirmation since */
 	int64_t synced_ms;
 	int64_t check_ms;       /* no lease or grace ends before that */
+	int64_t rest_ms;        /* do not look through all facts again before that */
 	int64_t doubt_ms;       /* no lease has less than a quarter left before that */
 	bool blocked;
 	int64_t blocked_ms;     /* since when */
@@ -59,7 +69,7 @@ const char *registry_verdict_text(enum registry_verdict verdict)
 		[REGISTRY_IGNORED_STALE] = "not the current session, or an unknown instance",
 		[REGISTRY_REJECTED_NAME] = "this instance is known under another name",
 		[REGISTRY_REJECTED_USER] = "this instance belongs to another user",
-		[REGISTRY_REJECTED_LIMIT] = "this user has as many names as it may have",
+		[REGISTRY_REJECTED_LIMIT] = "this user has as many names (max_names) as it may have, or too many addresses for them",
 		[REGISTRY_REJECTED_MEMORY] = "out of memory",
 	};
 
@@ -133,6 +143,50 @@ static void user_note_ended(struct registry *registry, struct user *user, enum e
 	(void)ended_add(&user->ended, kind, ident, now_ms + (int64_t)keep_s * 1000, registry->options.max_ended_per_user, now_ms);
 }
 
+/* ---- a user's share ---- */
+
+static struct share share_of(unsigned naliases, unsigned naddresses)
+{
+	size_t names = 1 + (size_t)naliases;
+
+	return (struct share){.names = names, .records = names * naddresses};
+}
+
+static void share_add(const struct node *node)
+{
+	struct share share = share_of(node->fact.naliases, node->fact.naddresses);
+
+	node->user->share.names += share.names;
+	node->user->share.records += share.records;
+}
+
+static void share_subtract(const struct node *node)
+{
+	struct share share = share_of(node->fact.naliases, node->fact.naddresses);
+
+	node->user->share.names -= share.names;
+	node->user->share.records -= share.records;
+}
+
+static size_t user_max_names(const struct registry *registry, const struct user *user)
+{
+	return registry->watcher.max_names != NULL ? registry->watcher.max_names(registry->watcher.arg, user->name) : 0;
+}
+
+/* Room for the message, which takes the node's place (NULL: it is new). What does not grow may stay, though a reload made the bound lower. */
+static bool user_has_room(const struct registry *registry, const struct user *user, const struct node *node,
+                          const struct announcement *message)
+{
+	struct share wanted = share_of(message->naliases, message->naddresses);
+	struct share had = node != NULL ? share_of(node->fact.naliases, node->fact.naddresses) : (struct share){0};
+	size_t max = user_max_names(registry, user);
+
+	if (max == 0 || (wanted.names <= had.names && wanted.records <= had.records))
+		return true;
+	return user->share.names - had.names + wanted.names <= max &&
+	       user->share.records - had.records + wanted.records <= max * REGISTRY_RECORDS_PER_NAME;
+}
+
 /* ---- nodes ---- */
 
 /* Name, addresses and aliases into one block: a renewal that says nothing new then costs nothing. */
@@ -167,6 +221,16 @@ static int node_set_records(struct node *node, const struct announcement *messag
 	node->fact.aliases = (const char *const *)aliases;
 	node->fact.naliases = message->naliases;
 	return 0;
+}
+
+static int node_replace_records(struct node *node, const struct announcement *message)
+{
+	int result;
+
+	share_subtract(node);
+	result = node_set_records(node, message);
+	share_add(node);
+	return result;
 }
 
 static bool node_same_records(const struct node *node, const struct announcement *message)
@@ -209,6 +273,7 @@ static struct node *node_new(struct registry *registry, struct user *user, const
 	node->fact.since_ms = now_ms;
 	node->order = ++registry->order;
 	HASH_ADD(hh, registry->nodes, fact.instance, sizeof node->fact.instance, node);
+	share_add(node);
 	return node;
 }
 
@@ -243,6 +308,14 @@ static void node_tell(struct registry *registry, struct node *node)
 		registry->watcher.changed(registry->watcher.arg, &node->fact);
 }
 
+/* No more names there than in the table: who dies and dies must not fill the memory either. */
+static bool grave_has_room(const struct registry *registry, const struct node *node)
+{
+	size_t max = user_max_names(registry, node->user);
+
+	return max == 0 || node->user->buried + 1 + node->fact.naliases <= max;
+}
+
 /* Out of the table. To the graveyard if it may yet turn out that it lives, else freed. */
 static void node_remove(struct registry *registry, struct node *node, const char *why, bool doubtful, int64_t now_ms)
 {
@@ -251,11 +324,13 @@ static void node_remove(struct registry *registry, struct node *node, const char
 		registry->watcher.gone(registry->watcher.arg, &node->fact, why);
 	node->fact.view = NULL;
 	HASH_DEL(registry->nodes, node);
-	if (!doubtful) {
+	share_subtract(node);
+	if (!doubtful || !grave_has_room(registry, node)) {
 		node_free(registry, node);
 		return;
 	}
 	node->removed_ms = now_ms;
+	node->user->buried += 1 + node->fact.naliases;
 	DL_APPEND(registry->graveyard, node);
 }
 
@@ -286,9 +361,15 @@ static void node_set_lease(struct registry *registry, struct node *node, uint32_
 
 /* ---- the graveyard: lost within the last two seconds ---- */
 
-static void grave_free(struct registry *registry, struct node *node)
+static void grave_take(struct registry *registry, struct node *node)
 {
 	DL_DELETE(registry->graveyard, node);
+	node->user->buried -= 1 + node->fact.naliases;
+}
+
+static void grave_free(struct registry *registry, struct node *node)
+{
+	grave_take(registry, node);
 	node_free(registry, node);
 }
 
@@ -331,8 +412,9 @@ static void graveyard_raise(struct registry *registry, int64_t now_ms)
 			grave_free(registry, node);
 			continue;
 		}
-		DL_DELETE(registry->graveyard, node);
+		grave_take(registry, node);
 		HASH_ADD(hh, registry->nodes, fact.instance, sizeof node->fact.instance, node);
+		share_add(node);
 		node_set_state(registry, node, FACT_UNCONFIRMED);
 		registry_check_at(registry, node->fact.expires_ms);
 		node_tell(registry, node);
@@ -509,8 +591,12 @@ static enum registry_verdict up_existing(struct registry *registry, struct node 
 	if (message->seq <= node->fact.seq)
 		return REGISTRY_IGNORED_OLD;
 	same_records = node_same_records(node, message);
-	if (!same_records && node_set_records(node, message) == -1)
-		return REGISTRY_REJECTED_MEMORY;
+	if (!same_records) {
+		if (!user_has_room(registry, node->user, node, message))
+			return REGISTRY_REJECTED_LIMIT;
+		if (node_replace_records(node, message) == -1)
+			return REGISTRY_REJECTED_MEMORY;
+	}
 	same_session = node->fact.has_session == message->has_session &&
 	               (!message->has_session || ident_equal(&node->fact.session, &message->session));
 	node->fact.has_session = message->has_session;
@@ -530,8 +616,7 @@ static enum registry_verdict up_new(struct registry *registry, struct user *user
 	struct node *node;
 
 	graveyard_forget(registry, &message->instance);
-	/* One of user->facts is our caller's hold on the user. */
-	if (registry->options.max_facts_per_user != 0 && user->facts > registry->options.max_facts_per_user)
+	if (!user_has_room(registry, user, NULL, message))
 		return REGISTRY_REJECTED_LIMIT;
 	node = node_new(registry, user, message, now_ms);
 	if (node == NULL)
@@ -643,9 +728,16 @@ enum registry_verdict registry_lost(struct registry *registry, const struct anno
 
 /* ---- time ---- */
 
+static int64_t registry_lease_check_ms(const struct registry *registry)
+{
+	if (registry->blocked && registry->lost == 0)
+		return CLOCK_NEVER;
+	return registry->check_ms > registry->rest_ms ? registry->check_ms : registry->rest_ms;
+}
+
 int64_t registry_deadline_ms(const struct registry *registry)
 {
-	int64_t due = registry->blocked && registry->lost == 0 ? CLOCK_NEVER : registry->check_ms;
+	int64_t due = registry_lease_check_ms(registry);
 	int64_t other;
 
 	if (registry->resync == REGISTRY_OFFLINE)
@@ -663,13 +755,15 @@ int64_t registry_deadline_ms(const struct registry *registry)
 
 /*
  * check_ms is a lower bound: renewals move ends of leases away and leave it as it is. So this looks at all facts, but seldom: leases
- * are some minutes long and renewed long before they end.
+ * are some minutes long and renewed long before they end. A hostile tenant's need not be: then the more facts there are the longer this rests,
+ * 0.2 s for 20,000, so that thousands of short leases cannot keep it busy.
  */
 static void registry_check_leases(struct registry *registry, int64_t now_ms)
 {
 	struct node *node, *next;
 
 	registry->check_ms = CLOCK_NEVER;
+	registry->rest_ms = now_ms + HASH_COUNT(registry->nodes) / CHECK_FACTS_PER_MS;
 	HASH_ITER(hh, registry->nodes, node, next) {
 		if (node->fact.expires_ms <= now_ms && !registry->blocked) {
 			node_remove(registry, node, "lease over", false, now_ms);
@@ -712,7 +806,7 @@ void registry_tick(struct registry *registry, int64_t now_ms)
 	if (registry->resync == REGISTRY_OFFLINE)
 		return;
 	graveyard_prune(registry, now_ms);
-	if (now_ms >= registry->check_ms)
+	if (now_ms >= registry_lease_check_ms(registry))
 		registry_check_leases(registry, now_ms);
 	resync_check(registry, now_ms);
 }

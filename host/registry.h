@@ -46,7 +46,7 @@ enum registry_verdict {
 	REGISTRY_IGNORED_STALE,  /* a lost of a session that is not the current one, a lost or down of an unknown instance: noted, no more */
 	REGISTRY_REJECTED_NAME,  /* the instance is known under another name */
 	REGISTRY_REJECTED_USER,  /* the instance belongs to another user */
-	REGISTRY_REJECTED_LIMIT, /* this user has as many facts as it may have */
+	REGISTRY_REJECTED_LIMIT, /* this user has as many names, or records, as it may have */
 	REGISTRY_REJECTED_MEMORY
 };
 
@@ -58,13 +58,17 @@ struct registry_watcher {
 	void (*gone)(void *arg, struct fact *fact, const char *why); /* about to be freed; why: "down", "lost", "lease over", "not confirmed", "forgotten" */
 	void (*state)(void *arg, struct fact *fact); /* only its state changed, nothing else; also just before gone */
 	void *arg;
+	/* How many names a user may have, aliases counted; 0: no bound. NULL: nobody has a bound. */
+	size_t (*max_names)(void *arg, const char *user);
 };
+
+/* The table's other bound for a user: a record is a name with an address, and for each name that it may have a user may have this many. */
+#define REGISTRY_RECORDS_PER_NAME 4
 
 struct registry_options {
 	int64_t lost_grace_ms;     /* 0 */
 	int64_t resync_timeout_ms; /* 8000 */
 	uint32_t max_lease_s;      /* ANNOUNCEMENT_LEASE_MAX_S */
-	size_t max_facts_per_user; /* 0: no bound */
 	size_t max_ended_per_user; /* sessions and instances remembered as ended; the oldest is forgotten first */
 };
 

@@ -31,6 +31,7 @@ struct kit {
 	const char *why;               /* of the last gone */
 	const char *refused_name;      /* policy: this name is not allowed to anybody; NULL: all are */
 	unsigned refused_address;      /* likewise; 0: all are allowed */
+	size_t max_names;              /* of each user; 0: no bound */
 	char text[512];
 };
 
@@ -136,6 +137,14 @@ static inline bool kit_address_allowed(void *arg, const char *user, const struct
 	return !kit->refused_address || kit_address_number(address) != kit->refused_address;
 }
 
+static inline size_t kit_max_names(void *arg, const char *user)
+{
+	const struct kit *kit = arg;
+
+	(void)user;
+	return kit->max_names;
+}
+
 static inline struct view_policy kit_policy(struct kit *kit)
 {
 	return (struct view_policy){kit_name_allowed, kit_address_allowed, kit};
@@ -146,7 +155,6 @@ static inline struct registry_options kit_options(void)
 	return (struct registry_options){.lost_grace_ms = 0,
 					 .resync_timeout_ms = 8000,
 					 .max_lease_s = ANNOUNCEMENT_LEASE_MAX_S,
-					 .max_facts_per_user = 0,
 					 .max_ended_per_user = 1000};
 }
 
@@ -154,7 +162,7 @@ static inline struct registry_options kit_options(void)
 static inline void kit_open(struct kit *kit, const struct registry_options *options, enum view_conflict conflict)
 {
 	struct view_policy policy = kit_policy(kit);
-	struct registry_watcher watcher = {.changed = kit_on_changed, .gone = kit_on_gone, .arg = kit};
+	struct registry_watcher watcher = {.changed = kit_on_changed, .gone = kit_on_gone, .max_names = kit_max_names, .arg = kit};
 
 	memset(kit, 0, sizeof(*kit));
 	kit->options = *options;
