@@ -51,12 +51,19 @@ static cfg_opt_t policy_options[] = {
 	CFG_STR_LIST_CB("names", NULL, CFGF_NONE, conf_take_pattern),
 	CFG_STR_LIST_CB("reserved", NULL, CFGF_NONE, conf_take_pattern),
 	CFG_BOOL("unsigned", cfg_false, CFGF_NONE),
+	CFG_BOOL("host_addresses", cfg_false, CFGF_NONE),
+	CFG_INT_CB("max_names", 20000, CFGF_NONE, conf_take_integer),
+	CFG_INT_CB("rate", 0, CFGF_NONE, conf_take_integer),
+	CFG_INT_CB("burst", 0, CFGF_NONE, conf_take_integer),
 	CFG_END(),
 };
 
 static cfg_opt_t user_options[] = {
 	CFG_STR_LIST_CB("subnets", NULL, CFGF_NONE, conf_take_subnet),
 	CFG_STR_LIST_CB("names", NULL, CFGF_NONE, conf_take_pattern),
+	CFG_INT_CB("max_names", CONF_AS_POLICY, CFGF_NONE, conf_take_integer),
+	CFG_INT_CB("rate", CONF_AS_POLICY, CFGF_NONE, conf_take_integer),
+	CFG_INT_CB("burst", CONF_AS_POLICY, CFGF_NONE, conf_take_integer),
 	CFG_END(),
 };
 

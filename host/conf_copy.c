@@ -9,8 +9,7 @@
 
 #include "conf_values.h"
 
-/* No keys of their own: bounds on what one broker user can make this host remember. */
-#define MAX_FACTS_PER_USER 100000
+/* No key of its own: a bound on what one broker user can make this host remember. */
 #define MAX_ENDED_PER_USER 100000
 
 /* Where copying fails there is no memory left: said once, by conf_load(). */
@@ -59,7 +58,35 @@ static void copy_rule(struct copying *copying, cfg_t *section, struct policy_rul
 	}
 }
 
-static void copy_user(struct copying *copying, cfg_t *section, struct policy_user *user)
+/* Everything that a tenant of so many names says after a roll call, three times over, is no flood. */
+#define BURST_PER_NAME 3
+#define BURST_UNBOUNDED 1000000
+
+static uint32_t default_burst(size_t max_names)
+{
+	return max_names > 0 ? (uint32_t)max_names * BURST_PER_NAME : BURST_UNBOUNDED;
+}
+
+/* A user's section says only what is otherwise for him. */
+static long own_or(cfg_t *section, const char *key, long other)
+{
+	long value = cfg_getint(section, key);
+
+	return value == CONF_AS_POLICY ? other : value;
+}
+
+static struct policy_limits copy_limits(cfg_t *section, cfg_t *policy)
+{
+	struct policy_limits limits;
+	long burst = own_or(section, "burst", cfg_getint(policy, "burst"));
+
+	limits.max_names = (size_t)own_or(section, "max_names", cfg_getint(policy, "max_names"));
+	limits.rate.per_s = (uint32_t)own_or(section, "rate", cfg_getint(policy, "rate"));
+	limits.rate.burst = burst > 0 ? (uint32_t)burst : default_burst(limits.max_names);
+	return limits;
+}
+
+static void copy_user(struct copying *copying, cfg_t *section, cfg_t *policy, struct policy_user *user)
 {
 	size_t length = strlen(cfg_title(section));
 
@@ -67,6 +94,7 @@ static void copy_user(struct copying *copying, cfg_t *section, struct policy_use
 		conf_values_error(section, NULL, "not allowed: the name of a broker user has 1 to 255 bytes");
 	user->user = copy_text(copying, cfg_title(section));
 	copy_rule(copying, section, &user->rule);
+	user->limits = copy_limits(section, policy);
 }
 
 static void copy_policy(struct copying *copying, cfg_t *cfg, struct policy *policy)
@@ -78,11 +106,13 @@ static void copy_policy(struct copying *copying, cfg_t *cfg, struct policy *poli
 	copy_rule(copying, section, &policy->rule);
 	policy->reserved = copy_list(copying, section, "reserved", &policy->nreserved);
 	policy->allow_unsigned = cfg_getbool(section, "unsigned") == cfg_true;
+	policy->allow_host_addresses = cfg_getbool(section, "host_addresses") == cfg_true;
+	policy->limits = copy_limits(section, section);
 	policy->users = copy_room(copying, nusers, sizeof(*policy->users));
 	if (policy->users == NULL)
 		return;
 	for (; policy->nusers < nusers; policy->nusers++)
-		copy_user(copying, cfg_getnsec(cfg, "user", (unsigned)policy->nusers), &policy->users[policy->nusers]);
+		copy_user(copying, cfg_getnsec(cfg, "user", (unsigned)policy->nusers), section, &policy->users[policy->nusers]);
 }
 
 /* A name of the host is nobody else's: the policy reserves it. */
@@ -239,7 +269,6 @@ static void copy_registry(cfg_t *section, struct conf *conf)
 		.lost_grace_ms = to_ms(cfg_getfloat(section, "lost_grace")),
 		.resync_timeout_ms = to_ms(cfg_getfloat(section, "resync_timeout")),
 		.max_lease_s = (uint32_t)cfg_getint(section, "max_lease"),
-		.max_facts_per_user = MAX_FACTS_PER_USER,
 		.max_ended_per_user = MAX_ENDED_PER_USER,
 	};
 }

@@ -101,6 +101,9 @@ static const struct {
 	{"max_length", 100, 10000000},
 	{"max_lease", ANNOUNCEMENT_LEASE_MIN_S, ANNOUNCEMENT_LEASE_MAX_S},
 	{"port", 1, 65535},
+	{"max_names", 0, 10000000},
+	{"rate", 0, 10000000},
+	{"burst", 0, 100000000},
 };
 
 int conf_take_integer(cfg_t *section, cfg_opt_t *option, const char *value, void *result)

@@ -5,6 +5,8 @@
 
 #include "conf.h"
 
+#define CONF_AS_POLICY (-1) /* an integer of a user section that is not given */
+
 /*
  * What each kind of value in callsignd.conf must look like: libconfuse's callbacks (its tables name them), which see the line they are on. They report a
  * bad value and go on, so that one run shows every mistake; libconfuse's callbacks have no argument of their own, so what was found is counted here.

@@ -2,6 +2,7 @@
 
 #include "intake.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -107,6 +108,34 @@ static void take_announcement(struct intake *intake, const struct bus_delivery *
 	}
 }
 
+/*
+ * Before anything of it is read: decoding is what a flood would cost most. Roll calls are hosts' own. Only the first of a second is noted whole, else
+ * a flood would push all other refusals out of people's sight.
+ */
+static bool is_over_rate(struct intake *intake, const struct bus_delivery *delivery, int64_t now_ms, struct intake_outcome *outcome)
+{
+	const struct policy_limits *limits;
+	enum rate_verdict verdict;
+	char user[256] = "";
+
+	user_from(&delivery->user_id, user);
+	limits = policy_limits(intake->policy, user);
+	if (limits->rate.per_s == 0 || text_is(&delivery->exchange, EXCHANGE_ROLLCALL))
+		return false;
+	verdict = rates_take(intake->rates, user, strlen(user), &limits->rate, now_ms);
+	if (verdict == RATE_WITHIN)
+		return false;
+	outcome->result = INTAKE_REFUSED;
+	snprintf(outcome->reason, sizeof outcome->reason, "more messages than this user's rate=%" PRIu32 " a second after a burst=%" PRIu32,
+	         limits->rate.per_s, limits->rate.burst);
+	if (verdict == RATE_OVER)
+		refusals_count(intake->refusals, now_ms);
+	else
+		refusals_note(intake->refusals, user, strlen(user), delivery->routing_key.data, delivery->routing_key.length, NULL,
+		              outcome->reason, now_ms);
+	return true;
+}
+
 static void take_rollcall(struct intake *intake, const struct bus_delivery *delivery, const struct announcement *message,
                           struct intake_outcome *outcome)
 {
@@ -128,6 +157,8 @@ void intake_take(struct intake *intake, const struct bus_delivery *delivery, str
 
 	outcome->understood = false;
 	outcome->reason[0] = '\0';
+	if (is_over_rate(intake, delivery, now_ms, outcome))
+		return;
 	if (delivery->too_long) {
 		snprintf(error, sizeof error, "a body of %zu bytes: %d are allowed", delivery->body_length, ANNOUNCEMENT_BODY_MAX);
 		refuse(outcome, error);

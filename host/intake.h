@@ -19,6 +19,7 @@ struct intake {
 	const struct policy *policy;
 	struct registry *registry;
 	struct refusals *refusals;
+	struct rates *rates;
 	struct ident nonce; /* of our last roll call */
 };
 

@@ -14,6 +14,7 @@
 #include "control.h"
 #include "detach.h"
 #include "dnsmasq.h"
+#include "localaddr.h"
 #include "notify.h"
 #include "refusals.h"
 #include "registry.h"
@@ -25,7 +26,7 @@
 #include "view.h"
 
 #define SINKS_MAX 4
-#define POLLFDS_OWN 3 /* signals, bus, control */
+#define POLLFDS_OWN 4 /* signals, bus, control, the kernel's word of addresses */
 #define POLLFDS_MAX (POLLFDS_OWN + SINKS_MAX * SINK_POLLFDS_MAX)
 
 struct loop {
@@ -35,6 +36,7 @@ struct loop {
 	struct registry *registry;
 	struct refusals *refusals;
 	struct changelog *changelog;
+	struct localaddr *localaddr;
 	struct subscriber *subscriber;
 	struct dnsmasq *dnsmasq;
 	struct control *control;
@@ -64,6 +66,13 @@ static bool loop_address_allowed(void *arg, const char *user, const struct addre
 	const struct loop *loop = arg;
 
 	return policy_address_allowed(&loop->conf->policy, user, address);
+}
+
+static size_t loop_max_names(void *arg, const char *user)
+{
+	const struct loop *loop = arg;
+
+	return policy_limits(&loop->conf->policy, user)->max_names;
 }
 
 static struct view_policy loop_view_policy(struct loop *loop)
@@ -199,6 +208,25 @@ static void loop_publish(struct loop *loop, int64_t now_ms)
 
 /* ---- configuration ---- */
 
+/* The policy is pure: it is told which addresses are this host's. 0, or -1 with errno. */
+static int loop_tell_host_addresses(const struct loop *loop, struct conf *conf)
+{
+	size_t count;
+	const struct address *addresses = localaddr_list(loop->localaddr, &count);
+
+	return policy_set_host_addresses(&conf->policy, addresses, count);
+}
+
+static void loop_host_addresses_changed(struct loop *loop)
+{
+	struct view_policy policy = loop_view_policy(loop);
+
+	if (loop_tell_host_addresses(loop, loop->conf) == -1)
+		log_warn("this host's own addresses have changed: those known before stay in force");
+	else
+		view_set_policy(loop->view, loop->conf->conflict, &policy);
+}
+
 static bool loop_take_configuration(struct loop *loop, int64_t now_ms)
 {
 	struct conf *fresh = conf_load(loop->conf_path);
@@ -209,7 +237,7 @@ static bool loop_take_configuration(struct loop *loop, int64_t now_ms)
 		log_warnx("configuration file=%s is not taken: the old one stays in force", loop->conf_path);
 		return false;
 	}
-	if (dnsmasq_configure(loop->dnsmasq, fresh, now_ms) == -1) {
+	if (loop_tell_host_addresses(loop, fresh) == -1 || dnsmasq_configure(loop->dnsmasq, fresh, now_ms) == -1) {
 		log_warn("configuration file=%s is not taken: the old one stays in force", loop->conf_path);
 		conf_free(fresh);
 		return false;
@@ -345,6 +373,7 @@ static int64_t loop_deadline_ms(const struct loop *loop, int64_t now_ms)
 	due = earlier(due, earlier(control_deadline_ms(loop->control, now_ms), notify_deadline_ms()));
 	if (notify_wanted())
 		due = earlier(due, loop_notify_ms(loop));
+	due = earlier(due, localaddr_deadline_ms(loop->localaddr));
 	for (i = 0; i < loop->nsinks; i++)
 		due = earlier(due, loop->sinks[i].operations->deadline_ms(loop->sinks[i].self));
 	return due;
@@ -359,6 +388,7 @@ static nfds_t loop_pollfds(const struct loop *loop, struct pollfd *fds, int *cou
 	fds[0] = (struct pollfd){.fd = daemon_signal_fd(), .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = subscriber_fd(loop->subscriber), .events = POLLIN};
 	fds[2] = (struct pollfd){.fd = control_fd(loop->control), .events = POLLIN};
+	fds[3] = (struct pollfd){.fd = localaddr_fd(loop->localaddr), .events = POLLIN};
 	for (i = 0; i < loop->nsinks; i++) {
 		counts[i] = loop->sinks[i].operations->pollfds(loop->sinks[i].self, &fds[count]);
 		count += (nfds_t)counts[i];
@@ -394,6 +424,8 @@ static bool loop_turn(struct loop *loop, bool wait)
 	now_ms = clock_ms();
 	if (fds[0].revents != 0)
 		loop_signals(loop, now_ms);
+	if (localaddr_step(loop->localaddr, now_ms) == 1)
+		loop_host_addresses_changed(loop);
 	more = subscriber_step(loop->subscriber, now_ms);
 	registry_tick(loop->registry, now_ms);
 	refusals_tick(loop->refusals, now_ms);
@@ -410,7 +442,9 @@ static bool loop_turn(struct loop *loop, bool wait)
 
 static int loop_open(struct loop *loop, int64_t now_ms)
 {
-	struct registry_watcher facts = {.changed = loop_fact_changed, .gone = loop_fact_gone, .state = loop_fact_state, .arg = loop};
+	struct registry_watcher facts = {
+		.changed = loop_fact_changed, .gone = loop_fact_gone, .state = loop_fact_state, .max_names = loop_max_names, .arg = loop,
+	};
 	struct view_watcher listings = {
 		.listing = loop_listing, .gone = loop_listing_gone, .waits = loop_waits, .arg = loop,
 	};
@@ -420,6 +454,7 @@ static int loop_open(struct loop *loop, int64_t now_ms)
 	struct view_policy policy = loop_view_policy(loop);
 
 	if (loop_signals_open() == -1 || (loop->refusals = refusals_new()) == NULL || (loop->changelog = changelog_new()) == NULL ||
+	    (loop->localaddr = localaddr_new(now_ms)) == NULL || loop_tell_host_addresses(loop, loop->conf) == -1 ||
 	    (loop->view = view_new(loop->conf->conflict, &policy)) == NULL ||
 	    (loop->registry = registry_new(&loop->conf->registry, &facts, now_ms)) == NULL ||
 	    (loop->control = control_new(&daemon)) == NULL || (loop->dnsmasq = dnsmasq_new(loop->conf, now_ms)) == NULL)
@@ -440,6 +475,7 @@ static void loop_close(struct loop *loop)
 		loop->sinks[i].operations->free(loop->sinks[i].self);
 	registry_free(loop->registry);
 	view_free(loop->view);
+	localaddr_free(loop->localaddr);
 	changelog_free(loop->changelog);
 	refusals_free(loop->refusals);
 	conf_free(loop->conf);

@@ -14,6 +14,26 @@ void policy_init(struct policy *policy)
 	memset(policy, 0, sizeof(*policy));
 }
 
+static int compare_addresses(const void *a, const void *b)
+{
+	return address_compare(a, b);
+}
+
+int policy_set_host_addresses(struct policy *policy, const struct address *addresses, size_t count)
+{
+	struct address *copy = malloc((count + 1) * sizeof(*copy));
+
+	if (copy == NULL)
+		return -1;
+	if (count > 0)
+		memcpy(copy, addresses, count * sizeof(*copy));
+	qsort(copy, count, sizeof(*copy), compare_addresses);
+	free(policy->host_addresses);
+	policy->host_addresses = copy;
+	policy->nhost_addresses = count;
+	return 0;
+}
+
 static void free_strings(char **strings, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -37,6 +57,7 @@ void policy_clear(struct policy *policy)
 		rule_clear(&policy->users[i].rule);
 	}
 	free(policy->users);
+	free(policy->host_addresses);
 	policy_init(policy);
 }
 
@@ -50,12 +71,22 @@ static bool same_or_below(const char *name, const char *base)
 	return length == base_length || name[length - base_length - 1] == '.';
 }
 
+/* wpad and isatap are asked for below every search domain. */
+static bool begins_with_trap(const char *name)
+{
+	size_t length = strcspn(name, ".");
+
+	return (length == 4 && memcmp(name, "wpad", 4) == 0) || (length == 6 && memcmp(name, "isatap", 6) == 0);
+}
+
 /* The rule that reserves name, as text for a reason, or NULL. */
 static const char *reserved_by(const struct policy *policy, const char *name)
 {
 	for (size_t i = 0; i < sizeof(always_reserved) / sizeof(always_reserved[0]); i++)
 		if (same_or_below(name, always_reserved[i]))
 			return "always reserved";
+	if (begins_with_trap(name))
+		return "always reserved";
 	for (size_t i = 0; i < policy->nhost_names; i++)
 		if (strcmp(policy->host_names[i], name) == 0)
 			return "this host's own name";
@@ -86,12 +117,44 @@ static bool rule_allows_address(const struct policy_rule *rule, const struct add
 	return rule->nsubnets == 0;
 }
 
-static const struct policy_rule *user_rule(const struct policy *policy, const char *user)
+static const struct policy_user *find_user(const struct policy *policy, const char *user)
 {
 	for (size_t i = 0; i < policy->nusers; i++)
 		if (strcmp(policy->users[i].user, user) == 0)
-			return &policy->users[i].rule;
+			return &policy->users[i];
 	return NULL;
+}
+
+static const struct policy_rule *user_rule(const struct policy *policy, const char *user)
+{
+	const struct policy_user *own = find_user(policy, user);
+
+	return own != NULL ? &own->rule : NULL;
+}
+
+const struct policy_limits *policy_limits(const struct policy *policy, const char *user)
+{
+	const struct policy_user *own = find_user(policy, user);
+
+	return own != NULL ? &own->limits : &policy->limits;
+}
+
+/* Named as it is, not just covered by a network. */
+static bool rule_names_address(const struct policy_rule *rule, const struct address *address)
+{
+	for (size_t i = 0; i < rule->nsubnets; i++)
+		if (rule->subnets[i].length == (address->family == 4 ? 32 : 128) && address_equal(&rule->subnets[i].base, address))
+			return true;
+	return false;
+}
+
+/* Whoever can point a name at the host itself can have other people's requests sent to its broker, its DNS or its web server. */
+static bool is_forbidden_host_address(const struct policy *policy, const struct policy_rule *own, const struct address *address)
+{
+	if (policy->allow_host_addresses || policy->nhost_addresses == 0 ||
+	    bsearch(address, policy->host_addresses, policy->nhost_addresses, sizeof(*address), compare_addresses) == NULL)
+		return false;
+	return !rule_names_address(&policy->rule, address) && (own == NULL || !rule_names_address(own, address));
 }
 
 bool policy_name_allowed(const struct policy *policy, const char *user, const char *name)
@@ -106,7 +169,8 @@ bool policy_address_allowed(const struct policy *policy, const char *user, const
 {
 	const struct policy_rule *own = user_rule(policy, user);
 
-	return rule_allows_address(&policy->rule, address) && (own == NULL || rule_allows_address(own, address));
+	return rule_allows_address(&policy->rule, address) && (own == NULL || rule_allows_address(own, address)) &&
+	       !is_forbidden_host_address(policy, own, address);
 }
 
 static const char *name_reason(const struct policy *policy, const struct policy_rule *own, const char *name,
@@ -128,16 +192,18 @@ static const char *name_reason(const struct policy *policy, const struct policy_
 static const char *address_reason(const struct policy *policy, const struct policy_rule *own,
                                   const struct address *address, char reason[POLICY_REASON_SIZE])
 {
-	const char *where;
+	const char *what;
 	char text[ADDRESS_TEXT_SIZE];
 
 	if (!rule_allows_address(&policy->rule, address))
-		where = "policy subnets";
+		what = "in none of policy subnets";
 	else if (own != NULL && !rule_allows_address(own, address))
-		where = "this user's subnets";
+		what = "in none of this user's subnets";
+	else if (is_forbidden_host_address(policy, own, address))
+		what = "this host's own (policy host_addresses, or the address itself in subnets, would allow it)";
 	else
 		return NULL;
-	snprintf(reason, POLICY_REASON_SIZE, "address %s is in none of %s", address_format(address, text), where);
+	snprintf(reason, POLICY_REASON_SIZE, "address %s is %s", address_format(address, text), what);
 	return reason;
 }
 

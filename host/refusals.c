@@ -44,6 +44,13 @@ int64_t refusals_deadline_ms(const struct refusals *refusals)
 	return refusals->suppressed > 0 ? refusals->second_ms + 1000 : CLOCK_NEVER;
 }
 
+void refusals_count(struct refusals *refusals, int64_t now_ms)
+{
+	refusals->total++;
+	refusals_tick(refusals, now_ms);
+	refusals->suppressed++;
+}
+
 void refusals_note(struct refusals *refusals, const char *user, size_t user_length, const char *key, size_t key_length,
                    const char *name, const char *reason, int64_t now_ms)
 {

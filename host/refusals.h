@@ -33,6 +33,9 @@ void refusals_free(struct refusals *refusals);
 void refusals_note(struct refusals *refusals, const char *user, size_t user_length, const char *key, size_t key_length,
                    const char *name, const char *reason, int64_t now_ms);
 
+/* One more, neither kept nor logged by itself: it only counts. For what is refused before it is read. */
+void refusals_count(struct refusals *refusals, int64_t now_ms);
+
 /* How many lines the rate has suppressed are told of when a second is over: call at this deadline or later. */
 int64_t refusals_deadline_ms(const struct refusals *refusals);
 void refusals_tick(struct refusals *refusals, int64_t now_ms);

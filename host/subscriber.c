@@ -415,8 +415,9 @@ struct subscriber *subscriber_new(const struct conf *conf, struct registry *regi
 	subscriber_use(subscriber, conf);
 	backoff_init(&subscriber->backoff, SUBSCRIBER_BACKOFF_FIRST_MS, SUBSCRIBER_BACKOFF_MAX_MS);
 	subscriber->replies = replies_new();
+	subscriber->intake.rates = rates_new();
 	subscriber->bus = bus_new(&subscriber_callbacks, subscriber);
-	if (subscriber->replies == NULL || subscriber->bus == NULL) {
+	if (subscriber->replies == NULL || subscriber->intake.rates == NULL || subscriber->bus == NULL) {
 		subscriber_free(subscriber);
 		return NULL;
 	}
@@ -431,6 +432,7 @@ void subscriber_free(struct subscriber *subscriber)
 		bus_close(subscriber->bus);
 	bus_free(subscriber->bus);
 	replies_free(subscriber->replies);
+	rates_free(subscriber->intake.rates);
 	free(subscriber);
 }
 

@@ -128,9 +128,11 @@ static int setup(void **state)
 	(void)state;
 	log_set_level(LOG_LEVEL_ERROR);
 	policy_init(&policy);
-	intake = (struct intake){.policy = &policy, .registry = registry_new(&options, &nobody, 0), .refusals = refusals_new()};
+	intake = (struct intake){.policy = &policy, .registry = registry_new(&options, &nobody, 0), .refusals = refusals_new(),
+	                         .rates = rates_new()};
 	assert_non_null(intake.registry);
 	assert_non_null(intake.refusals);
+	assert_non_null(intake.rates);
 	assert_int_equal(ident_parse(NONCE, IDENT_TEXT_LENGTH, &intake.nonce), 0);
 	registry_connected(intake.registry, 0);
 	registry_marker(intake.registry, 0);
@@ -142,6 +144,7 @@ static int teardown(void **state)
 	(void)state;
 	registry_free(intake.registry);
 	refusals_free(intake.refusals);
+	rates_free(intake.rates);
 	policy_clear(&policy);
 	return 0;
 }
