@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "settings.h"
+#include "shared/conftext.h"
 
 void conf_init(struct conf *conf)
 {
@@ -115,7 +116,7 @@ static int conf_apply(struct conf *conf, cfg_t *cfg)
 		if (option == NULL || cfg_opt_size(option) == 0 || cfg_opt_getnstr(option, 0) == NULL)
 			continue;
 		if (conf_set_option(conf, setting, option, error) == -1) {
-			log_errorx("%s: %s: %s", cfg->filename, setting->key, error);
+			log_errorx("%s: %s: %s", conf_path_now, setting->key, error);
 			return -1;
 		}
 	}
@@ -127,19 +128,24 @@ static bool conf_given(cfg_t *cfg, const char *key)
 	return cfg_getstr(cfg, key) != NULL;
 }
 
+static int conf_scan(cfg_t *cfg, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	int result = file != NULL ? conftext_parse(cfg, file) : CFG_FILE_ERROR;
+
+	if (result == CFG_FILE_ERROR)
+		log_error("%s: cannot be read", path);
+	if (file != NULL)
+		fclose(file);
+	return result == CFG_SUCCESS ? 0 : -1;
+}
+
 static int conf_parse(struct conf *conf, cfg_t *cfg, const char *path)
 {
 	conf_path_now = path;
 	cfg_set_error_function(cfg, conf_complain);
-	switch (cfg_parse(cfg, path)) {
-	case CFG_SUCCESS:
-		break;
-	case CFG_FILE_ERROR:
-		log_error("%s", path);
+	if (conf_scan(cfg, path) == -1)
 		return -1;
-	default:
-		return -1;
-	}
 	if (conf_given(cfg, "password") && conf_given(cfg, "password_file")) {
 		log_errorx("%s: password and password_file: give one of them", path);
 		return -1;

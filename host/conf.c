@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "conf_values.h"
+#include "shared/conftext.h"
 
 static char default_urls[] = "{\"amqp://callsign-host@127.0.0.1/callsign\"}"; /* not const: libconfuse wants it so */
 
@@ -117,13 +118,18 @@ static FILE *open_file(const char *path)
 static cfg_t *parse(FILE *file, const char *path)
 {
 	cfg_t *cfg = cfg_init(options, CFGF_NONE);
+	int result = CFG_PARSE_ERROR;
 
 	if (cfg == NULL)
 		return NULL;
 	cfg->filename = strdup(path); /* cfg_free() frees it */
 	cfg_set_error_function(cfg, conf_values_syntax);
-	if (cfg->filename != NULL && cfg_parse_fp(cfg, file) == CFG_SUCCESS)
+	if (cfg->filename != NULL)
+		result = conftext_parse(cfg, file);
+	if (result == CFG_SUCCESS)
 		return cfg;
+	if (result == CFG_FILE_ERROR)
+		log_error("%s: cannot be read", path);
 	cfg_free(cfg);
 	return NULL;
 }
