@@ -238,12 +238,33 @@ static int read_dumped(struct addrwatch *watch, const struct nlmsghdr *header)
 	}
 }
 
-static int read_datagram(struct addrwatch *watch, const struct nlmsghdr *header, size_t length)
+/*
+ * NLMSG_OK and NLMSG_NEXT count what is left down past 0 where a datagram ends within a message's padding: the kernel sends none such, but
+ * what it then reads is not the kernel's. NULL at the end.
+ */
+static const struct nlmsghdr *message_at(const struct nlmsghdr *header, size_t left)
 {
-	unsigned left = (unsigned)length;
+	if (left < sizeof(*header) || header->nlmsg_len < sizeof(*header) || header->nlmsg_len > left)
+		return NULL;
+	return header;
+}
+
+static const struct nlmsghdr *message_next(const struct nlmsghdr *header, size_t *left)
+{
+	size_t step = NLMSG_ALIGN((size_t)header->nlmsg_len);
+
+	if (step >= *left)
+		return NULL;
+	*left -= step;
+	return message_at((const struct nlmsghdr *)((const char *)header + step), *left);
+}
+
+static int read_datagram(struct addrwatch *watch, const struct nlmsghdr *first, size_t left)
+{
+	const struct nlmsghdr *header;
 	int changed = 0, result;
 
-	for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+	for (header = message_at(first, left); header != NULL; header = message_next(header, &left)) {
 		if (watch->stage != STAGE_NONE && header->nlmsg_seq == watch->sequence) {
 			result = read_dumped(watch, header);
 			if (result == -1)

@@ -77,7 +77,7 @@ static void take_announcement(struct intake *intake, const struct bus_delivery *
                               int64_t now_ms, struct intake_outcome *outcome)
 {
 	const char *reason = check_envelope(delivery, message);
-	char user[256] = "";
+	char user[256] = "", shown[LOG_SAFE_MAX];
 	char why[POLICY_REASON_SIZE];
 	enum registry_verdict verdict;
 
@@ -98,8 +98,8 @@ static void take_announcement(struct intake *intake, const struct bus_delivery *
 	case REGISTRY_IGNORED_OLD:
 	case REGISTRY_IGNORED_ENDED:
 	case REGISTRY_IGNORED_STALE:
-		log_debug("ignored op=%s name=%s user=%s reason=\"%s\"", announcement_op_name(message->op), message->name, user,
-		          registry_verdict_text(verdict));
+		log_debug("ignored op=%s name=%s user=%s reason=\"%s\"", announcement_op_name(message->op), message->name,
+		          log_safe(shown, sizeof shown, user, strlen(user)), registry_verdict_text(verdict));
 		outcome->result = INTAKE_IGNORED;
 		break;
 	default:

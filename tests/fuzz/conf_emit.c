@@ -8,6 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct conf conf;
 
+	fuzz_trusts_input = true;
 	if (conf_load(&conf, fuzz_file(data, size)) == 0)
 		fuzz_check(conf.renew_s >= CONF_RENEW_MIN_S && conf.renew_s <= CONF_RENEW_MAX_S);
 	conf_clear(&conf);

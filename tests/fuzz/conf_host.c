@@ -6,8 +6,10 @@
 /* callsignd.conf: any bytes as the file. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct conf *conf = conf_load(fuzz_file(data, size));
+	struct conf *conf;
 
+	fuzz_trusts_input = true;
+	conf = conf_load(fuzz_file(data, size));
 	if (conf != NULL)
 		fuzz_check(conf->domain != NULL && conf->hostname != NULL && conf->queue.name != NULL && conf->dnsmasq.hosts_file != NULL);
 	conf_free(conf);

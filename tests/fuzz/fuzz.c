@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+bool fuzz_trusts_input = false;
+
 void fuzz_fail(const char *file, int line, const char *what)
 {
 	fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
@@ -87,7 +89,7 @@ static void check_log(const char *format, va_list arguments)
 	char line[8192];
 
 	vsnprintf(line, sizeof line, format, arguments);
-	fuzz_check(fuzz_is_line(line));
+	fuzz_check(fuzz_trusts_input || fuzz_is_line(line));
 }
 
 #define WRAP(name)                                                                                                                         \

@@ -9,10 +9,13 @@
  * What the fuzz targets share. A target is a file with one LLVMFuzzerTestOneInput() (libFuzzer calls it with bytes of its own making) that
  * feeds a parser and then checks what must hold of the result. Memory errors are the sanitizers' to find.
  *
- * What the code under test logs is formatted and checked, not printed: whatever came in, a log line is one line of printable
- * characters.
+ * What the code under test logs is formatted and checked, not printed: whatever came in, it asks for one line of printable characters. (The log
+ * itself would replace a control character, but not the forged key=value that a blank or a quote makes.)
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Input that its owner is told of in his own words: a configuration. */
+extern bool fuzz_trusts_input;
 
 /* Ends the run as a crash, and libFuzzer keeps the input. */
 #define fuzz_check(condition)                                                                                                              \

@@ -564,6 +564,38 @@ static void what_the_sender_wrote_stays_on_one_line(void **state)
 	assert_null(strchr(refusal.key, '"'));
 }
 
+static char last_line[1024];
+
+static void ignore_ident(const char *ident)
+{
+	(void)ident;
+}
+
+static void ignore_close(void)
+{
+}
+
+static void keep_line(int priority, const char *line, size_t length)
+{
+	(void)priority;
+	snprintf(last_line, sizeof(last_line), "%.*s", (int)length, line);
+}
+
+/* Found by fuzzing: the line about an old message held the user as the broker gave it. */
+static void an_ignored_messages_user_is_escaped_too(void **state)
+{
+	static const struct log_target kept = {.open = ignore_ident, .send = keep_line, .close = ignore_close};
+
+	(void)state;
+	deliver_up();
+	delivery.user_id = text("a b\nname=evil");
+	assert_int_equal(take(), INTAKE_TAKEN);
+	log_open(&kept, "intake", LOG_LEVEL_DEBUG);
+	ignored();
+	log_open(&log_to_stderr, "intake", LOG_LEVEL_ERROR);
+	assert_non_null(strstr(last_line, " user=a\\x20b\\x0aname=evil reason="));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -597,6 +629,7 @@ int main(void)
 		TEST(a_dead_lettered_roll_call_is_no_marker_and_no_news),
 		TEST(an_emitters_roll_call_is_refused),
 		TEST(what_the_sender_wrote_stays_on_one_line),
+		TEST(an_ignored_messages_user_is_escaped_too),
 	};
 
 	return cmocka_run_group_tests_name("intake", tests, NULL, NULL);
