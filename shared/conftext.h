@@ -5,20 +5,23 @@
 #include <stdio.h>
 
 /*
- * Configuration files for libconfuse, without their comments. libconfuse 3.3 counts two lines too many for each comment,
- * so that its errors name lines that the file does not even have, and takes a comment inside a list for a value.
+ * Configuration files for libconfuse, without their comments. libconfuse 3.3 counts two lines too many for each
+ * comment, so that its errors name lines that the file does not even have, and takes a comment inside a list for a
+ * value.
  */
 #define CONFTEXT_SIZE_MAX ((size_t)1 << 20)
 
 /*
- * Overwrite comments with blanks: from # to the end of the line, from // likewise, and what is between slash-star and star-slash, each outside of
- * quotes (and // not within a word such as amqp://HOST). Newlines stay. A comment or string without an end is left as it is.
+ * Overwrite comments with blanks: from # to the end of the line, from // likewise, and what is between slash-star and
+ * star-slash, each outside of quotes (and // not within a word such as amqp://HOST). Newlines stay. A comment or string
+ * without an end is left as it is.
  */
 void conftext_blank(char *text);
 
 /*
- * cfg_parse_fp() on the file without its comments. CFG_FILE_ERROR with errno: it cannot be read, is over CONFTEXT_SIZE_MAX bytes
- * (EFBIG) or holds a NUL (EILSEQ). The caller closes the file. Our copy of what it holds is wiped.
+ * cfg_parse_fp() on the file without its comments. CFG_FILE_ERROR with errno: it cannot be read, is over
+ * CONFTEXT_SIZE_MAX bytes (EFBIG) or holds a NUL (EILSEQ). The caller closes the file. Our copy of what it holds is
+ * wiped.
  */
 int conftext_parse(cfg_t *cfg, FILE *file);
 
