@@ -69,11 +69,18 @@ static void deliver(struct bus *bus, struct fuzz_input *input, amqp_pool_t *pool
 		bus_content_frame(bus, &content);
 }
 
+static size_t max_names(void *arg, const char *user)
+{
+	(void)arg;
+	(void)user;
+	return 4;
+}
+
 static struct registry *new_registry(void)
 {
 	struct registry_options options = {.resync_timeout_ms = 8000, .max_lease_s = ANNOUNCEMENT_LEASE_MAX_S,
-	                                   .max_facts_per_user = 4, .max_ended_per_user = 4};
-	struct registry_watcher watcher = {0};
+	                                   .max_ended_per_user = 4};
+	struct registry_watcher watcher = {.max_names = max_names};
 	struct registry *registry = registry_new(&options, &watcher, 1);
 
 	fuzz_check(registry != NULL);

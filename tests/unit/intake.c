@@ -374,7 +374,7 @@ static void a_name_that_ends_in_anothers_mailbox_fires_only_its_own(void **state
 
 static void refuses_a_reply_to_that_leads_into_a_queue(void **state)
 {
-	static const char *const addresses[] = {"callsign.host.h", "callsign.will.blue-web." SESSION, "", "amq.rabbitmq.reply-to",
+	static const char *const addresses[] = {"callsign.host.h", ("callsign.will.blue-web." SESSION), "", "amq.rabbitmq.reply-to",
 	                                        "amq.rabbitmq.reply-to.", "xamq.rabbitmq.reply-to.g2d", "AMQ.RABBITMQ.REPLY-TO.g2d"};
 
 	(void)state;
