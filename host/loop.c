@@ -426,7 +426,7 @@ static bool loop_turn(struct loop *loop, bool wait)
 		loop_signals(loop, now_ms);
 	if (localaddr_step(loop->localaddr, now_ms) == 1)
 		loop_host_addresses_changed(loop);
-	more = subscriber_step(loop->subscriber, now_ms);
+	more = subscriber_step(loop->subscriber, loop->generation + 1, now_ms);
 	registry_tick(loop->registry, now_ms);
 	refusals_tick(loop->refusals, now_ms);
 	changelog_tick(loop->changelog, now_ms);

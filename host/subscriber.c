@@ -179,7 +179,6 @@ bool subscriber_end_batch(struct subscriber *subscriber, uint64_t generation)
 {
 	unsigned last = (subscriber->first_batch + subscriber->nbatches) % BATCHES_MAX;
 
-	subscriber->batch_generation = generation + 1;
 	if (subscriber->last_tag == 0)
 		return false;
 	if (subscriber->nbatches == BATCHES_MAX)
@@ -409,7 +408,6 @@ struct subscriber *subscriber_new(const struct conf *conf, struct registry *regi
 	subscriber->intake.registry = registry;
 	subscriber->intake.refusals = refusals;
 	subscriber->now_ms = subscriber->since_ms = subscriber->due_ms = now_ms;
-	subscriber->batch_generation = 1;
 	/* Seconds since 2020, so that a restarted daemon has a higher one than its past life. Should the clock go back: see subscriber_declare. */
 	subscriber->priority = (int32_t)(time(NULL) - 1577836800);
 	subscriber_use(subscriber, conf);
@@ -503,11 +501,12 @@ int64_t subscriber_deadline_ms(const struct subscriber *subscriber)
 	return due;
 }
 
-bool subscriber_step(struct subscriber *subscriber, int64_t now_ms)
+bool subscriber_step(struct subscriber *subscriber, uint64_t generation, int64_t now_ms)
 {
 	bool more;
 
 	subscriber->now_ms = now_ms;
+	subscriber->batch_generation = generation;
 	if (subscriber->state == SUBSCRIBER_WAITING) {
 		if (now_ms >= subscriber->due_ms)
 			subscriber_connect(subscriber);

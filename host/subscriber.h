@@ -37,11 +37,11 @@ void subscriber_free(struct subscriber *subscriber); /* says goodbye to the brok
 /* After a reload: connects anew if the bus or the queue are configured otherwise. */
 void subscriber_configure(struct subscriber *subscriber, const struct conf *conf, int64_t now_ms);
 
-/* The descriptor to poll for reading, or -1; the next deadline; work when either fires. Step returns true if it stopped before everything was
- * read: call again without waiting. */
+/* The descriptor to poll for reading, or -1; the next deadline; work when either fires. What step takes belongs to the batch with that
+ * generation. It returns true if it stopped before everything was read: call again without waiting. */
 int subscriber_fd(const struct subscriber *subscriber);
 int64_t subscriber_deadline_ms(const struct subscriber *subscriber);
-bool subscriber_step(struct subscriber *subscriber, int64_t now_ms);
+bool subscriber_step(struct subscriber *subscriber, uint64_t generation, int64_t now_ms);
 
 /* Whether deliveries were taken since the last call; they belong to the batch with this generation. */
 bool subscriber_end_batch(struct subscriber *subscriber, uint64_t generation);
