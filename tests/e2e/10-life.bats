@@ -15,8 +15,7 @@ load common
     wait_up web
     lab_docker stop web
     wait_gone web.docker 1000
-    run output_count web 'withdr'
-    ((output > 0))
+    log_has 'gone name=web why="down"'
 }
 
 @test "after docker kill the name is gone" {

@@ -32,7 +32,7 @@ load common
 @test "a host that comes while waiting is in time" {
     lab_stop callsignd
     start web --entrypoint callsign-emit -- --wait=20 -- sh -c 'echo started; sleep 1000'
-    poll_until 5000 connected_from "$(address web)"
+    wait_output web 'announc|no host|retrying'
     not output_has web '^started'
     lab_start callsignd
     wait_output web '^started' 15000
