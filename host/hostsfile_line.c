@@ -2,6 +2,7 @@
 
 #include "hostsfile_line.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "shared/clock.h"
@@ -66,6 +67,8 @@ static int parse_user(const char *word, size_t length, char out[HOSTSFILE_USER_M
 				return -1;
 			c = hex_digit(word[i + 1]) * 16 + hex_digit(word[i + 2]);
 			i += 2;
+		} else if (!isalnum(c) && strchr("-._~", c) == NULL) {
+			return -1;
 		}
 		if (c == 0 || used == HOSTSFILE_USER_MAX)
 			return -1;

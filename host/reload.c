@@ -24,6 +24,8 @@
 
 #define DEFAULT_INTERFACE "docker0"
 
+#define OVERTAKEN_MAX 2
+
 /* When to ask again, in ms after the SIGHUP; then each 100 ms. */
 static const int64_t ask_at_ms[] = {0, 1, 2, 5, 10, 20, 50, 100};
 
@@ -43,18 +45,18 @@ static bool failing(const struct reload *reload)
 __attribute__((format(printf, 4, 5))) static void begin_trouble(enum reload_trouble *kind, enum reload_trouble now,
                                                                 char text[RELOAD_TEXT_SIZE], const char *format, ...)
 {
-	bool quiet = *kind == now;
+	bool known = *kind == now;
 	va_list arguments;
 
-	va_start(arguments, format);
-	vsnprintf(text, RELOAD_TEXT_SIZE, format, arguments);
-	va_end(arguments);
 	/* A dnsmasq that is stopped and started: that its pid file is stale, missing or empty meanwhile is no other trouble. */
 	if (*kind == RELOAD_ENDED && (now == RELOAD_NO_PROCESS + PROCESS_NO_FILE || now == RELOAD_NO_PROCESS + PROCESS_EMPTY ||
 	                              now == RELOAD_NO_PROCESS + PROCESS_STALE))
 		return;
+	va_start(arguments, format);
+	vsnprintf(text, RELOAD_TEXT_SIZE, format, arguments);
+	va_end(arguments);
 	*kind = now;
-	if (!quiet)
+	if (!known)
 		log_warnx("dnsmasq: %s", text);
 }
 
@@ -124,6 +126,7 @@ static void begin_round(struct reload *reload, int64_t now_ms)
 {
 	probe_close(&reload->probe);
 	reload->asked = 0;
+	reload->overtaken = 0;
 	reload->ask_ms = now_ms;
 	reload->next_ask_ms = now_ms;
 	reload->answer = RELOAD_NO_ANSWER;
@@ -172,7 +175,7 @@ static void find(struct reload *reload, int64_t now_ms)
 		return;
 	}
 	begin_trouble(&reload->process_trouble, RELOAD_NO_PROCESS + state, reload->process_text,
-	              "cannot be told to read its files again: %s; dnsmasq.pid_file must name what dnsmasq's pid-file names", reason);
+	              "cannot be told to read its files again: %s; dnsmasq.pid_file must be the path that dnsmasq has as pid-file", reason);
 	reload->find_ms = now_ms + FIND_AGAIN_MS;
 	if (pending(reload) && reload->next_ask_ms == CLOCK_NEVER)
 		begin_round(reload, now_ms); /* it may be running all the same, and have read the file */
@@ -197,16 +200,24 @@ static int64_t repeat_ms(const struct reload *reload, int64_t now_ms)
 	return now_ms - reload->failing_since_ms < REPEAT_FOR_MS ? REPEAT_MS : REPEAT_SLOW_MS;
 }
 
+/* From one SIGHUP to the next. The shortest of the last reloads counts: a busy machine makes single ones look longer than they are. */
+static int64_t pace_us(const struct reload *reload)
+{
+	uint64_t least_us = reload->recent_us[0];
+	int64_t pace;
+
+	for (unsigned i = 1; i < RELOAD_RECENT; i++)
+		if (reload->recent_us[i] < least_us)
+			least_us = reload->recent_us[i];
+	pace = least_us < PACE_MAX_US / IDLE_FACTOR ? (int64_t)least_us * IDLE_FACTOR : PACE_MAX_US;
+	return failing(reload) && pace < BLIND_PACE_US ? BLIND_PACE_US : pace;
+}
+
 /* When the next SIGHUP is due. */
 static void schedule_signal(struct reload *reload, int64_t now_ms)
 {
-	int64_t pace_us = (int64_t)reload->stats.last_us * IDLE_FACTOR, due_ms;
+	int64_t due_ms = (reload->signal_us + pace_us(reload) + 999) / 1000;
 
-	if (pace_us > PACE_MAX_US)
-		pace_us = PACE_MAX_US;
-	if (failing(reload) && pace_us < BLIND_PACE_US)
-		pace_us = BLIND_PACE_US;
-	due_ms = (reload->signal_us + pace_us + 999) / 1000;
 	if (!pending(reload) || reload->process.pidfd < 0)
 		reload->next_signal_ms = CLOCK_NEVER;
 	else if (reload->signalled == reload->wanted)
@@ -269,6 +280,7 @@ static void note_reload(struct reload *reload)
 		return;
 	stats->last_us = (uint64_t)(clock_us() - reload->signal_us);
 	stats->sum_us += stats->last_us;
+	reload->recent_us[stats->reloads % RELOAD_RECENT] = stats->last_us;
 	stats->reloads++;
 	if (stats->reloaded != NULL)
 		stats->reloaded(stats->arg, stats->last_us);
@@ -301,6 +313,9 @@ static void wrong_answer(struct reload *reload, enum reload_trouble answer, int6
 {
 	reload->answer = answer;
 	reload->silent = false;
+	/* The question may overtake the signal: dnsmasq looks at what woke it, and only then at signals. It reads the file right after that answer. */
+	if (reload->awaiting && !failing(reload) && reload->overtaken++ < OVERTAKEN_MAX)
+		reload->next_ask_ms = now_ms;
 	if (reload->signalled == HOSTSFILE_SERIAL_NONE && reload->process.pidfd >= 0)
 		send_signal(reload, now_ms);
 }

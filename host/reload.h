@@ -39,6 +39,7 @@ enum reload_trouble {
 };
 
 #define RELOAD_TEXT_SIZE 768
+#define RELOAD_RECENT 4 /* reloads whose times are kept */
 
 struct reload {
 	const struct conf *conf; /* borrowed */
@@ -56,6 +57,7 @@ struct reload {
 
 	struct probe probe;
 	unsigned asked; /* in this round */
+	unsigned overtaken; /* answers that came before the effect of the SIGHUP */
 	int64_t ask_ms, next_ask_ms;
 	enum reload_trouble answer; /* what is wrong with the last answer, or that there was none */
 	int64_t answer_ms;
@@ -65,6 +67,7 @@ struct reload {
 	enum reload_trouble process_trouble, answer_trouble;
 	char process_text[RELOAD_TEXT_SIZE], answer_text[RELOAD_TEXT_SIZE];
 	struct reload_stats stats;
+	uint64_t recent_us[RELOAD_RECENT];
 };
 
 #define RELOAD_PROCESS_NAME "dnsmasq" /* /proc/PID/comm */

@@ -1,0 +1,478 @@
+#include <config.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "host/dnsmasq.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+
+/* The sink against a real dnsmasq on a port of its own at 127.0.0.1. Everything is waited for with a deadline. */
+#define WAIT_MS 10000
+#define HEAL_MS 2000 /* promised: this long after dnsmasq's return everything is served */
+
+static const char *const programs[] = {"/usr/sbin/dnsmasq", "/usr/bin/dnsmasq", "/usr/local/sbin/dnsmasq"};
+
+struct lab {
+	char directory[64], run[96], hosts[128], pid_file[128], conf_file[128];
+	char server[16], domain[16];
+	struct conf conf;
+	struct dnsmasq *dnsmasq;
+	struct sink sink;
+	uint64_t generation;
+	pid_t pid; /* of dnsmasq; 0: not running */
+	struct fact fact;
+	struct address address;
+	struct listing listing;
+};
+
+static const char *find_program(void)
+{
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (access(programs[i], X_OK) == 0)
+			return programs[i];
+	return NULL;
+}
+
+static uint16_t free_port(void)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(in);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, length), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &length), 0);
+	close(fd);
+	return ntohs(in.sin_port);
+}
+
+static void write_conf_file(struct lab *lab, const char *reads)
+{
+	FILE *file = fopen(lab->conf_file, "w");
+
+	assert_non_null(file);
+	fprintf(file, "no-resolv\nno-hosts\nlocal=/docker/\nbind-interfaces\nlisten-address=127.0.0.1\nport=%u\npid-file=%s\nuser=\n%s%s\n",
+	        lab->conf.dnsmasq.port, lab->pid_file, reads != NULL ? "addn-hosts=" : "", reads != NULL ? reads : "");
+	assert_int_equal(fclose(file), 0);
+}
+
+static void start_dnsmasq(struct lab *lab)
+{
+	const char *program = find_program();
+
+	lab->pid = fork();
+	assert_true(lab->pid >= 0);
+	if (lab->pid == 0) {
+		char option[160];
+		int null = open("/dev/null", O_RDWR);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(null, STDERR_FILENO);
+		snprintf(option, sizeof(option), "--conf-file=%s", lab->conf_file);
+		execl(program, "dnsmasq", "-k", option, "--log-facility=-", (char *)NULL);
+		_exit(127);
+	}
+}
+
+static void stop_dnsmasq(struct lab *lab, int number)
+{
+	if (lab->pid == 0)
+		return;
+	kill(lab->pid, number);
+	waitpid(lab->pid, NULL, 0);
+	lab->pid = 0;
+}
+
+static void open_sink(struct lab *lab)
+{
+	lab->dnsmasq = dnsmasq_new(&lab->conf, clock_ms());
+	assert_non_null(lab->dnsmasq);
+	lab->sink = dnsmasq_sink(lab->dnsmasq);
+	lab->generation = 0;
+}
+
+static void restore_nothing(void *arg, const struct announcement *message, const char *user, int64_t until_ms)
+{
+	(void)arg;
+	(void)message;
+	(void)user;
+	(void)until_ms;
+}
+
+static void flush(struct lab *lab)
+{
+	lab->sink.operations->flush(lab->sink.self, ++lab->generation, clock_ms());
+}
+
+/* The one container of these tests gets another address. */
+static void announce(struct lab *lab, unsigned address)
+{
+	lab->fact = (struct fact){.instance = {{1}}, .has_session = true, .session = {{2}}, .user = "web", .name = "box", .naddresses = 1,
+	                          .addresses = &lab->address};
+	lab->address = (struct address){4, {198, 18, (uint8_t)(address >> 8), (uint8_t)address}};
+	lab->listing = (struct listing){.fact = &lab->fact, .names = 1, .addresses = 1};
+	lab->sink.operations->listing(lab->sink.self, &lab->listing, true);
+	flush(lab);
+}
+
+/* One turn of a loop, at most until end_ms. */
+static void turn(struct lab *lab, int64_t end_ms)
+{
+	struct pollfd fds[SINK_POLLFDS_MAX];
+	int count = lab->sink.operations->pollfds(lab->sink.self, fds);
+	int64_t due_ms = lab->sink.operations->deadline_ms(lab->sink.self);
+
+	assert_true(count <= SINK_POLLFDS_MAX);
+	poll(fds, (nfds_t)count, clock_poll_timeout(clock_ms(), due_ms < end_ms ? due_ms : end_ms));
+	lab->sink.operations->step(lab->sink.self, fds, count, clock_ms());
+}
+
+static bool is_served(struct lab *lab)
+{
+	return lab->sink.operations->served(lab->sink.self) == lab->generation;
+}
+
+static const char *trouble(const struct lab *lab)
+{
+	return lab->sink.operations->trouble(lab->sink.self);
+}
+
+/* Until everything is served and nothing is wrong. Returns how long it took. */
+static int64_t wait_served(struct lab *lab)
+{
+	int64_t start_ms = clock_ms();
+
+	while (!is_served(lab) || trouble(lab) != NULL) {
+		if (clock_ms() > start_ms + WAIT_MS)
+			fail_msg("not served: %s", trouble(lab) != NULL ? trouble(lab) : "no trouble known");
+		turn(lab, start_ms + WAIT_MS + 1);
+	}
+	return clock_ms() - start_ms;
+}
+
+static void wait_trouble(struct lab *lab, const char *text)
+{
+	int64_t start_ms = clock_ms();
+
+	while (trouble(lab) == NULL || strstr(trouble(lab), text) == NULL) {
+		if (clock_ms() > start_ms + WAIT_MS)
+			fail_msg("\"%s\" is not said, but: %s", text, trouble(lab) != NULL ? trouble(lab) : "nothing");
+		turn(lab, start_ms + WAIT_MS + 1);
+	}
+}
+
+static void assert_at_rest(struct lab *lab)
+{
+	struct pollfd fds[SINK_POLLFDS_MAX];
+
+	assert_true(lab->sink.operations->deadline_ms(lab->sink.self) == CLOCK_NEVER);
+	assert_int_equal(lab->sink.operations->pollfds(lab->sink.self, fds), 1); /* the process's end */
+}
+
+static struct dnsmasq_stats stats(const struct lab *lab)
+{
+	struct dnsmasq_stats out;
+
+	dnsmasq_stats(lab->dnsmasq, &out);
+	return out;
+}
+
+static int open_lab(void **state)
+{
+	static struct lab lab;
+
+	memset(&lab, 0, sizeof(lab));
+	/* As on a host, where the file is in /run: on a disk each write waits for it. */
+	snprintf(lab.directory, sizeof(lab.directory), "%s/callsign-dnsmasq-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (mkdtemp(lab.directory) == NULL || chmod(lab.directory, 0755) < 0)
+		return -1;
+	snprintf(lab.run, sizeof(lab.run), "%s/run", lab.directory);
+	snprintf(lab.hosts, sizeof(lab.hosts), "%s/hosts", lab.run);
+	snprintf(lab.pid_file, sizeof(lab.pid_file), "%s/pid", lab.directory);
+	snprintf(lab.conf_file, sizeof(lab.conf_file), "%s/conf", lab.directory);
+	snprintf(lab.server, sizeof(lab.server), "127.0.0.1");
+	snprintf(lab.domain, sizeof(lab.domain), "docker");
+	lab.conf.domain = lab.domain;
+	lab.conf.dnsmasq = (struct conf_dnsmasq){lab.hosts, lab.pid_file, lab.server, free_port()};
+	write_conf_file(&lab, lab.hosts);
+	open_sink(&lab);
+	dnsmasq_restore(lab.dnsmasq, restore_nothing, NULL);
+	*state = &lab;
+	return 0;
+}
+
+static int close_lab(void **state)
+{
+	struct lab *lab = *state;
+
+	stop_dnsmasq(lab, SIGTERM);
+	lab->sink.operations->free(lab->sink.self);
+	unlink(lab->hosts);
+	rmdir(lab->run);
+	unlink(lab->run);
+	unlink(lab->pid_file);
+	unlink(lab->conf_file);
+	return rmdir(lab->directory);
+}
+
+static void start_serving(struct lab *lab)
+{
+	announce(lab, 1);
+	assert_int_equal(lab->sink.operations->stored(lab->sink.self), lab->generation);
+	start_dnsmasq(lab);
+	wait_served(lab);
+}
+
+static void a_dnsmasq_that_starts_later_is_found(void **state)
+{
+	struct lab *lab = *state;
+
+	announce(lab, 1); /* the directory of the file is made, too */
+	assert_int_equal(lab->sink.operations->stored(lab->sink.self), 1);
+	wait_trouble(lab, "does not exist");
+	assert_false(is_served(lab));
+	start_dnsmasq(lab);
+	assert_true(wait_served(lab) < HEAL_MS);
+	assert_int_equal(stats(lab).signals, 0); /* it has read the newest file at its start */
+	assert_at_rest(lab);
+}
+
+static void a_change_is_served_and_its_time_known(void **state)
+{
+	struct lab *lab = *state;
+	int64_t start_us;
+
+	start_serving(lab);
+	for (unsigned i = 2; i < 12; i++) {
+		start_us = clock_us();
+		announce(lab, i);
+		wait_served(lab);
+		print_message("served after %.1f ms\n", (double)(clock_us() - start_us) / 1000);
+	}
+	assert_int_equal(stats(lab).signals, 10);
+	assert_int_equal(stats(lab).reloads, 10);
+	assert_int_equal(stats(lab).written_serial, stats(lab).served_serial);
+	assert_at_rest(lab);
+}
+
+static void a_change_of_session_alone_needs_no_signal(void **state)
+{
+	struct lab *lab = *state;
+	struct dnsmasq_stats before;
+
+	start_serving(lab);
+	before = stats(lab);
+	lab->fact.session.bytes[0]++;
+	lab->sink.operations->listing(lab->sink.self, &lab->listing, false);
+	flush(lab);
+	assert_int_equal(lab->sink.operations->stored(lab->sink.self), lab->generation);
+	assert_true(is_served(lab));
+	assert_int_equal(stats(lab).signals, before.signals);
+	assert_int_equal(stats(lab).writes, before.writes + 1);
+	assert_int_equal(stats(lab).written_serial, before.written_serial);
+	assert_at_rest(lab);
+}
+
+static void a_batch_without_change_is_stored_and_served_at_once(void **state)
+{
+	struct lab *lab = *state;
+	struct dnsmasq_stats before;
+
+	start_serving(lab);
+	before = stats(lab);
+	flush(lab);
+	assert_int_equal(lab->sink.operations->stored(lab->sink.self), lab->generation);
+	assert_true(is_served(lab));
+	assert_int_equal(stats(lab).writes, before.writes);
+}
+
+static void a_killed_dnsmasq_is_noticed_and_its_return_too(void **state)
+{
+	struct lab *lab = *state;
+
+	start_serving(lab);
+	stop_dnsmasq(lab, SIGKILL); /* its pid file stays */
+	wait_trouble(lab, "has ended");
+	announce(lab, 2);
+	assert_int_equal(lab->sink.operations->stored(lab->sink.self), lab->generation);
+	assert_false(is_served(lab));
+	start_dnsmasq(lab);
+	assert_true(wait_served(lab) < HEAL_MS);
+	assert_int_equal(stats(lab).signals, 0);
+	assert_at_rest(lab);
+}
+
+static void write_pid_file(const struct lab *lab, const char *text)
+{
+	FILE *file = fopen(lab->pid_file, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void another_program_is_named_and_never_signalled(void **state)
+{
+	struct lab *lab = *state;
+	char text[32];
+	pid_t victim = fork();
+	int status;
+
+	if (victim == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, "innocent");
+		for (;;)
+			pause();
+	}
+	snprintf(text, sizeof(text), "%ld\n", (long)victim);
+	write_pid_file(lab, text);
+	announce(lab, 1);
+	wait_trouble(lab, "not dnsmasq");
+	announce(lab, 2);
+	write_pid_file(lab, "");
+	wait_trouble(lab, "is empty");
+	write_pid_file(lab, "0\n");
+	wait_trouble(lab, "does not hold a process number");
+	assert_int_equal(stats(lab).signals, 0);
+	assert_int_equal(waitpid(victim, &status, WNOHANG), 0);
+	kill(victim, SIGKILL);
+	waitpid(victim, NULL, 0);
+	start_dnsmasq(lab);
+	assert_true(wait_served(lab) < HEAL_MS);
+}
+
+static void a_dnsmasq_that_does_not_read_the_file_is_told_apart(void **state)
+{
+	struct lab *lab = *state;
+	int64_t start_ms;
+
+	write_conf_file(lab, NULL);
+	announce(lab, 1);
+	start_dnsmasq(lab);
+	wait_trouble(lab, "add addn-hosts=");
+	start_ms = clock_ms();
+	while (clock_ms() < start_ms + 3000)
+		turn(lab, start_ms + 3000);
+	assert_in_range(stats(lab).signals, 1, 4); /* it costs one SIGHUP in 2 s, no more */
+	stop_dnsmasq(lab, SIGTERM);
+	write_conf_file(lab, lab->hosts);
+	start_dnsmasq(lab);
+	assert_true(wait_served(lab) < HEAL_MS);
+}
+
+static void a_dnsmasq_elsewhere_is_told_apart(void **state)
+{
+	struct lab *lab = *state;
+	uint16_t port = lab->conf.dnsmasq.port;
+
+	announce(lab, 1);
+	start_dnsmasq(lab);
+	wait_served(lab);
+	lab->conf.dnsmasq.port = free_port();
+	announce(lab, 2);
+	wait_trouble(lab, "does not answer at 127.0.0.1 port");
+	assert_in_range(stats(lab).signals, 1, 3);
+	lab->conf.dnsmasq.port = port;
+	assert_true(wait_served(lab) < HEAL_MS);
+	assert_at_rest(lab);
+}
+
+static void a_file_that_cannot_be_written_is_written_later(void **state)
+{
+	struct lab *lab = *state;
+	int fd = open(lab->run, O_CREAT | O_WRONLY, 0600); /* where its directory should be */
+
+	assert_true(fd >= 0);
+	close(fd);
+	announce(lab, 1);
+	assert_int_equal(lab->sink.operations->stored(lab->sink.self), 0);
+	wait_trouble(lab, "cannot be written");
+	announce(lab, 2);
+	assert_int_equal(unlink(lab->run), 0);
+	start_dnsmasq(lab);
+	assert_true(wait_served(lab) < HEAL_MS);
+	assert_int_equal(lab->sink.operations->stored(lab->sink.self), lab->generation);
+	/* The directory goes while all is well: made again by the next change. */
+	assert_int_equal(unlink(lab->hosts), 0);
+	assert_int_equal(rmdir(lab->run), 0);
+	announce(lab, 3);
+	assert_int_equal(lab->sink.operations->stored(lab->sink.self), lab->generation);
+	wait_served(lab);
+}
+
+static void a_storm_of_changes_is_paced(void **state)
+{
+	struct lab *lab = *state;
+	int64_t start_us;
+
+	start_serving(lab);
+	start_us = clock_us();
+	for (unsigned i = 0; i < 2000; i++) {
+		announce(lab, i + 2);
+		turn(lab, clock_ms());
+	}
+	wait_served(lab);
+	print_message("2000 changes in %.0f ms: signals=%llu reloads=%llu mean reload %.2f ms\n", (double)(clock_us() - start_us) / 1000,
+	              (unsigned long long)stats(lab).signals, (unsigned long long)stats(lab).reloads,
+	              (double)stats(lab).sum_reload_us / 1000 / (double)stats(lab).reloads);
+	assert_true(stats(lab).signals < 2000);
+	assert_int_equal(stats(lab).served_serial, stats(lab).written_serial);
+	assert_at_rest(lab);
+}
+
+/* The next daemon goes on where the last one stopped. */
+static void a_restart_continues_the_serial(void **state)
+{
+	struct lab *lab = *state;
+	uint32_t serial;
+
+	start_serving(lab);
+	serial = stats(lab).written_serial;
+	lab->sink.operations->free(lab->sink.self);
+	open_sink(lab);
+	dnsmasq_restore(lab->dnsmasq, restore_nothing, NULL);
+	flush(lab);
+	wait_served(lab);
+	assert_int_equal(stats(lab).written_serial, hostsfile_serial_next(serial));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_dnsmasq_that_starts_later_is_found, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_change_is_served_and_its_time_known, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_change_of_session_alone_needs_no_signal, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_batch_without_change_is_stored_and_served_at_once, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_killed_dnsmasq_is_noticed_and_its_return_too, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(another_program_is_named_and_never_signalled, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_dnsmasq_that_does_not_read_the_file_is_told_apart, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_dnsmasq_elsewhere_is_told_apart, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_file_that_cannot_be_written_is_written_later, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_storm_of_changes_is_paced, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_restart_continues_the_serial, open_lab, close_lab),
+	};
+
+	if (find_program() == NULL) {
+		print_message("SKIPPED: dnsmasq is not installed\n");
+		return getenv("CI") != NULL ? 1 : 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
