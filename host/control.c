@@ -204,8 +204,29 @@ static json_t *answer_reload(const struct control *control, int64_t now_ms)
 	                 "the new configuration is wrong and the old one stays in force: callsignd --check-config says where");
 }
 
-static void control_stream(struct control *control, struct client *client, const struct control_request *request)
+static json_t *brief_json(const struct brief *brief)
 {
+	return json_pack("{s:s, s:s, s:b, s:s}", "event", "daemon", "broker", status_broker_word(brief->broker), "blocked", brief->blocked,
+	                 "resync", status_resync_word(brief->resync));
+}
+
+static struct brief control_brief(const struct status_sources *sources)
+{
+	struct subscriber_status broker;
+	struct registry_counts counts;
+
+	subscriber_status(sources->subscriber, &broker);
+	registry_count(sources->registry, &counts);
+	return (struct brief){.broker = broker.state, .blocked = broker.blocked, .resync = counts.resync};
+}
+
+static void control_stream(struct control *control, struct client *client, const struct control_request *request, int64_t now_ms)
+{
+	struct status_sources sources = control_sources(control);
+	struct brief brief = control_brief(&sources);
+
+	if (request->op == CONTROL_WATCH)
+		client_send(client, brief_json(&brief), now_ms);
 	memcpy(client->pattern, request->pattern, sizeof client->pattern);
 	control->watchers += request->op == CONTROL_WATCH;
 	stream_begin(client, request->op == CONTROL_WATCH ? CLIENT_WATCHING : CLIENT_LISTING);
@@ -218,7 +239,7 @@ static void control_answer(struct control *control, struct client *client, const
 	switch (request->op) {
 	case CONTROL_LIST:
 	case CONTROL_WATCH:
-		control_stream(control, client, request);
+		control_stream(control, client, request, now_ms);
 		return;
 	case CONTROL_STATUS:
 		answer = answer_status(control);
@@ -450,19 +471,15 @@ static void publish_events(struct publishing *publishing)
 static void publish_brief(struct publishing *publishing)
 {
 	struct control *control = publishing->control;
-	struct subscriber_status broker;
-	struct registry_counts counts;
+	struct brief now = control_brief(&publishing->sources), *told = &control->brief;
 
-	subscriber_status(publishing->sources.subscriber, &broker);
-	registry_count(publishing->sources.registry, &counts);
-	if (broker.state == control->brief.broker && broker.blocked == control->brief.blocked && counts.resync == control->brief.resync)
+	if (now.broker == told->broker && now.blocked == told->blocked && now.resync == told->resync)
 		return;
-	control->brief = (struct brief){.broker = broker.state, .blocked = broker.blocked, .resync = counts.resync};
-	publish_line(publishing, json_pack("{s:s, s:s, s:b, s:s}", "event", "daemon", "broker", status_broker_word(broker.state), "blocked",
-	                                   broker.blocked, "resync", status_resync_word(counts.resync)));
+	*told = now;
+	publish_line(publishing, brief_json(&now));
 }
 
-void control_publish(struct control *control, uint64_t served, int64_t now_ms)
+void control_publish(struct control *control, int64_t now_ms)
 {
 	struct publishing publishing = {.control = control};
 	struct client *client;
@@ -473,9 +490,9 @@ void control_publish(struct control *control, uint64_t served, int64_t now_ms)
 	publishing.clock = status_clock_now();
 	if (events_count(control->events) > 0 || events_overflowed(control->events))
 		publish_events(&publishing);
-	if (served != control->served)
-		publish_line(&publishing, json_pack("{s:s, s:I}", "event", "served", "generation", (json_int_t)served));
-	control->served = served;
+	if (publishing.sources.served != control->served)
+		publish_line(&publishing, json_pack("{s:s, s:I}", "event", "served", "generation", (json_int_t)publishing.sources.served));
+	control->served = publishing.sources.served;
 	publish_brief(&publishing);
 	DL_FOREACH2(control->clients, client, next_client) {
 		if (client->stream != CLIENT_WATCHING)

@@ -44,7 +44,7 @@ void control_step(struct control *control, int64_t now_ms);
 void control_changed(struct control *control, const struct fact *fact);
 void control_gone(struct control *control, const struct fact *fact, const char *why);
 
-/* The end of a turn: the view has decided, the sinks have the batch. served: the generation that people can see. Tells those who watch. */
-void control_publish(struct control *control, uint64_t served, int64_t now_ms);
+/* The end of a turn: the view has decided, the sinks have the batch. Tells those who watch. */
+void control_publish(struct control *control, int64_t now_ms);
 
 #endif

@@ -92,7 +92,9 @@ static void snapshot_end(struct client *client, const struct status_sources *sou
 	free(client->snapshot);
 	client->snapshot = NULL;
 	if (client->stream == CLIENT_WATCHING) {
-		client_send(client, json_pack("{s:s, s:I}", "event", "live", "generation", (json_int_t)sources->generation), now_ms);
+		client_send(client,
+		            json_pack("{s:s, s:I, s:I}", "event", "live", "generation", (json_int_t)sources->generation, "served",
+		                      (json_int_t)sources->served), now_ms);
 		return;
 	}
 	client_send(client, json_pack("{s:b, s:I}", "ok", 1, "count", (json_int_t)client->told), now_ms);
@@ -158,10 +160,26 @@ void stream_line(struct client *client, const char *text, int64_t now_ms)
 		stream_overflowed(client);
 }
 
+/* It may have matched until now, by an alias that it does not have any more. */
+static void stream_unmatched(struct client *client, const struct fact *fact, int64_t now_ms)
+{
+	char instance[IDENT_TEXT_SIZE];
+	json_t *line;
+
+	if (client->stream != CLIENT_WATCHING || client->snapshot_due)
+		return;
+	line = json_pack("{s:s, s:I, s:s, s:s, s:s}", "event", "gone", "generation", (json_int_t)0, "name", fact->name, "instance",
+	                 ident_format(&fact->instance, instance), "why", "does not match");
+	if (!client_send(client, line, now_ms))
+		stream_overflowed(client);
+}
+
 void stream_entry(struct client *client, const struct listing *listing, const struct conf *conf, const char *text, int64_t now_ms)
 {
 	if (listing_matches(client->pattern, listing, conf->domain))
 		stream_line(client, text, now_ms);
+	else
+		stream_unmatched(client, listing->fact, now_ms);
 }
 
 char *stream_entry_text(const struct listing *listing, const struct status_sources *sources, struct status_clock clock)

@@ -203,7 +203,7 @@ static void loop_publish(struct loop *loop, int64_t now_ms)
 	if (subscriber_end_batch(loop->subscriber, loop->generation + 1) || loop->changed)
 		loop_flush(loop, now_ms);
 	subscriber_settle(loop->subscriber, loop_stored(loop), loop_served(loop), now_ms);
-	control_publish(loop->control, loop_served(loop), now_ms);
+	control_publish(loop->control, now_ms);
 }
 
 /* ---- configuration ---- */
@@ -287,6 +287,7 @@ static void loop_sources(void *arg, struct status_sources *out)
 		.sinks = loop->sinks,
 		.nsinks = loop->nsinks,
 		.generation = loop->generation,
+		.served = loop_served(loop),
 		.started_ms = loop->started_ms,
 		.changes = &loop->changes,
 		.reloads = &loop->reloads,
@@ -505,6 +506,8 @@ int loop_run(struct conf *conf, const char *conf_path, void (*ready)(void *arg),
 		log_errorx("the first hosts file=%s could not be written", conf->dnsmasq.hosts_file);
 		code = DETACH_HOSTS;
 	} else {
+		/* What was read back came in an earlier life. */
+		memset(&loop.changes, 0, sizeof loop.changes);
 		control_configure(loop.control, conf);
 		ready(arg);
 		notify_ready();

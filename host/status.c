@@ -215,6 +215,7 @@ void status_gather(const struct status_sources *sources, struct status_clock clo
 	out->names = view_names(sources->view);
 	out->refused = refusals_total(sources->refusals);
 	out->generation = sources->generation;
+	out->served = sources->served;
 	dnsmasq_stats(sources->dnsmasq, &out->dnsmasq);
 	out->changes = *sources->changes;
 	out->reloads = *sources->reloads;

@@ -56,6 +56,7 @@ struct status_sources {
 	const struct sink *sinks;
 	unsigned nsinks;
 	uint64_t generation; /* of the last batch handed to the sinks */
+	uint64_t served;     /* the newest that every required sink shows to people */
 	int64_t started_ms;
 	const struct status_changes *changes;
 	const struct status_reloads *reloads;
@@ -83,7 +84,7 @@ struct status {
 	struct registry_counts registry;
 	size_t names;                    /* with at least one record */
 	uint64_t refused;
-	uint64_t generation;
+	uint64_t generation, served;
 	unsigned nsinks;
 	struct status_sink sinks[STATUS_SINKS_MAX];
 	struct dnsmasq_stats dnsmasq;

@@ -214,6 +214,7 @@ json_t *status_json(const struct status *status)
 	object_set(&object, "changes", changes_json(status));
 	object_set(&object, "messages", messages_json(status));
 	object_set(&object, "generation", count_json(status->generation));
+	object_set(&object, "served_generation", count_json(status->served));
 	object_set(&object, "sinks", sinks_json(status));
 	object_set(&object, "dnsmasq", dnsmasq_json(status));
 	object_set(&object, "configuration", reloads_json(status));
