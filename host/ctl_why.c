@@ -1,0 +1,146 @@
+#include <config.h>
+
+#include "ctl.h"
+
+#include <string.h>
+
+#include "ctl_client.h"
+#include "ctl_entry.h"
+#include "shared/log.h"
+
+#define SAFE_SIZE 1024
+
+static const char *safe(const char *text, char out[SAFE_SIZE])
+{
+	return log_phrase(out, SAFE_SIZE, text, strlen(text));
+}
+
+/* How one claim on the name fares, in words. */
+static const char *verdict(const json_t *claim)
+{
+	const char *state = entry_text(claim, "state");
+
+	if (!json_is_true(json_object_get(claim, "serves_it"))) {
+		if (!json_is_true(json_object_get(claim, "allowed")))
+			return "not served: the policy does not allow this user the name";
+		if (json_array_size(entry_in(claim, "held_back", "addresses")) > 0 && json_array_size(json_object_get(claim, "addresses")) == 0)
+			return "not served: its addresses belong to a newer instance or to another user, or the policy does not allow them";
+		return "not served: it waits, the name is held by another user, or by another instance (registry.conflict)";
+	}
+	if (strcmp(state, "unconfirmed") == 0)
+		return "served, until its emitter has confirmed it or the resync ends";
+	if (strcmp(state, "lost") == 0)
+		return "served, but its connection died: it goes when lost_grace is over";
+	return "served";
+}
+
+static void print_claim(const struct ctl *ctl, const json_t *claim)
+{
+	char addresses[1024], since[SAFE_SIZE], user[SAFE_SIZE], name[SAFE_SIZE], age[32];
+	bool serves = json_is_true(json_object_get(claim, "serves_it"));
+
+	printf("  %s%s%s\n", table_tone_on(serves ? TABLE_GOOD : TABLE_DOUBTFUL, ctl->colour), verdict(claim), table_tone_off(ctl->colour));
+	printf("    user %s, instance %s\n", safe(entry_text(claim, "user"), user), safe(entry_text(claim, "instance"), name));
+	if (json_is_true(json_object_get(claim, "as_alias")))
+		printf("    as an alias of %s\n", safe(entry_text(claim, "name"), name));
+	printf("    since %s (%s ago)", safe(entry_text(claim, "since"), since),
+	       entry_age(entry_number(claim, "since_age_s", -1), age, sizeof age));
+	if (json_is_number(json_object_get(claim, "lease_left_s")))
+		printf(", its lease ends in %s", entry_age(entry_number(claim, "lease_left_s", -1), age, sizeof age));
+	printf("\n    addresses %s", entry_join(json_object_get(claim, "addresses"), addresses, sizeof addresses));
+	if (json_array_size(entry_in(claim, "held_back", "addresses")) > 0)
+		printf("; held back: %s", entry_join(entry_in(claim, "held_back", "addresses"), addresses, sizeof addresses));
+	putchar('\n');
+}
+
+static void print_claims(const struct ctl *ctl, const json_t *why)
+{
+	const json_t *claims = json_object_get(why, "claims"), *omitted = json_object_get(why, "claims_omitted");
+	size_t i;
+
+	if (json_array_size(claims) == 0)
+		puts("  nobody has announced it");
+	for (i = 0; i < json_array_size(claims); i++)
+		print_claim(ctl, json_array_get(claims, i));
+	if (json_integer_value(omitted) > 0)
+		printf("  and %" JSON_INTEGER_FORMAT " more that claim it\n", json_integer_value(omitted));
+}
+
+static void print_refusals(const json_t *why)
+{
+	const json_t *refusals = json_object_get(why, "refusals"), *refusal;
+	char time[SAFE_SIZE], user[SAFE_SIZE], key[SAFE_SIZE], reason[SAFE_SIZE];
+	size_t i;
+
+	if (json_array_size(refusals) > 0)
+		puts("refused, the newest first:");
+	for (i = 0; i < json_array_size(refusals); i++) {
+		refusal = json_array_get(refusals, i);
+		printf("  %s user %s, key %s: %s\n", safe(entry_text(refusal, "time"), time), safe(entry_text(refusal, "user"), user),
+		       safe(entry_text(refusal, "key"), key), safe(entry_text(refusal, "reason"), reason));
+	}
+}
+
+static void print_rules(const json_t *why)
+{
+	char user[SAFE_SIZE];
+
+	if (json_is_true(json_object_get(why, "own")))
+		puts("  it is this host's own name (host_names), which nobody else is given");
+	else if (json_is_true(json_object_get(why, "reserved")))
+		puts("  it is reserved: nobody is given it");
+	if (json_is_string(json_object_get(why, "user")))
+		printf("  user %s %s announce it\n", safe(entry_text(why, "user"), user),
+		       json_is_true(json_object_get(why, "user_may")) ? "may" : "may not");
+}
+
+static bool is_served(const json_t *why)
+{
+	const json_t *claims = json_object_get(why, "claims");
+	size_t i;
+
+	for (i = 0; i < json_array_size(claims); i++) {
+		if (json_is_true(json_object_get(json_array_get(claims, i), "serves_it")))
+			return true;
+	}
+	return json_is_true(json_object_get(why, "own"));
+}
+
+static void print_why(const struct ctl *ctl, const json_t *why)
+{
+	const char *fqdn = entry_text(why, "fqdn");
+	char name[SAFE_SIZE];
+
+	printf("%s: %s\n", safe(fqdn[0] != '\0' ? fqdn : entry_text(why, "name"), name), is_served(why) ? "served" : "not served");
+	print_rules(why);
+	print_claims(ctl, why);
+	print_refusals(why);
+}
+
+int ctl_why(struct ctl *ctl, int argc, char **argv)
+{
+	static const struct option options[] = {CTL_OPTIONS, {"user", required_argument, NULL, 'u'}, {NULL, 0, NULL, 0}};
+	const char *user = NULL;
+	const json_t *why;
+	json_t *request, *answer;
+	int code;
+
+	while (ctl_getopt(ctl, argc, argv, CTL_SHORT "u:", options) != -1)
+		user = optarg;
+	if (argc - optind != 1)
+		ctl_usage(ctl, "why: one name");
+	request = json_pack("{s:s, s:o}", "op", "why", "name", ctl_text(ctl, argv[optind]));
+	if (user != NULL)
+		json_object_set_new(request, "user", ctl_text(ctl, user));
+	answer = ctl_ask(ctl, request, &code);
+	if (answer == NULL)
+		return code;
+	why = json_object_get(answer, "why");
+	if (ctl->json)
+		ctl_print_json(why);
+	else
+		print_why(ctl, why);
+	code = is_served(why) ? CTL_YES : CTL_NO;
+	json_decref(answer);
+	return ctl_done(code);
+}
