@@ -40,6 +40,9 @@ static const char *check_lost(const struct bus_delivery *delivery, const struct 
 /* What the broker vouches for, against what the body says. NULL: all is well. */
 static const char *check_envelope(const struct bus_delivery *delivery, const struct announcement *message)
 {
+	/* Left out they are taken for granted; but what calls itself something else was not meant for us. */
+	if (delivery->content_type.data != NULL && !text_is(&delivery->content_type, ANNOUNCEMENT_CONTENT_TYPE))
+		return "the property content_type is not " ANNOUNCEMENT_CONTENT_TYPE;
 	if (delivery->type.data != NULL && !text_is(&delivery->type, ANNOUNCEMENT_TYPE))
 		return "the property type is not " ANNOUNCEMENT_TYPE;
 	if (!text_is(&delivery->exchange, EXCHANGE_ANNOUNCE))

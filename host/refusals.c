@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -55,6 +56,7 @@ void refusals_note(struct refusals *refusals, const char *user, size_t user_leng
                    const char *name, const char *reason, int64_t now_ms)
 {
 	struct refusal *refusal = &refusals->ring[refusals->next];
+	char *quote;
 
 	refusals->next = (refusals->next + 1) % REFUSALS_KEPT;
 	refusals->count += refusals->count < REFUSALS_KEPT;
@@ -64,6 +66,9 @@ void refusals_note(struct refusals *refusals, const char *user, size_t user_leng
 	log_safe(refusal->key, sizeof refusal->key, key, key_length);
 	snprintf(refusal->name, sizeof refusal->name, "%s", name != NULL ? name : "");
 	snprintf(refusal->reason, sizeof refusal->reason, "%s", reason);
+	/* It stands between double quotes in the log. */
+	for (quote = refusal->reason; (quote = strchr(quote, '"')) != NULL; quote++)
+		*quote = '\'';
 
 	refusals_tick(refusals, now_ms);
 	if (refusals->logged >= REFUSALS_LOG_PER_S) {
