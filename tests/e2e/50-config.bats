@@ -83,7 +83,7 @@ refused_login() {
     local name
     for name in 'a_b' '-a' 'a..b' "$(printf 'a%.0s' {1..64})" 'a b' 'localhost' '*' 'a/b' 'a#b' $'a\nb'; do
         run -2 lab_docker run --rm --hostname web --env CALLSIGN_NAME="$name" --entrypoint callsign-emit lab:1
-        [[ $output == *name* ]]
+        [[ $output == *CALLSIGN_NAME* ]]
         ((${#lines[@]} == 1))
     done
     [[ -z $(records) ]]

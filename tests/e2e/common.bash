@@ -16,10 +16,18 @@ not() {
 
 # Every test begins and ends with no container, with all parts running, and with no name but the host's own.
 setup() {
-    log_mark
+    common_setup
 }
 
 teardown() {
+    common_teardown
+}
+
+common_setup() {
+    log_mark
+}
+
+common_teardown() {
     [[ -n ${BATS_TEST_COMPLETED-} ]] || show_logs
     remove_containers
     lab_start "${LAB_PARTS[@]}"
