@@ -371,6 +371,7 @@ static int64_t loop_deadline_ms(const struct loop *loop, int64_t now_ms)
 	unsigned i;
 
 	due = earlier(due, earlier(refusals_deadline_ms(loop->refusals), changelog_deadline_ms(loop->changelog)));
+	due = earlier(due, log_deadline_ms());
 	due = earlier(due, earlier(control_deadline_ms(loop->control, now_ms), notify_deadline_ms()));
 	if (notify_wanted())
 		due = earlier(due, loop_notify_ms(loop));
@@ -431,6 +432,7 @@ static bool loop_turn(struct loop *loop, bool wait)
 	registry_tick(loop->registry, now_ms);
 	refusals_tick(loop->refusals, now_ms);
 	changelog_tick(loop->changelog, now_ms);
+	log_tick(now_ms);
 	loop_step_sinks(loop, &fds[POLLFDS_OWN], counts, now_ms);
 	control_step(loop->control, now_ms);
 	loop_publish(loop, now_ms);

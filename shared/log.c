@@ -3,6 +3,8 @@
 #include "log.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,6 +12,8 @@
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define LOG_LINE_MAX 2048 /* below PIPE_BUF, so that lines of several threads or processes do not mix in a pipe */
 
@@ -120,21 +124,144 @@ static void line_flatten(struct line *line, size_t from)
 			line->text[i] = '?';
 }
 
+static void line_begin(struct line *line, enum log_level level)
+{
+	line->used = 0;
+	if (!current_target->prefixed)
+		return;
+	if (journal)
+		line_add(line, "<%d>", levels[level].priority);
+	else
+		line_add(line, "%s: %s", current_ident, levels[level].word);
+}
+
+static void line_send(struct line *line, enum log_level level)
+{
+	line->text[line->used++] = '\n';
+	current_target->send(levels[level].priority, line->text, line->used);
+}
+
+/* ---- repetitions ---- */
+
+#define REPEATS_KEPT 8
+#define REPEATS_TEXT 256
+
+static struct repeat {
+	uint64_t hash; /* of the whole line */
+	enum log_level level;
+	int64_t since_ms; /* the first one, from which the time counts */
+	uint64_t count;   /* since then; 0: this place is free */
+	char text[REPEATS_TEXT]; /* its beginning */
+} repeats[REPEATS_KEPT];
+
+/* Only ever tried: between fork and exec another thread's lock never opens. A line is then written without being counted. */
+static pthread_mutex_t repeats_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static uint64_t repeat_hash(const struct line *line)
+{
+	uint64_t hash = 14695981039346656037U; /* FNV-1a */
+
+	for (size_t i = 0; i < line->used; i++)
+		hash = (hash ^ (unsigned char)line->text[i]) * 1099511628211U;
+	return hash;
+}
+
+static void repeat_end(struct repeat *repeat)
+{
+	struct line line;
+	uint64_t left_out = repeat->count > LOG_REPEATS_FREE ? repeat->count - LOG_REPEATS_FREE : 0;
+
+	repeat->count = 0;
+	if (left_out == 0)
+		return;
+	line_begin(&line, repeat->level);
+	line_add(&line, "repeated count=%" PRIu64 " line: %s", left_out, repeat->text);
+	line_send(&line, repeat->level);
+}
+
+static void repeats_end(int64_t now_ms)
+{
+	for (size_t i = 0; i < REPEATS_KEPT; i++)
+		if (repeats[i].count > 0 && now_ms >= repeats[i].since_ms + LOG_REPEATS_MS)
+			repeat_end(&repeats[i]);
+}
+
+/* The place for this line: its own, a free one, or else the oldest one's. */
+static struct repeat *repeat_find(uint64_t hash)
+{
+	struct repeat *found = &repeats[0];
+
+	for (size_t i = 0; i < REPEATS_KEPT; i++) {
+		if (repeats[i].count > 0 && repeats[i].hash == hash)
+			return &repeats[i];
+		if (found->count > 0 && (repeats[i].count == 0 || repeats[i].since_ms < found->since_ms))
+			found = &repeats[i];
+	}
+	repeat_end(found);
+	return found;
+}
+
+/* Whether this line is to be written. start: where its text begins, behind what stands before every line. */
+static bool repeat_allows(const struct line *line, size_t start, enum log_level level)
+{
+	uint64_t hash = repeat_hash(line);
+	struct repeat *repeat;
+	int64_t now_ms;
+	bool allowed;
+
+	if (level == LOG_LEVEL_DEBUG || pthread_mutex_trylock(&repeats_lock) != 0)
+		return true;
+	now_ms = clock_ms();
+	repeats_end(now_ms);
+	repeat = repeat_find(hash);
+	if (repeat->count++ == 0) {
+		repeat->hash = hash;
+		repeat->level = level;
+		repeat->since_ms = now_ms;
+		snprintf(repeat->text, sizeof(repeat->text), "%.*s", (int)(line->used - start), line->text + start);
+	}
+	allowed = repeat->count <= LOG_REPEATS_FREE;
+	pthread_mutex_unlock(&repeats_lock);
+	return allowed;
+}
+
+int64_t log_deadline_ms(void)
+{
+	int64_t due_ms = CLOCK_NEVER;
+
+	if (pthread_mutex_trylock(&repeats_lock) != 0)
+		return CLOCK_NEVER;
+	for (size_t i = 0; i < REPEATS_KEPT; i++)
+		if (repeats[i].count > LOG_REPEATS_FREE && repeats[i].since_ms + LOG_REPEATS_MS < due_ms)
+			due_ms = repeats[i].since_ms + LOG_REPEATS_MS;
+	pthread_mutex_unlock(&repeats_lock);
+	return due_ms;
+}
+
+void log_tick(int64_t now_ms)
+{
+	int saved = errno;
+
+	if (pthread_mutex_trylock(&repeats_lock) != 0)
+		return;
+	repeats_end(now_ms);
+	pthread_mutex_unlock(&repeats_lock);
+	errno = saved;
+}
+
+/* ---- messages ---- */
+
 __attribute__((format(printf, 3, 0))) static void log_message(enum log_level level, bool with_errno, const char *format,
 							      va_list arguments)
 {
 	int saved = errno;
 	struct line line;
+	size_t start;
 
 	if (!log_enabled(level))
 		return;
-	line.used = 0;
-	if (current_target->prefixed) {
-		if (journal)
-			line_add(&line, "<%d>", levels[level].priority);
-		else
-			line_add(&line, "%s: %s", current_ident, levels[level].word);
-	}
+	line_begin(&line, level);
+	start = line.used;
 	errno = saved; /* for a %m in the format */
 	line_append(&line, format, arguments);
 	if (with_errno) {
@@ -142,8 +269,8 @@ __attribute__((format(printf, 3, 0))) static void log_message(enum log_level lev
 		line_add(&line, ": %m");
 	}
 	line_flatten(&line, 0);
-	line.text[line.used++] = '\n';
-	current_target->send(levels[level].priority, line.text, line.used);
+	if (repeat_allows(&line, start, level))
+		line_send(&line, level);
 	errno = saved;
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * One line an event: a few words, then key=value pairs. Nothing that came from the network is ever a format string, and
@@ -31,6 +32,17 @@ bool log_enabled(enum log_level level);
 
 /* "error", "warning", "info" or "debug": 0 and *level, or -1. */
 int log_level_parse(const char *text, enum log_level *level);
+
+/*
+ * The same line again and again tells nothing new: of one line at most LOG_REPEATS_FREE are written in LOG_REPEATS_MS, the others are counted and
+ * their number is written when that time is over (by the next line of any kind, or by log_tick()). Lines of level debug are all written.
+ */
+#define LOG_REPEATS_FREE 5
+#define LOG_REPEATS_MS 10000
+
+/* When there are numbers to be written (CLOCK_NEVER: none), and to write those that are due. */
+int64_t log_deadline_ms(void);
+void log_tick(int64_t now_ms);
 
 /* errno is preserved by all of them. log_error and log_warn append ": strerror(errno)"; those that end in x do not. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

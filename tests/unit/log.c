@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "exact.h"
+#include "shared/clock.h"
 #include "shared/log.h"
 
 /* What log_*() wrote to stderr: into a pipe while it writes, put back before anything can fail. */
@@ -216,6 +217,77 @@ static void escapes_untrusted_text(void **state)
 	assert_null(log_safe(NULL, 0, "a", 1));
 }
 
+static size_t count_lines(const char *text, const char *line)
+{
+	size_t count = 0;
+
+	for (; (text = strstr(text, line)) != NULL; text += strlen(line))
+		count++;
+	return count;
+}
+
+static void counts_repetitions(void **state)
+{
+	struct capture capture;
+	const char *text;
+
+	(void)state;
+	unsetenv("JOURNAL_STREAM");
+	capture_begin(&capture);
+	log_open(&log_to_stderr, "callsignd", LOG_LEVEL_INFO);
+	for (int i = 0; i < LOG_REPEATS_FREE + 3; i++) {
+		log_warnx("the same again name=%s", "a");
+		log_info("another one i=%d", i);
+	}
+	text = capture_end(&capture);
+	assert_int_equal(count_lines(text, "warning: the same again name=a\n"), LOG_REPEATS_FREE);
+	assert_int_equal(count_lines(text, "another one i="), LOG_REPEATS_FREE + 3);
+	assert_true(log_deadline_ms() <= clock_ms() + LOG_REPEATS_MS);
+
+	capture_begin(&capture);
+	log_tick(log_deadline_ms() - 1);
+	log_tick(log_deadline_ms());
+	text = capture_end(&capture);
+	assert_string_equal(text, "callsignd: warning: repeated count=3 line: the same again name=a\n");
+	assert_true(log_deadline_ms() == CLOCK_NEVER);
+
+	capture_begin(&capture);
+	log_warnx("the same again name=%s", "a");
+	text = capture_end(&capture);
+	assert_string_equal(text, "callsignd: warning: the same again name=a\n");
+}
+
+/* More different lines than there are places: what is pushed out is told of, nothing is lost without a number. */
+static void counts_what_it_forgets(void **state)
+{
+	struct capture capture;
+	const char *text;
+
+	(void)state;
+	capture_begin(&capture);
+	log_open(&log_to_stderr, "callsignd", LOG_LEVEL_INFO);
+	for (int i = 0; i < LOG_REPEATS_FREE + 2; i++)
+		log_info("pushed out");
+	for (int i = 0; i < 20; i++)
+		log_info("filler i=%d", i);
+	text = capture_end(&capture);
+	assert_int_equal(count_lines(text, "repeated count=2 line: pushed out\n"), 1);
+}
+
+static void writes_every_line_of_level_debug(void **state)
+{
+	struct capture capture;
+	const char *text;
+
+	(void)state;
+	capture_begin(&capture);
+	log_open(&log_to_stderr, "callsignd", LOG_LEVEL_DEBUG);
+	for (int i = 0; i < 20; i++)
+		log_debug("frame");
+	text = capture_end(&capture);
+	assert_int_equal(count_lines(text, "debug: frame\n"), 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +295,8 @@ int main(void)
 		cmocka_unit_test(keeps_to_the_level),     cmocka_unit_test(keeps_errno),
 		cmocka_unit_test(stays_one_line),         cmocka_unit_test(shows_what_it_cut),
 		cmocka_unit_test(knows_its_levels),       cmocka_unit_test(escapes_untrusted_text),
+		cmocka_unit_test(counts_repetitions),     cmocka_unit_test(counts_what_it_forgets),
+		cmocka_unit_test(writes_every_line_of_level_debug),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
