@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int __isoc99_sscanf(const char *text, const char *format, ...);
 char *bindtextdomain(const char *domain, const char *directory);
 char *dcgettext(const char *domain, const char *message, int category);
 char *__dcgettext(const char *domain, const char *message, int category);
@@ -29,7 +28,13 @@ struct passwd *getpwuid(uid_t uid)
 	return NULL;
 }
 
-/* For libconfuse's lexer, which calls it with "%x" or "%o" on digits that it has checked already. */
+/*
+ * For libconfuse's lexer, which calls it with "%x" or "%o" on digits that it has checked already. OpenSSL has other uses for it,
+ * and with TLS its size matters little.
+ */
+#ifndef WITH_TLS
+int __isoc99_sscanf(const char *text, const char *format, ...);
+
 int __isoc99_sscanf(const char *text, const char *format, ...)
 {
 	va_list arguments;
@@ -40,6 +45,7 @@ int __isoc99_sscanf(const char *text, const char *format, ...)
 	va_end(arguments);
 	return end != text;
 }
+#endif
 
 char *bindtextdomain(const char *domain, const char *directory)
 {

@@ -59,7 +59,7 @@ static int bus_tls_expect(SSL_CTX *context, const char *name, char *error, size_
 	int done;
 
 	if (address_parse(name, strlen(name), &address) == 0) {
-		done = X509_VERIFY_PARAM_set1_ip_asc(param, name);
+		done = X509_VERIFY_PARAM_set1_ip(param, address.bytes, address.family == 4 ? 4 : 16);
 	} else {
 		X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 		done = X509_VERIFY_PARAM_set1_host(param, name, 0);
