@@ -186,7 +186,7 @@ static void repeats_end(int64_t now_ms)
 			repeat_end(&repeats[i]);
 }
 
-/* The place for this line: its own, a free one, or else the oldest one's. */
+/* The place for this line: its own, a free one, or else that of the line which came least often, the oldest of those. */
 static struct repeat *repeat_find(uint64_t hash)
 {
 	struct repeat *found = &repeats[0];
@@ -194,7 +194,7 @@ static struct repeat *repeat_find(uint64_t hash)
 	for (size_t i = 0; i < REPEATS_KEPT; i++) {
 		if (repeats[i].count > 0 && repeats[i].hash == hash)
 			return &repeats[i];
-		if (found->count > 0 && (repeats[i].count == 0 || repeats[i].since_ms < found->since_ms))
+		if (repeats[i].count < found->count || (repeats[i].count == found->count && repeats[i].since_ms < found->since_ms))
 			found = &repeats[i];
 	}
 	repeat_end(found);

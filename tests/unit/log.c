@@ -268,8 +268,8 @@ static void counts_what_it_forgets(void **state)
 	log_open(&log_to_stderr, "callsignd", LOG_LEVEL_INFO);
 	for (int i = 0; i < LOG_REPEATS_FREE + 2; i++)
 		log_info("pushed out");
-	for (int i = 0; i < 20; i++)
-		log_info("filler i=%d", i);
+	for (int i = 0; i < 20 * (LOG_REPEATS_FREE + 3); i++)
+		log_info("filler i=%d", i / (LOG_REPEATS_FREE + 3));
 	text = capture_end(&capture);
 	assert_int_equal(count_lines(text, "repeated count=2 line: pushed out\n"), 1);
 }
