@@ -82,7 +82,7 @@ static const struct unusable {
 	struct prefix prefix;
 	const char *why;
 } unusable[] = {
-	{{{4, {0}}, 8}, "an address of \"this network\" (0.0.0.0/8)"},
+	{{{4, {0}}, 8}, "an address of 'this network' (0.0.0.0/8)"},
 	{{{4, {127}}, 8}, "a loopback address (127.0.0.0/8)"},
 	{{{4, {169, 254}}, 16}, "a link-local address (169.254.0.0/16)"},
 	{{{4, {224}}, 4}, "a multicast address (224.0.0.0/4)"},

@@ -38,7 +38,7 @@ static const char *get_string(const struct decoder *in, const char *key, size_t 
 		*length = json_string_length(value);
 		return json_string_value(value);
 	}
-	refuse(in, value == NULL ? "\"%s\" is missing" : "\"%s\" is not a string", key);
+	refuse(in, value == NULL ? "'%s' is missing" : "'%s' is not a string", key);
 	return NULL;
 }
 
@@ -48,10 +48,10 @@ static int get_integer(const struct decoder *in, const char *key, int64_t min, i
 	json_int_t number;
 
 	if (!json_is_integer(value))
-		return refuse(in, value == NULL ? "\"%s\" is missing" : "\"%s\" is not an integer", key);
+		return refuse(in, value == NULL ? "'%s' is missing" : "'%s' is not an integer", key);
 	number = json_integer_value(value);
 	if (number < min || number > max)
-		return refuse(in, "\"%s\" is %lld, not %lld to %lld", key, (long long)number, (long long)min,
+		return refuse(in, "'%s' is %lld, not %lld to %lld", key, (long long)number, (long long)min,
 			      (long long)max);
 	*out = number;
 	return 0;
@@ -66,7 +66,7 @@ static int get_ident(const struct decoder *in, const char *key, struct ident *ou
 	if (text == NULL)
 		return -1;
 	if (ident_parse(text, length, out) == -1)
-		return refuse(in, "\"%s\" is not 32 lower-case hex digits: \"%s\"", key,
+		return refuse(in, "'%s' is not 32 lower-case hex digits: '%s'", key,
 			      log_safe(excerpt, sizeof(excerpt), text, length));
 	return 0;
 }
@@ -76,7 +76,7 @@ static int refuse_name(const struct decoder *in, const char *key, const char *te
 {
 	char excerpt[EXCERPT_SIZE];
 
-	return refuse(in, "\"%s\" is \"%s\": %s", key, log_safe(excerpt, sizeof(excerpt), text, length),
+	return refuse(in, "'%s' is '%s': %s", key, log_safe(excerpt, sizeof(excerpt), text, length),
 		      hostname_error_text(error));
 }
 
@@ -133,14 +133,14 @@ static int add_address(const struct decoder *in, const char *text, size_t length
 	const char *why;
 
 	if (address_parse(text, length, address) == -1)
-		return refuse(in, "\"addresses\" holds \"%s\", which is not an IPv4 or IPv6 address",
+		return refuse(in, "'addresses' holds '%s', which is not an IPv4 or IPv6 address",
 			      log_safe(excerpt, sizeof(excerpt), text, length));
 	why = address_unusable(address);
 	if (why != NULL)
-		return refuse(in, "\"addresses\" holds %s, %s", log_safe(excerpt, sizeof(excerpt), text, length), why);
+		return refuse(in, "'addresses' holds %s, %s", log_safe(excerpt, sizeof(excerpt), text, length), why);
 	for (unsigned i = 0; i < out->naddresses; i++)
 		if (address_equal(&out->addresses[i], address))
-			return refuse(in, "\"addresses\" holds %s twice",
+			return refuse(in, "'addresses' holds %s twice",
 				      log_safe(excerpt, sizeof(excerpt), text, length));
 	out->naddresses++;
 	return 0;
@@ -155,10 +155,10 @@ static int add_alias(const struct decoder *in, const char *text, size_t length)
 	if (error != HOSTNAME_OK)
 		return refuse_name(in, "aliases", text, length, error);
 	if (strcmp(alias, out->name) == 0)
-		return refuse(in, "\"aliases\" holds the name itself");
+		return refuse(in, "'aliases' holds the name itself");
 	for (unsigned i = 0; i < out->naliases; i++)
 		if (strcmp(out->aliases[i], alias) == 0)
-			return refuse(in, "\"aliases\" holds one twice: %.63s%s", alias,
+			return refuse(in, "'aliases' holds one twice: %.63s%s", alias,
 				      strlen(alias) > 63 ? "..." : "");
 	out->naliases++;
 	return 0;
@@ -173,16 +173,16 @@ static int get_list(const struct decoder *in, const char *key, size_t min, size_
 	if (list == NULL && min == 0)
 		return 0;
 	if (!json_is_array(list))
-		return refuse(in, list == NULL ? "\"%s\" is missing" : "\"%s\" is not an array", key);
+		return refuse(in, list == NULL ? "'%s' is missing" : "'%s' is not an array", key);
 	if (size < min)
-		return refuse(in, "\"%s\" is empty", key);
+		return refuse(in, "'%s' is empty", key);
 	if (size > max)
-		return refuse(in, "\"%s\" holds %zu entries, more than %zu", key, size, max);
+		return refuse(in, "'%s' holds %zu entries, more than %zu", key, size, max);
 	for (size_t i = 0; i < size; i++) {
 		const json_t *entry = json_array_get(list, i);
 
 		if (!json_is_string(entry))
-			return refuse(in, "\"%s\" holds something that is not a string", key);
+			return refuse(in, "'%s' holds something that is not a string", key);
 		if (add(in, json_string_value(entry), json_string_length(entry)) == -1)
 			return -1;
 	}
@@ -253,7 +253,7 @@ static int decode_refused(const struct decoder *in)
 	if (reason == NULL)
 		return -1;
 	if (length > ANNOUNCEMENT_REASON_MAX || !is_printable(reason, length))
-		return refuse(in, "\"reason\" is not up to %d printable ASCII characters", ANNOUNCEMENT_REASON_MAX);
+		return refuse(in, "'reason' is not up to %d printable ASCII characters", ANNOUNCEMENT_REASON_MAX);
 	memcpy(in->out->reason, reason, length + 1);
 	return 0;
 }
@@ -287,7 +287,7 @@ static int decode_root(const struct decoder *in)
 			in->out->op = (enum announcement_op)op;
 			return decoders[op](in);
 		}
-	return refuse(in, "unknown \"op\": \"%s\"", log_safe(excerpt, sizeof(excerpt), text, length));
+	return refuse(in, "unknown 'op': '%s'", log_safe(excerpt, sizeof(excerpt), text, length));
 }
 
 static int refuse_json(const struct decoder *in, const json_error_t *error)
