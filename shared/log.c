@@ -150,9 +150,11 @@ static struct repeat {
 	uint64_t hash; /* of the whole line */
 	enum log_level level;
 	int64_t since_ms; /* the first one, from which the time counts */
+	uint64_t order;   /* of the first one among all lines */
 	uint64_t count;   /* since then; 0: this place is free */
 	char text[REPEATS_TEXT]; /* its beginning */
 } repeats[REPEATS_KEPT];
+static uint64_t repeats_order;
 
 /* Only ever tried: between fork and exec another thread's lock never opens. A line is then written without being counted. */
 static pthread_mutex_t repeats_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -194,7 +196,7 @@ static struct repeat *repeat_find(uint64_t hash)
 	for (size_t i = 0; i < REPEATS_KEPT; i++) {
 		if (repeats[i].count > 0 && repeats[i].hash == hash)
 			return &repeats[i];
-		if (repeats[i].count < found->count || (repeats[i].count == found->count && repeats[i].since_ms < found->since_ms))
+		if (repeats[i].count < found->count || (repeats[i].count == found->count && repeats[i].order < found->order))
 			found = &repeats[i];
 	}
 	repeat_end(found);
@@ -218,6 +220,7 @@ static bool repeat_allows(const struct line *line, size_t start, enum log_level 
 		repeat->hash = hash;
 		repeat->level = level;
 		repeat->since_ms = now_ms;
+		repeat->order = ++repeats_order;
 		snprintf(repeat->text, sizeof(repeat->text), "%.*s", (int)(line->used - start), line->text + start);
 	}
 	allowed = repeat->count <= LOG_REPEATS_FREE;
