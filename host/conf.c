@@ -93,12 +93,13 @@ static cfg_opt_t options[] = {
 	CFG_SEC("control", control_options, CFGF_NONE),
 	CFG_STR_LIST_CB("host_names", NULL, CFGF_NONE, conf_take_host_name),
 	CFG_STR_CB("pid_file", "/run/callsign/callsignd.pid", CFGF_NONE, conf_take_path),
+	CFG_STR_CB("run_as", NULL, CFGF_NONE, conf_take_text),
 	CFG_STR_CB("log_level", "info", CFGF_NONE, conf_take_choice),
 	CFG_END(),
 };
 
 /* A directory would make libconfuse's scanner end the whole process: only a regular file is taken. NULL after logging why. */
-static FILE *open_file(const char *path)
+static FILE *open_file(const char *path, bool *others_may_read)
 {
 	struct stat status;
 	FILE *file = fopen(path, "re");
@@ -107,8 +108,10 @@ static FILE *open_file(const char *path)
 		log_error("%s: cannot be read", path);
 		return NULL;
 	}
-	if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode))
+	if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode)) {
+		*others_may_read = (status.st_mode & S_IRWXO) != 0;
 		return file;
+	}
 	log_errorx("%s: not a regular file", path);
 	fclose(file);
 	return NULL;
@@ -134,11 +137,11 @@ static cfg_t *parse(FILE *file, const char *path)
 	return NULL;
 }
 
-static struct conf *copy(cfg_t *cfg, const char *path)
+static struct conf *copy(cfg_t *cfg, const char *path, bool others_may_read)
 {
 	struct conf *conf = calloc(1, sizeof(*conf));
 
-	if (conf == NULL || conf_copy(cfg, conf) < 0) {
+	if (conf == NULL || conf_copy(cfg, others_may_read, conf) < 0) {
 		log_errorx("%s: out of memory", path);
 	} else if (conf_values_errors() == 0) {
 		return conf;
@@ -149,8 +152,9 @@ static struct conf *copy(cfg_t *cfg, const char *path)
 
 struct conf *conf_load(const char *path)
 {
+	bool others_may_read = true;
 	struct conf *conf = NULL;
-	FILE *file = open_file(path);
+	FILE *file = open_file(path, &others_may_read);
 	cfg_t *cfg;
 
 	if (file == NULL)
@@ -159,7 +163,7 @@ struct conf *conf_load(const char *path)
 	cfg = parse(file, path);
 	fclose(file);
 	if (cfg != NULL)
-		conf = copy(cfg, path);
+		conf = copy(cfg, path, others_may_read);
 	cfg_free(cfg);
 	return conf;
 }
@@ -185,5 +189,6 @@ void conf_free(struct conf *conf)
 	free(conf->control.socket);
 	free(conf->control.group);
 	free(conf->pid_file);
+	free(conf->run_as);
 	free(conf);
 }

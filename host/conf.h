@@ -51,6 +51,7 @@ struct conf {
 	struct conf_host_name *host_names;
 	size_t nhost_names;
 	char *pid_file;
+	char *run_as; /* NULL: not given */
 	enum log_level log_level;
 };
 

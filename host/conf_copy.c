@@ -209,10 +209,24 @@ static void copy_urls(struct copying *copying, cfg_t *section, struct busconf *b
 	free(joined);
 }
 
-static void copy_bus(struct copying *copying, cfg_t *section, struct busconf *bus)
+static void check_secrets(cfg_t *section, const struct busconf *bus)
+{
+	for (size_t i = 0; i < bus->nendpoints; i++) {
+		if (bus->endpoints[i].password == NULL)
+			continue;
+		conf_values_error(section, "urls",
+		                  "there is a password in it, and others may read or change this file: chmod o= it, or write the password "
+		                  "alone into another file and name that in password_file");
+		return;
+	}
+}
+
+static void copy_bus(struct copying *copying, cfg_t *section, bool others_may_read, struct busconf *bus)
 {
 	busconf_init(bus);
 	copy_urls(copying, section, bus);
+	if (others_may_read)
+		check_secrets(section, bus);
 	bus->heartbeat_s = (uint16_t)cfg_getint(section, "heartbeat");
 	copy_tls(copying, cfg_getsec(section, "tls"), &bus->tls);
 	copy_password(copying, section, bus);
@@ -296,12 +310,12 @@ static void copy_domain(struct copying *copying, cfg_t *cfg, struct conf *conf)
 	conf->domain = copy_text(copying, domain);
 }
 
-int conf_copy(cfg_t *cfg, struct conf *conf)
+int conf_copy(cfg_t *cfg, bool others_may_read, struct conf *conf)
 {
 	struct copying copying = {false};
 
 	copy_domain(&copying, cfg, conf);
-	copy_bus(&copying, cfg_getsec(cfg, "bus"), &conf->bus);
+	copy_bus(&copying, cfg_getsec(cfg, "bus"), others_may_read, &conf->bus);
 	copy_queue(&copying, cfg_getsec(cfg, "queue"), conf);
 	copy_registry(cfg_getsec(cfg, "registry"), conf);
 	copy_policy(&copying, cfg, &conf->policy);
@@ -309,6 +323,7 @@ int conf_copy(cfg_t *cfg, struct conf *conf)
 	copy_dnsmasq(&copying, cfg_getsec(cfg, "dnsmasq"), &conf->dnsmasq);
 	copy_control(&copying, cfg_getsec(cfg, "control"), &conf->control);
 	conf->pid_file = copy_text(&copying, cfg_getstr(cfg, "pid_file"));
+	conf->run_as = copy_text(&copying, cfg_getstr(cfg, "run_as"));
 	log_level_parse(cfg_getstr(cfg, "log_level"), &conf->log_level);
 	return copying.failed ? -1 : 0;
 }

@@ -38,8 +38,8 @@ int conf_take_text(cfg_t *section, cfg_opt_t *option, const char *value, void *r
 /* NAME=ADDRESS or NAME=INTERFACE. 0 and *out (its strings to be freed), or -1 with the reason. */
 int conf_parse_host_name(const char *value, struct conf_host_name *out, const char **reason);
 
-/* conf_copy.c: what was parsed, as plain values, with checks of what only shows when keys are seen together (reported as errors). 0, or
+/* conf_copy.c: what was parsed, as plain values (others_may_read: the file; then it must hold no password), with checks of what only shows when keys are seen together (reported as errors). 0, or
  * -1: no memory. */
-int conf_copy(cfg_t *cfg, struct conf *conf);
+int conf_copy(cfg_t *cfg, bool others_may_read, struct conf *conf);
 
 #endif

@@ -251,6 +251,8 @@ static bool loop_take_configuration(struct loop *loop, int64_t now_ms)
 	log_set_level(fresh->log_level);
 	if (strcmp(old->pid_file, fresh->pid_file) != 0)
 		log_warnx("pid_file: another one is used from the next start on");
+	if (strcmp(old->run_as != NULL ? old->run_as : "", fresh->run_as != NULL ? fresh->run_as : "") != 0)
+		log_warnx("run_as: another one is used from the next start on");
 	conf_free(old);
 	/* Host names, domain or file may be others: every sink looks at its own. */
 	loop->changed = true;

@@ -10,6 +10,7 @@
 #include "conf.h"
 #include "detach.h"
 #include "loop.h"
+#include "privileges.h"
 #include "shared/log.h"
 
 #define DEFAULT_CONF "/etc/callsign/callsignd.conf"
@@ -99,12 +100,28 @@ static void ready(void *arg)
 	detach_ready();
 }
 
+/* What could be read as root must be readable to whom we have become, or every reload fails; said now, while somebody looks. */
+static void try_reading_again(const char *conf_path)
+{
+	struct conf *again = conf_load(conf_path);
+
+	if (again == NULL)
+		log_warnx("the configuration was read as root, but this daemon's user cannot read it (see above): reloads will be refused; "
+		          "chgrp it and the files that it names to that user's group, and chmod g+r them");
+	conf_free(again);
+}
+
 /* The pid file's name is copied: a reload frees the configuration that it came from. */
 static int run(const struct arguments *arguments, struct conf *conf)
 {
 	const char *conf_path = absolute_path(arguments->conf_path);
 	char *pid_file = strdup(conf->pid_file);
-	int code = pid_file == NULL ? DETACH_FAILED : detach_start(pid_file, arguments->foreground, conf->log_level);
+	int dropped = pid_file == NULL ? -1 : privileges_drop(conf);
+	int code;
+
+	if (dropped == 1)
+		try_reading_again(conf_path);
+	code = dropped == -1 ? DETACH_FAILED : detach_start(pid_file, arguments->foreground, conf->log_level);
 
 	if (code != DETACH_CONTINUE) {
 		conf_free(conf);

@@ -19,6 +19,7 @@ LAB=${CALLSIGN_LAB:-${TMPDIR:-/tmp}/callsign-lab-$EUID}
 BUILD=${CALLSIGN_BUILD:-${TMPDIR:-/tmp}/callsign-build-$EUID}
 LAB_PARTS=(broker dockerd upstream dnsmasq callsignd)
 LAB_ADDRESS=198.18.0.1        # docker0: the gateway of every container
+LAB_CALLSIGN_ID=977           # user and group callsign, in the lab alone
 LAB_PREFIX6=fd00:c5::/64
 LAB_PATH=$BUILD/host/host:$BUILD/host/container:$BUILD/host/tests/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
@@ -50,6 +51,10 @@ lab_folder_etc() {
     printf '127.0.0.1 localhost\n::1 localhost\n127.0.1.1 lab\n' >"$LAB/etc/hosts"
     printf 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n' >"$LAB/etc/nsswitch.conf"
     printf 'lab\n' >"$LAB/etc/hostname"
+    # Whom callsignd becomes, as a package would make it.
+    sed -i '/^callsign:/d' "$LAB"/etc/{passwd,group}
+    printf 'callsign:x:%s:%s::/nonexistent:/usr/sbin/nologin\n' "$LAB_CALLSIGN_ID" "$LAB_CALLSIGN_ID" >>"$LAB/etc/passwd"
+    printf 'callsign:x:%s:\n' "$LAB_CALLSIGN_ID" >>"$LAB/etc/group"
 }
 
 # ---- process 1 and the namespaces ----

@@ -127,7 +127,7 @@ part_dnsmasq_wait() {
 # ---- callsignd ----
 
 callsignd_files() {
-    install -m 0600 "$LAB/secret/callsignd" "$LAB/etc/callsign/password"
+    install -m 0640 -g "$LAB_CALLSIGN_ID" "$LAB/secret/callsignd" "$LAB/etc/callsign/password"
     cat >"$LAB/etc/callsign/callsignd.conf" <<CONF
 domain = "docker"
 bus {

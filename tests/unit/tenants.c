@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "exact.h"
@@ -122,6 +123,31 @@ static void refuses_limits_that_make_no_sense(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(texts); i++)
 		assert_null(load(texts[i]));
+}
+
+/* ---- secrets ---- */
+
+static void refuses_a_password_that_others_may_read(void **state)
+{
+	char path[] = "/tmp/callsign-tenants-XXXXXX";
+	int fd = mkstemp(path);
+	struct conf *loaded[3];
+
+	(void)state;
+	assert_true(fd != -1);
+	assert_int_equal(write(fd, HEAD, strlen(HEAD)), strlen(HEAD));
+	assert_int_equal(fchmod(fd, 0644), 0);
+	loaded[0] = conf_load(path);
+	assert_int_equal(fchmod(fd, 0602), 0);
+	loaded[1] = conf_load(path);
+	assert_int_equal(fchmod(fd, 0640), 0);
+	loaded[2] = conf_load(path);
+	close(fd);
+	unlink(path);
+	assert_null(loaded[0]);
+	assert_null(loaded[1]);
+	assert_non_null(loaded[2]);
+	conf_free(loaded[2]);
 }
 
 /* ---- names ---- */
@@ -268,6 +294,7 @@ int main(void)
 		TEST(a_user_has_his_own_limits_or_the_policys),
 		TEST(the_burst_covers_a_roll_call_unless_given),
 		TEST(refuses_limits_that_make_no_sense),
+		TEST(refuses_a_password_that_others_may_read),
 		TEST(reserves_what_clients_ask_for_below_any_search_domain),
 		TEST(nobody_announces_the_hosts_own_addresses),
 		TEST(unless_the_policy_or_the_very_address_says_so),
