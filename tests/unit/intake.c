@@ -94,6 +94,15 @@ static bool first_refusal(void *arg, const struct refusal *refusal)
 	return false;
 }
 
+/* As it stands between quotes in a log line. */
+static const char *unquoted(char *reason)
+{
+	for (char *p = reason; *p != '\0'; p++)
+		if (*p == '"')
+			*p = '\'';
+	return reason;
+}
+
 /* Taken as it is now, it is refused: with these words in the reason, under its sender's name, and nothing changes. */
 static void refused(const char *user, const char *words)
 {
@@ -106,7 +115,7 @@ static void refused(const char *user, const char *words)
 	assert_int_equal(refusals_total(intake.refusals), before + 1);
 	refusals_each(intake.refusals, first_refusal, &refusal);
 	assert_string_equal(refusal.user, user);
-	assert_string_equal(refusal.reason, outcome.reason);
+	assert_string_equal(refusal.reason, unquoted(outcome.reason));
 	assert_int_equal(facts(), known);
 }
 
