@@ -167,6 +167,11 @@ static const struct addrselect_address *owner(const struct addrselect_facts *fac
 	return NULL;
 }
 
+bool addrselect_has(const struct addrselect_facts *facts, const struct address *address)
+{
+	return owner(facts, address) != NULL;
+}
+
 /* connection is NULL for both families' best. A lesser one of the connection's own gives way to a better. */
 static void choose_on_link(const struct addrselect_facts *facts, unsigned link,
                            const struct addrselect_address *connection, struct choice *choice)

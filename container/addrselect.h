@@ -51,4 +51,7 @@ struct addrselect_wish {
 unsigned addrselect(const struct addrselect_facts *facts, const struct addrselect_wish *wish,
                     const struct address *connection, struct address out[ANNOUNCEMENT_ADDRESSES_MAX]);
 
+/* Whether one of the machine's interfaces has this address. */
+bool addrselect_has(const struct addrselect_facts *facts, const struct address *address);
+
 #endif

@@ -36,6 +36,7 @@ struct publisher {
 	size_t endpoint;        /* the next one to try */
 	size_t failures;        /* since the backoff was last asked */
 	bool open;              /* bus_open() was called and `down` was not */
+	bool own_address;       /* the connection's local address was seen on an interface */
 	bool close_wanted;      /* the announcer is done; the bus may not be closed inside its callbacks */
 	struct backoff backoff;
 	int64_t tried_ms, retry_at_ms;
@@ -243,6 +244,23 @@ static void feed_type(struct publisher *p, enum announcer_event_type type)
 	feed(p, &event);
 }
 
+/*
+ * A connection whose local address is gone is dead, but nothing says so before a timeout: what we send leaves under an address that
+ * is nobody's any more, or somebody else's. An address that never was on an interface (a local route) proves nothing.
+ */
+static bool connection_is_cut(struct publisher *p, const struct address *local)
+{
+	bool had = p->own_address;
+	char text[ADDRESS_TEXT_SIZE], why[ADDRESS_TEXT_SIZE + 64];
+
+	p->own_address = addrselect_has(addrwatch_facts(p->watch), local);
+	if (p->own_address || !had)
+		return false;
+	snprintf(why, sizeof(why), "the connection's own address %s is gone", address_format(local, text));
+	bus_fail(p->bus, why);
+	return true;
+}
+
 static void feed_addresses(struct publisher *p)
 {
 	struct address list[ANNOUNCEMENT_ADDRESSES_MAX], local;
@@ -250,7 +268,7 @@ static void feed_addresses(struct publisher *p)
 	bool connected = bus_local_address(p->bus, &local) == 0;
 
 	/* Without a connection there is nothing to go by, as a rule, and what was announced stands until there is one. */
-	if (!connected)
+	if (!connected || connection_is_cut(p, &local))
 		return;
 	memset(list, 0, sizeof(list));
 	event.naddresses = addrselect(addrwatch_facts(p->watch), &p->conf->wish, &local, list);
@@ -274,6 +292,7 @@ static void on_up(void *arg)
 		return;
 	}
 	bus_confirm_select(p->bus);
+	p->own_address = false;
 	feed_addresses(p);
 	feed(p, &event);
 }

@@ -88,7 +88,7 @@ load common
     lab_docker exec web ip addr del "$(address web)/16" dev eth0
     lab_docker exec web ip addr add 198.18.77.7/16 dev eth0
     lab_docker exec web ip route replace default via 198.18.0.1
-    wait_resolves web.docker 198.18.77.7 30000
+    wait_resolves web.docker 198.18.77.7 8000
     poll_until 10000 resolves_to web.docker 198.18.77.7
 }
 
@@ -101,7 +101,7 @@ load common
     start other # takes the old address
     lab_docker network connect bridge web
     [[ $(address web) != "$old" ]]
-    wait_resolves web.docker "$(address web)" 30000
+    wait_resolves web.docker "$(address web)" 8000
     poll_until 10000 resolves_to web.docker "$(address web)"
 }
 

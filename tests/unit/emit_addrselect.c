@@ -190,9 +190,23 @@ static void order_of_the_facts_does_not_matter_and_sixteen_are_enough(void **sta
 	assert_int_equal(first[0].bytes[3], 21);
 }
 
+static void what_is_on_an_interface(void **state)
+{
+	struct address address = parse("198.18.0.2"), other = parse("198.18.0.3"), six = parse("fd00::2");
+
+	(void)state;
+	assert_false(addrselect_has(&facts, &address));
+	have(2, "198.18.0.2");
+	have(2, "fd00::2");
+	assert_true(addrselect_has(&facts, &address));
+	assert_true(addrselect_has(&facts, &six));
+	assert_false(addrselect_has(&facts, &other));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(what_is_on_an_interface, empty),
 		cmocka_unit_test_setup(connection_and_the_other_family, empty),
 		cmocka_unit_test_setup(before_the_facts_are_there_the_connection_stands, empty),
 		cmocka_unit_test_setup(loopback_means_the_default_route, empty),
