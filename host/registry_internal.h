@@ -1,0 +1,90 @@
+#ifndef CALLSIGN_REGISTRY_INTERNAL_H
+#define CALLSIGN_REGISTRY_INTERNAL_H
+
+/*
+ * The inside of the registry, shared by its three files: registry.c (what messages do), registry_store.c (users, facts and their states, the
+ * graveyard) and registry_sync.c (connections, resyncs, leases and time). Nobody else includes this.
+ */
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "ended.h"
+#include "registry.h"
+
+/* What is counted against a user's bound. */
+struct share {
+	size_t names, records;
+};
+
+struct user {
+	char *name;
+	size_t facts; /* in the table or in the graveyard */
+	struct share share; /* of those in the table */
+	size_t buried; /* names in the graveyard */
+	struct ended_set ended;
+	UT_hash_handle hh;
+};
+
+/* A fact and what only the registry knows of it. The fact comes first, so that a pointer to it is one to the node. */
+struct node {
+	struct fact fact;
+	struct user *user;
+	void *records;      /* one block that holds name, addresses and aliases */
+	bool extended;      /* its lease was lengthened by an outage since it was last confirmed */
+	int64_t due_ms;     /* FACT_LOST: when the grace is over */
+	uint64_t order;     /* of being first heard of: two may share a millisecond */
+	int64_t removed_ms; /* in the graveyard: since when */
+	struct node *prev, *next; /* in the graveyard */
+	UT_hash_handle hh;
+};
+
+struct registry {
+	struct registry_options options;
+	struct registry_watcher watcher;
+	struct node *nodes; /* by instance; uthash keeps the order of arrival */
+	struct user *users;
+	struct node *graveyard; /* lost in the last REGISTRY_LOST_RECENTLY_MS, oldest first */
+	uint64_t order;         /* the last one given */
+	size_t unconfirmed, lost;
+	enum registry_resync resync;
+	bool starting;          /* no marker was seen since the daemon started */
+	bool mass_loss;
+	int64_t offline_ms;     /* REGISTRY_OFFLINE: since when */
+	int64_t progress_ms;    /* the marker, or the last confirmation since */
+	int64_t synced_ms;
+	int64_t check_ms;       /* no lease or grace ends before that */
+	int64_t rest_ms;        /* do not look through all facts again before that */
+	int64_t doubt_ms;       /* no lease has less than a quarter left before that */
+	bool blocked;
+	int64_t blocked_ms;     /* since when */
+};
+
+/* registry_store.c: see the comments there. */
+struct user *user_get(struct registry *registry, const char *name);
+void user_free(struct registry *registry, struct user *user);
+void user_put(struct registry *registry, struct user *user);
+void user_note_ended(struct registry *registry, struct user *user, enum ended_kind kind, const struct ident *ident, uint32_t lease_s, int64_t now_ms);
+bool user_has_room(const struct registry *registry, const struct user *user, const struct node *node, const struct announcement *message);
+int node_replace_records(struct node *node, const struct announcement *message);
+bool node_same_records(const struct node *node, const struct announcement *message);
+struct node *node_find(const struct registry *registry, const struct ident *instance);
+struct node *node_new(struct registry *registry, struct user *user, const struct announcement *message, int64_t now_ms);
+void node_free(struct registry *registry, struct node *node);
+void node_set_state(struct registry *registry, struct node *node, enum fact_state state);
+void node_tell(struct registry *registry, struct node *node);
+void node_remove(struct registry *registry, struct node *node, const char *why, bool doubtful, int64_t now_ms);
+void registry_check_at(struct registry *registry, int64_t due_ms);
+int64_t node_doubt_ms(const struct node *node);
+void registry_doubt_at(struct registry *registry, int64_t due_ms);
+void node_set_lease(struct registry *registry, struct node *node, uint32_t lease_s, int64_t now_ms);
+void grave_free(struct registry *registry, struct node *node);
+void graveyard_prune(struct registry *registry, int64_t now_ms);
+void graveyard_forget(struct registry *registry, const struct ident *instance);
+void graveyard_raise(struct registry *registry, int64_t now_ms);
+
+/* registry_sync.c */
+void resync_check(struct registry *registry, int64_t now_ms);
+void node_confirm(struct registry *registry, struct node *node, bool is_new, int64_t now_ms);
+
+#endif

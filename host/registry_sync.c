@@ -1,0 +1,209 @@
+#include <config.h>
+
+#include "registry_internal.h"
+
+#include "shared/clock.h"
+
+/* When facts are believed: connections, resyncs, leases. */
+
+#define CHECK_FACTS_PER_MS 100
+
+/* ---- resync ---- */
+
+static void resync_begin(struct registry *registry, int64_t now_ms)
+{
+	struct node *node, *next;
+
+	registry->resync = REGISTRY_RESYNC_BEFORE_MARKER;
+	registry->progress_ms = now_ms;
+	registry->mass_loss = false;
+	HASH_ITER(hh, registry->nodes, node, next) {
+		if (node->fact.has_session)
+			node_set_state(registry, node, FACT_UNCONFIRMED);
+	}
+}
+
+static void resync_drop_unconfirmed(struct registry *registry, int64_t now_ms)
+{
+	struct node *node, *next;
+
+	HASH_ITER(hh, registry->nodes, node, next) {
+		if (node->fact.state == FACT_UNCONFIRMED)
+			node_remove(registry, node, "not confirmed", false, now_ms);
+	}
+}
+
+void resync_check(struct registry *registry, int64_t now_ms)
+{
+	size_t all = HASH_COUNT(registry->nodes);
+
+	if (registry->resync != REGISTRY_RESYNC)
+		return;
+	if (registry->unconfirmed > 0 && now_ms < registry->progress_ms + registry->options.resync_timeout_ms)
+		return;
+	registry->resync = REGISTRY_SYNCED;
+	registry->synced_ms = now_ms;
+	/* So many silent at once is more likely a fault between us than a mass death: do not believe it. */
+	registry->mass_loss = registry->unconfirmed > REGISTRY_MASS_LOSS_MIN && registry->unconfirmed * 2 > all;
+	if (!registry->mass_loss)
+		resync_drop_unconfirmed(registry, now_ms);
+}
+
+/* What an up does to the state: see the table in docs/protocol.md. */
+void node_confirm(struct registry *registry, struct node *node, bool is_new, int64_t now_ms)
+{
+	if (registry->resync == REGISTRY_RESYNC_BEFORE_MARKER && node->fact.has_session) {
+		/* It stood in the queue before our roll call: who knows how old it is. But a new session has taken up what was lost. */
+		if (is_new || node->fact.state == FACT_LOST)
+			node_set_state(registry, node, FACT_UNCONFIRMED);
+		return;
+	}
+	if (node->fact.state == FACT_UNCONFIRMED)
+		registry->progress_ms = now_ms;
+	node_set_state(registry, node, FACT_CONFIRMED);
+	node->extended = false;
+}
+
+/* Nobody could renew for that long. Once for each confirmation: a connection that comes and goes must not keep the dead for ever. */
+static void registry_extend_leases(struct registry *registry, int64_t away_ms)
+{
+	struct node *node, *next;
+
+	HASH_ITER(hh, registry->nodes, node, next) {
+		if (!node->extended)
+			node->fact.expires_ms += away_ms;
+		node->extended = true;
+	}
+}
+
+void registry_blocked(struct registry *registry, bool blocked, int64_t now_ms)
+{
+	if (blocked == registry->blocked)
+		return;
+	registry->blocked = blocked;
+	if (blocked)
+		registry->blocked_ms = now_ms;
+	else if (registry->resync != REGISTRY_OFFLINE)
+		registry_extend_leases(registry, now_ms - registry->blocked_ms);
+	/* Look at all of them anew. */
+	registry->check_ms = registry->doubt_ms = now_ms;
+}
+
+void registry_connected(struct registry *registry, int64_t now_ms)
+{
+	if (registry->resync == REGISTRY_OFFLINE)
+		registry_extend_leases(registry, now_ms - registry->offline_ms);
+	resync_begin(registry, now_ms);
+}
+
+void registry_marker(struct registry *registry, int64_t now_ms)
+{
+	if (registry->resync != REGISTRY_RESYNC_BEFORE_MARKER)
+		return;
+	registry->resync = REGISTRY_RESYNC;
+	registry->progress_ms = now_ms;
+	registry->starting = false;
+	resync_check(registry, now_ms);
+}
+
+void registry_disconnected(struct registry *registry, int64_t now_ms)
+{
+	struct node *node, *next;
+
+	if (registry->resync == REGISTRY_OFFLINE)
+		return;
+	registry->resync = REGISTRY_OFFLINE;
+	/* An alarm that was on stands for the whole time since it began. */
+	registry->offline_ms = registry->blocked ? registry->blocked_ms : now_ms;
+	registry->blocked = false;
+	HASH_ITER(hh, registry->nodes, node, next) {
+		if (node->fact.state == FACT_LOST)
+			node_set_state(registry, node, FACT_UNCONFIRMED);
+	}
+	graveyard_raise(registry, now_ms);
+}
+
+/* ---- time ---- */
+
+static int64_t registry_lease_check_ms(const struct registry *registry)
+{
+	if (registry->blocked && registry->lost == 0)
+		return CLOCK_NEVER;
+	return registry->check_ms > registry->rest_ms ? registry->check_ms : registry->rest_ms;
+}
+
+int64_t registry_deadline_ms(const struct registry *registry)
+{
+	int64_t due = registry_lease_check_ms(registry);
+	int64_t other;
+
+	if (registry->resync == REGISTRY_OFFLINE)
+		return CLOCK_NEVER;
+	if (registry->graveyard != NULL) {
+		other = registry->graveyard->removed_ms + REGISTRY_LOST_RECENTLY_MS;
+		due = other < due ? other : due;
+	}
+	if (registry->resync == REGISTRY_RESYNC) {
+		other = registry->progress_ms + registry->options.resync_timeout_ms;
+		due = other < due ? other : due;
+	}
+	return due;
+}
+
+/*
+ * check_ms is a lower bound: renewals move ends of leases away and leave it as it is. So this looks at all facts, but seldom: leases
+ * are some minutes long and renewed long before they end. A hostile tenant's need not be: then the more facts there are the longer this rests,
+ * 0.2 s for 20,000, so that thousands of short leases cannot keep it busy.
+ */
+static void registry_check_leases(struct registry *registry, int64_t now_ms)
+{
+	struct node *node, *next;
+
+	registry->check_ms = CLOCK_NEVER;
+	registry->rest_ms = now_ms + HASH_COUNT(registry->nodes) / CHECK_FACTS_PER_MS;
+	HASH_ITER(hh, registry->nodes, node, next) {
+		if (node->fact.expires_ms <= now_ms && !registry->blocked) {
+			node_remove(registry, node, "lease over", false, now_ms);
+			continue;
+		}
+		if (!registry->blocked)
+			registry_check_at(registry, node->fact.expires_ms);
+		if (node->fact.state != FACT_LOST)
+			continue;
+		if (node->due_ms <= now_ms)
+			node_remove(registry, node, "lost", true, now_ms);
+		else
+			registry_check_at(registry, node->due_ms);
+	}
+}
+
+int64_t registry_doubt_ms(const struct registry *registry)
+{
+	return registry->resync != REGISTRY_SYNCED || registry->blocked ? CLOCK_NEVER : registry->doubt_ms;
+}
+
+bool registry_doubts(struct registry *registry, int64_t now_ms)
+{
+	struct node *node, *next;
+	bool doubt;
+
+	if (now_ms < registry_doubt_ms(registry))
+		return false;
+	registry->doubt_ms = CLOCK_NEVER;
+	HASH_ITER(hh, registry->nodes, node, next)
+		registry_doubt_at(registry, node_doubt_ms(node));
+	doubt = registry->doubt_ms <= now_ms;
+	if (registry->doubt_ms < now_ms + REGISTRY_DOUBT_PAUSE_MS && doubt)
+		registry->doubt_ms = now_ms + REGISTRY_DOUBT_PAUSE_MS;
+	return doubt;
+}
+
+void registry_tick(struct registry *registry, int64_t now_ms)
+{
+	if (registry->resync == REGISTRY_OFFLINE)
+		return;
+	graveyard_prune(registry, now_ms);
+	if (now_ms >= registry_lease_check_ms(registry))
+		registry_check_leases(registry, now_ms);
+	resync_check(registry, now_ms);
+}
