@@ -155,12 +155,17 @@ static const char *trouble(const struct lab *lab)
 	return lab->sink.operations->trouble(lab->sink.self);
 }
 
-/* Until everything is served and nothing is wrong. Returns how long it took. */
+static bool is_at_rest(struct lab *lab)
+{
+	return lab->sink.operations->deadline_ms(lab->sink.self) == CLOCK_NEVER;
+}
+
+/* Until everything is served, nothing is wrong and nothing is being asked. Returns how long it took. */
 static int64_t wait_served(struct lab *lab)
 {
 	int64_t start_ms = clock_ms();
 
-	while (!is_served(lab) || trouble(lab) != NULL) {
+	while (!is_served(lab) || trouble(lab) != NULL || !is_at_rest(lab)) {
 		if (clock_ms() > start_ms + WAIT_MS)
 			fail_msg("not served: %s", trouble(lab) != NULL ? trouble(lab) : "no trouble known");
 		turn(lab, start_ms + WAIT_MS + 1);
@@ -183,7 +188,7 @@ static void assert_at_rest(struct lab *lab)
 {
 	struct pollfd fds[SINK_POLLFDS_MAX];
 
-	assert_true(lab->sink.operations->deadline_ms(lab->sink.self) == CLOCK_NEVER);
+	assert_true(is_at_rest(lab));
 	assert_int_equal(lab->sink.operations->pollfds(lab->sink.self, fds), 1); /* the process's end */
 }
 
@@ -329,27 +334,37 @@ static void write_pid_file(const struct lab *lab, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
-static void another_program_is_named_and_never_signalled(void **state)
+/* Returns when it has its name: this test's own is dnsmasq, too. */
+static pid_t start_innocent(void)
 {
-	struct lab *lab = *state;
-	char text[32], byte = 0;
-	int status, named[2];
-	pid_t victim;
+	int ready[2];
+	char byte;
+	pid_t pid;
 
-	/* This program is called dnsmasq itself, and so is its child until it says otherwise. */
-	assert_int_equal(pipe(named), 0);
-	victim = fork();
-	if (victim == 0) {
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		prctl(PR_SET_NAME, "innocent");
-		if (write(named[1], &byte, 1) != 1)
+		if (write(ready[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
 	}
-	assert_int_equal(read(named[0], &byte, 1), 1);
-	close(named[0]);
-	close(named[1]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void another_program_is_named_and_never_signalled(void **state)
+{
+	struct lab *lab = *state;
+	char text[32];
+	pid_t victim = start_innocent();
+	int status;
+
 	snprintf(text, sizeof(text), "%ld\n", (long)victim);
 	write_pid_file(lab, text);
 	announce(lab, 1);
