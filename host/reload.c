@@ -4,12 +4,12 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "hostsfile.h"
 #include "ifaddr.h"
+#include "reload_trouble.h"
 #include "shared/clock.h"
 
 #define FIND_AGAIN_MS 500
@@ -21,8 +21,6 @@
 #define IDLE_FACTOR 10        /* a reload a tenth of the time */
 #define PACE_MAX_US 15000000  /* whatever was measured */
 #define BLIND_PACE_US 250000  /* between SIGHUPs for new serials while no answer tells how long a reload takes */
-
-#define DEFAULT_INTERFACE "docker0"
 
 #define OVERTAKEN_MAX 2
 
@@ -38,79 +36,6 @@ static bool pending(const struct reload *reload)
 static bool failing(const struct reload *reload)
 {
 	return reload->failing_since_ms != CLOCK_NEVER;
-}
-
-/* ---- troubles: each is logged when it begins and when it is over ---- */
-
-__attribute__((format(printf, 4, 5))) static void begin_trouble(enum reload_trouble *kind, enum reload_trouble now,
-                                                                char text[RELOAD_TEXT_SIZE], const char *format, ...)
-{
-	bool known = *kind == now;
-	va_list arguments;
-
-	/* A dnsmasq that is stopped and started: that its pid file is stale, missing or empty meanwhile is no other trouble. */
-	if (*kind == RELOAD_ENDED && (now == RELOAD_NO_PROCESS + PROCESS_NO_FILE || now == RELOAD_NO_PROCESS + PROCESS_EMPTY ||
-	                              now == RELOAD_NO_PROCESS + PROCESS_STALE))
-		return;
-	va_start(arguments, format);
-	vsnprintf(text, RELOAD_TEXT_SIZE, format, arguments);
-	va_end(arguments);
-	*kind = now;
-	if (!known)
-		log_warnx("dnsmasq: %s", text);
-}
-
-static void end_trouble(enum reload_trouble *kind, const char *text)
-{
-	if (*kind != RELOAD_WELL)
-		log_info("dnsmasq: %s", text);
-	*kind = RELOAD_WELL;
-}
-
-const char *reload_trouble_text(const struct reload *reload)
-{
-	if (reload->process_trouble != RELOAD_WELL)
-		return reload->process_text;
-	return reload->answer_trouble != RELOAD_WELL ? reload->answer_text : NULL;
-}
-
-static void serial_text(uint32_t serial, char out[ADDRESS_TEXT_SIZE])
-{
-	snprintf(out, ADDRESS_TEXT_SIZE, "%u.%u.%u.%u", serial >> 24, serial >> 16 & 255, serial >> 8 & 255, serial & 255);
-}
-
-static void describe_answer(struct reload *reload, enum reload_trouble kind)
-{
-	const struct conf_dnsmasq *conf = &reload->conf->dnsmasq;
-	const char *server = conf->server != NULL ? conf->server : DEFAULT_INTERFACE "'s address";
-	char wanted[ADDRESS_TEXT_SIZE], served[ADDRESS_TEXT_SIZE];
-	enum reload_trouble *trouble = &reload->answer_trouble;
-	char *text = reload->answer_text;
-
-	serial_text(reload->wanted, wanted);
-	serial_text(reload->served, served);
-	switch (kind) {
-	case RELOAD_NO_SERVER:
-		begin_trouble(trouble, kind, text, "cannot be asked: " DEFAULT_INTERFACE " has no IPv4 address (yet); without Docker "
-		              "set dnsmasq.server to the address at which dnsmasq answers");
-		break;
-	case RELOAD_UNKNOWN_NAME:
-		begin_trouble(trouble, kind, text, "answers at %s port %u, but does not know %s: it does not read %s; add addn-hosts=%s to its "
-		              "configuration and restart it", server, conf->port, reload->name, conf->hosts_file, conf->hosts_file);
-		break;
-	case RELOAD_REFUSED:
-		begin_trouble(trouble, kind, text, "at %s port %u refuses the question for %s: does it read %s (addn-hosts=%s), and is this "
-		              "dnsmasq at all?", server, conf->port, reload->name, conf->hosts_file, conf->hosts_file);
-		break;
-	case RELOAD_OLD:
-		begin_trouble(trouble, kind, text, "answers at %s port %u with serial %s instead of %s: it does not read %s anew; is "
-		              "addn-hosts=%s in its configuration, may its user read the file, and is it the one that pid file %s names?",
-		              server, conf->port, served, wanted, conf->hosts_file, conf->hosts_file, conf->pid_file);
-		break;
-	default:
-		begin_trouble(trouble, kind, text, "does not answer at %s port %u: is it listening there (listen-address, interface)? "
-		              "dnsmasq.server and dnsmasq.port say where it is asked", server, conf->port);
-	}
 }
 
 /* ---- the process ---- */
@@ -152,7 +77,7 @@ static void found(struct reload *reload, int64_t now_ms)
 	char text[64];
 
 	snprintf(text, sizeof(text), "process %ld is there", (long)reload->process.pid);
-	end_trouble(&reload->process_trouble, text);
+	reload_trouble_end(&reload->process_trouble, text);
 	reload->find_ms = CLOCK_NEVER;
 	reload->served = HOSTSFILE_SERIAL_NONE;
 	reload->signalled = HOSTSFILE_SERIAL_NONE;
@@ -174,7 +99,7 @@ static void find(struct reload *reload, int64_t now_ms)
 		found(reload, now_ms);
 		return;
 	}
-	begin_trouble(&reload->process_trouble, RELOAD_NO_PROCESS + state, reload->process_text,
+	reload_trouble_begin(&reload->process_trouble, RELOAD_NO_PROCESS + state, reload->process_text,
 	              "cannot be told to read its files again: %s; dnsmasq.pid_file must be the path that dnsmasq has as pid-file", reason);
 	reload->find_ms = now_ms + FIND_AGAIN_MS;
 	if (pending(reload) && reload->next_ask_ms == CLOCK_NEVER)
@@ -183,7 +108,7 @@ static void find(struct reload *reload, int64_t now_ms)
 
 static void lost(struct reload *reload, int64_t now_ms)
 {
-	begin_trouble(&reload->process_trouble, RELOAD_ENDED, reload->process_text, "process %ld has ended; waiting for %s to name another one",
+	reload_trouble_begin(&reload->process_trouble, RELOAD_ENDED, reload->process_text, "process %ld has ended; waiting for %s to name another one",
 	              (long)reload->process.pid, reload->conf->dnsmasq.pid_file);
 	process_close(&reload->process);
 	expect_nothing(reload);
@@ -234,7 +159,7 @@ static void refused(struct reload *reload, int64_t now_ms)
 		lost(reload, now_ms);
 		return;
 	}
-	begin_trouble(&reload->process_trouble, RELOAD_FORBIDDEN, reload->process_text,
+	reload_trouble_begin(&reload->process_trouble, RELOAD_FORBIDDEN, reload->process_text,
 	              "process %ld cannot be signalled: %s; callsignd must be root, its user, or have CAP_KILL",
 	              (long)reload->process.pid, strerror(errno));
 	reload->next_signal_ms = now_ms + REPEAT_MS;
@@ -247,7 +172,7 @@ static void send_signal(struct reload *reload, int64_t now_ms)
 		return;
 	}
 	if (reload->process_trouble == RELOAD_FORBIDDEN)
-		end_trouble(&reload->process_trouble, "can be signalled again");
+		reload_trouble_end(&reload->process_trouble, "can be signalled again");
 	reload->silent = true;
 	reload->stats.signals++;
 	reload->signal_us = clock_us();
@@ -265,7 +190,7 @@ static void fail(struct reload *reload, int64_t now_ms)
 	reload->fail_ms = CLOCK_NEVER;
 	if (!failing(reload))
 		reload->failing_since_ms = now_ms;
-	describe_answer(reload, reload->answer);
+	reload_trouble_answer(reload, reload->answer);
 	schedule_signal(reload, now_ms);
 }
 
@@ -293,7 +218,7 @@ static void took_effect(struct reload *reload, int64_t now_ms)
 	reload->failing_since_ms = CLOCK_NEVER;
 	expect_nothing(reload);
 	end_round(reload);
-	end_trouble(&reload->answer_trouble, "serves the newest names again");
+	reload_trouble_end(&reload->answer_trouble, "serves the newest names again");
 	schedule_signal(reload, now_ms);
 }
 
@@ -358,7 +283,7 @@ static void read_answers(struct reload *reload, int64_t now_ms)
 		else
 			reload->silent = false;
 	if (failing(reload) && reload->answer != reload->answer_trouble)
-		describe_answer(reload, reload->answer);
+		reload_trouble_answer(reload, reload->answer);
 }
 
 /* ---- questions ---- */
@@ -370,7 +295,7 @@ static int open_probe(struct reload *reload)
 	struct address server;
 
 	if (conf->server != NULL ? address_parse(conf->server, strlen(conf->server), &server) < 0
-	                         : ifaddr_ipv4(DEFAULT_INTERFACE, &server) < 0) {
+	                         : ifaddr_ipv4(RELOAD_DEFAULT_INTERFACE, &server) < 0) {
 		reload->answer = RELOAD_NO_SERVER;
 		reload->silent = false;
 		return -1;
