@@ -59,7 +59,7 @@ static void copy_rule(struct copying *copying, cfg_t *section, struct policy_rul
 }
 
 /* Everything that a tenant of so many names says after a roll call, three times over, is no flood. */
-#define BURST_PER_NAME 3
+#define BURST_PER_NAME  3
 #define BURST_UNBOUNDED 1000000
 
 static uint32_t default_burst(size_t max_names)
@@ -112,7 +112,8 @@ static void copy_policy(struct copying *copying, cfg_t *cfg, struct policy *poli
 	if (policy->users == NULL)
 		return;
 	for (; policy->nusers < nusers; policy->nusers++)
-		copy_user(copying, cfg_getnsec(cfg, "user", (unsigned)policy->nusers), section, &policy->users[policy->nusers]);
+		copy_user(copying, cfg_getnsec(cfg, "user", (unsigned)policy->nusers), section,
+			  &policy->users[policy->nusers]);
 }
 
 /* A name of the host is nobody else's: the policy reserves it. */
@@ -174,9 +175,10 @@ static void check_login(cfg_t *section, const struct busconf *bus)
 		if (endpoint->password != NULL || (endpoint->tls && bus->tls.cert != NULL))
 			continue;
 		conf_values_error(section, "password_file",
-		                  "no password is known for %s: write it alone into a file that only root can read, and the file's "
-		                  "path here (or a client certificate for an amqps URL into tls)",
-		                  busconf_endpoint_text(endpoint, text, sizeof(text)));
+				  "no password is known for %s: write it alone into a file that only root can read, "
+				  "and the file's "
+				  "path here (or a client certificate for an amqps URL into tls)",
+				  busconf_endpoint_text(endpoint, text, sizeof(text)));
 		return;
 	}
 }
@@ -215,8 +217,9 @@ static void check_secrets(cfg_t *section, const struct busconf *bus)
 		if (bus->endpoints[i].password == NULL)
 			continue;
 		conf_values_error(section, "urls",
-		                  "there is a password in it, and others may read or change this file: chmod o= it, or write the password "
-		                  "alone into another file and name that in password_file");
+				  "there is a password in it, and others may read or change this file: chmod o= it, or "
+				  "write the password "
+				  "alone into another file and name that in password_file");
 		return;
 	}
 }
@@ -234,7 +237,8 @@ static void copy_bus(struct copying *copying, cfg_t *section, bool others_may_re
 		check_login(section, bus);
 }
 
-/* queue.name without the prefix, or else the machine's name: what this host is called on the bus. NULL after an error. */
+/* queue.name without the prefix, or else the machine's name: what this host is called on the bus. NULL after an error.
+ */
 static char *host_name(struct copying *copying, cfg_t *section)
 {
 	char machine[HOST_NAME_MAX + 1] = "", name[HOSTNAME_NAME_SIZE];
@@ -253,7 +257,7 @@ static char *host_name(struct copying *copying, cfg_t *section)
 	if (error == HOSTNAME_OK)
 		return copy_text(copying, name);
 	conf_values_error(section, "name", "this host's name is no use to tell it from others (%s): write one here",
-	                  hostname_error_text(error));
+			  hostname_error_text(error));
 	return NULL;
 }
 
@@ -278,7 +282,9 @@ static void copy_registry(cfg_t *section, struct conf *conf)
 {
 	const char *conflict = cfg_getstr(section, "conflict");
 
-	conf->conflict = strcmp(conflict, "newest") == 0 ? VIEW_NEWEST : strcmp(conflict, "first") == 0 ? VIEW_FIRST : VIEW_ALL;
+	conf->conflict = strcmp(conflict, "newest") == 0  ? VIEW_NEWEST
+			 : strcmp(conflict, "first") == 0 ? VIEW_FIRST
+							  : VIEW_ALL;
 	conf->registry = (struct registry_options){
 		.lost_grace_ms = to_ms(cfg_getfloat(section, "lost_grace")),
 		.resync_timeout_ms = to_ms(cfg_getfloat(section, "resync_timeout")),

@@ -36,8 +36,9 @@ static const char *key_text(cfg_t *section, const char *key, char *out, size_t s
 	const char *name = cfg_name(section);
 
 	if (cfg_title(section) != NULL)
-		snprintf(out, size, "%s \"%s\"%s%s", name, log_phrase(title, sizeof(title), cfg_title(section), strlen(cfg_title(section))),
-		         key != NULL ? "." : "", key != NULL ? key : "");
+		snprintf(out, size, "%s \"%s\"%s%s", name,
+			 log_phrase(title, sizeof(title), cfg_title(section), strlen(cfg_title(section))),
+			 key != NULL ? "." : "", key != NULL ? key : "");
 	else if (key == NULL)
 		snprintf(out, size, "%s", name);
 	else if (strcmp(name, "root") == 0)
@@ -64,7 +65,8 @@ static void append_known_keys(const cfg_t *section, char *out, size_t size)
 	for (const cfg_opt_t *option = section->opts; option->name != NULL; option++) {
 		size_t used = strlen(out);
 
-		snprintf(out + used, size - used, "%s%s", option == section->opts ? "; known here: " : ", ", option->name);
+		snprintf(out + used, size - used, "%s%s", option == section->opts ? "; known here: " : ", ",
+			 option->name);
 	}
 }
 
@@ -116,9 +118,10 @@ int conf_take_integer(cfg_t *section, cfg_opt_t *option, const char *value, void
 		i++;
 	errno = 0;
 	number = strtol(value, &end, 10);
-	if (!isdigit((unsigned char)value[0]) || *end != '\0' || errno != 0 || number < ranges[i].least || number > ranges[i].most)
+	if (!isdigit((unsigned char)value[0]) || *end != '\0' || errno != 0 || number < ranges[i].least ||
+	    number > ranges[i].most)
 		conf_values_error(section, option->name, "\"%s\" is not allowed: a whole number from %ld to %ld is",
-		                  show(value, shown), ranges[i].least, ranges[i].most);
+				  show(value, shown), ranges[i].least, ranges[i].most);
 	*(long *)result = number;
 	return 0;
 }
@@ -131,9 +134,11 @@ int conf_take_seconds(cfg_t *section, cfg_opt_t *option, const char *value, void
 	double number = strtod(value, &end);
 
 	/* Only digits and a point: strtod would also take "inf", "nan" and hexadecimal. */
-	if (value[0] == '\0' || value[strspn(value, "0123456789.")] != '\0' || *end != '\0' || !isfinite(number) || number > SECONDS_MAX) {
-		conf_values_error(section, option->name, "\"%s\" is not allowed: seconds from 0 to %.0f are, with fractions",
-		                  show(value, shown), SECONDS_MAX);
+	if (value[0] == '\0' || value[strspn(value, "0123456789.")] != '\0' || *end != '\0' || !isfinite(number) ||
+	    number > SECONDS_MAX) {
+		conf_values_error(section, option->name,
+				  "\"%s\" is not allowed: seconds from 0 to %.0f are, with fractions",
+				  show(value, shown), SECONDS_MAX);
 		number = 0;
 	}
 	*(double *)result = number;
@@ -145,7 +150,8 @@ int conf_take_path(cfg_t *section, cfg_opt_t *option, const char *value, void *r
 	char shown[SHOWN_SIZE];
 
 	if (value[0] != '/' || value[strlen(value) - 1] == '/')
-		conf_values_error(section, option->name, "\"%s\" is not allowed: the path of a file is, from / on", show(value, shown));
+		conf_values_error(section, option->name, "\"%s\" is not allowed: the path of a file is, from / on",
+				  show(value, shown));
 	return keep(value, result);
 }
 
@@ -166,7 +172,8 @@ int conf_take_group(cfg_t *section, cfg_opt_t *option, const char *value, void *
 	char shown[SHOWN_SIZE];
 
 	if (value[0] == '\0' || strlen(value) > GROUP_MAX || strpbrk(value, ": /\n") != NULL)
-		conf_values_error(section, option->name, "\"%s\" is not allowed: the name of a group is", show(value, shown));
+		conf_values_error(section, option->name, "\"%s\" is not allowed: the name of a group is",
+				  show(value, shown));
 	return keep(value, result);
 }
 
@@ -180,8 +187,9 @@ int conf_take_domain(cfg_t *section, cfg_opt_t *option, const char *value, void 
 	if (error == HOSTNAME_OK)
 		error = hostname_join(HOSTSFILE_SERIAL_NAME, fqdn, joined);
 	if (error != HOSTNAME_OK)
-		conf_values_error(section, option->name, "\"%s\" is not allowed: %s; a domain such as \"docker\" or \"lab.example.org\" is",
-		                  show(value, shown), hostname_error_text(error));
+		conf_values_error(section, option->name,
+				  "\"%s\" is not allowed: %s; a domain such as \"docker\" or \"lab.example.org\" is",
+				  show(value, shown), hostname_error_text(error));
 	return keep(value, result);
 }
 
@@ -203,8 +211,9 @@ int conf_take_queue_name(cfg_t *section, cfg_opt_t *option, const char *value, v
 	enum hostname_error error = hostname_fold(value, strlen(value), name);
 
 	if (error != HOSTNAME_OK)
-		conf_values_error(section, option->name, "\"%s\" is not allowed: %s; a host's name is, with or without " QUEUE_HOST_PREFIX,
-		                  show(value, shown), hostname_error_text(error));
+		conf_values_error(section, option->name,
+				  "\"%s\" is not allowed: %s; a host's name is, with or without " QUEUE_HOST_PREFIX,
+				  show(value, shown), hostname_error_text(error));
 	return keep(value, result);
 }
 
@@ -241,8 +250,9 @@ int conf_take_pattern(cfg_t *section, cfg_opt_t *option, const char *value, void
 
 	if (!hostname_pattern_valid(value))
 		conf_values_error(section, option->name,
-		                  "\"%s\" is not allowed: letters, digits, '-' and '.' are, with * for any characters and ? for one",
-		                  show(value, shown));
+				  "\"%s\" is not allowed: letters, digits, '-' and '.' are, with * for any characters "
+				  "and ? for one",
+				  show(value, shown));
 	return keep(value, result);
 }
 
@@ -253,8 +263,9 @@ int conf_take_subnet(cfg_t *section, cfg_opt_t *option, const char *value, void 
 
 	if (prefix_parse(value, strlen(value), &prefix) < 0)
 		conf_values_error(section, option->name,
-		                  "\"%s\" is not allowed: a subnet such as \"172.16.0.0/12\" or \"fd00::/8\" is, without bits behind its length",
-		                  show(value, shown));
+				  "\"%s\" is not allowed: a subnet such as \"172.16.0.0/12\" or \"fd00::/8\" is, "
+				  "without bits behind its length",
+				  show(value, shown));
 	return keep(value, result);
 }
 
@@ -264,9 +275,11 @@ int conf_take_server(cfg_t *section, cfg_opt_t *option, const char *value, void 
 	char shown[SHOWN_SIZE];
 	struct address address;
 
-	if (address_parse(value, strlen(value), &address) < 0 || address_equal(&address, &any4) || address_equal(&address, &any6))
-		conf_values_error(section, option->name, "\"%s\" is not allowed: the IPv4 or IPv6 address at which dnsmasq answers is",
-		                  show(value, shown));
+	if (address_parse(value, strlen(value), &address) < 0 || address_equal(&address, &any4) ||
+	    address_equal(&address, &any6))
+		conf_values_error(section, option->name,
+				  "\"%s\" is not allowed: the IPv4 or IPv6 address at which dnsmasq answers is",
+				  show(value, shown));
 	return keep(value, result);
 }
 
@@ -338,8 +351,10 @@ int conf_take_host_name(cfg_t *section, cfg_opt_t *option, const char *value, vo
 	const char *reason;
 
 	if (conf_parse_host_name(value, &scratch, &reason) < 0) {
-		conf_values_error(section, option->name, "\"%s\" is not allowed: %s; \"NAME=ADDRESS\" or \"NAME=INTERFACE\" is, for "
-		                  "example \"host=docker0\"", show(value, shown), reason);
+		conf_values_error(section, option->name,
+				  "\"%s\" is not allowed: %s; \"NAME=ADDRESS\" or \"NAME=INTERFACE\" is, for "
+				  "example \"host=docker0\"",
+				  show(value, shown), reason);
 	} else {
 		free(scratch.name);
 		free(scratch.interface);

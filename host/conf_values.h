@@ -8,8 +8,9 @@
 #define CONF_AS_POLICY (-1) /* an integer of a user section that is not given */
 
 /*
- * What each kind of value in callsignd.conf must look like: libconfuse's callbacks (its tables name them), which see the line they are on. They report a
- * bad value and go on, so that one run shows every mistake; libconfuse's callbacks have no argument of their own, so what was found is counted here.
+ * What each kind of value in callsignd.conf must look like: libconfuse's callbacks (its tables name them), which see
+ * the line they are on. They report a bad value and go on, so that one run shows every mistake; libconfuse's callbacks
+ * have no argument of their own, so what was found is counted here.
  */
 void conf_values_reset(const char *path); /* path: for the messages; must outlive them */
 unsigned conf_values_errors(void);
@@ -31,15 +32,16 @@ int conf_take_pattern(cfg_t *section, cfg_opt_t *option, const char *value, void
 int conf_take_subnet(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
 int conf_take_server(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
 int conf_take_host_name(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
-int conf_take_socket(cfg_t *section, cfg_opt_t *option, const char *value, void *result); /* a path that fits into sockaddr_un */
+int conf_take_socket(cfg_t *section, cfg_opt_t *option, const char *value,
+		     void *result); /* a path that fits into sockaddr_un */
 int conf_take_group(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
 int conf_take_text(cfg_t *section, cfg_opt_t *option, const char *value, void *result); /* not empty */
 
 /* NAME=ADDRESS or NAME=INTERFACE. 0 and *out (its strings to be freed), or -1 with the reason. */
 int conf_parse_host_name(const char *value, struct conf_host_name *out, const char **reason);
 
-/* conf_copy.c: what was parsed, as plain values (others_may_read: the file; then it must hold no password), with checks of what only shows when keys are seen together (reported as errors). 0, or
- * -1: no memory. */
+/* conf_copy.c: what was parsed, as plain values (others_may_read: the file; then it must hold no password), with checks
+ * of what only shows when keys are seen together (reported as errors). 0, or -1: no memory. */
 int conf_copy(cfg_t *cfg, bool others_may_read, struct conf *conf);
 
 #endif

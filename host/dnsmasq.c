@@ -17,8 +17,8 @@
 #include "shared/log.h"
 
 #define WRITE_AGAIN_MS 1000
-#define OWN_AGE_MS 2000 /* addresses of interfaces are looked up again after this */
-#define OWN_IPV6_MAX 8
+#define OWN_AGE_MS     2000 /* addresses of interfaces are looked up again after this */
+#define OWN_IPV6_MAX   8
 
 /* What was written lately: dnsmasq may serve any of these while newer ones follow. */
 #define HISTORY 256 /* a power of two */
@@ -137,8 +137,9 @@ static void write_failed(struct dnsmasq *dnsmasq, int64_t now_ms)
 	char before[sizeof(dnsmasq->trouble)];
 
 	memcpy(before, dnsmasq->trouble, sizeof(before));
-	snprintf(dnsmasq->trouble, sizeof(dnsmasq->trouble), "hosts file=%s cannot be written: %s; the old one stays, and is tried again each second",
-	         dnsmasq->conf->dnsmasq.hosts_file, strerror(error));
+	snprintf(dnsmasq->trouble, sizeof(dnsmasq->trouble),
+		 "hosts file=%s cannot be written: %s; the old one stays, and is tried again each second",
+		 dnsmasq->conf->dnsmasq.hosts_file, strerror(error));
 	if (!known || strcmp(before, dnsmasq->trouble) != 0)
 		log_errorx("%s", dnsmasq->trouble);
 	dnsmasq->stats.write_failures++;
@@ -179,7 +180,8 @@ static void sink_listing(void *self, const struct listing *listing, bool records
 {
 	struct dnsmasq *dnsmasq = self;
 
-	/* Rendered here, not at the flush: the fact may be gone by then. Most of its cost is saved: other instances' lines stay. */
+	/* Rendered here, not at the flush: the fact may be gone by then. Most of its cost is saved: other instances'
+	 * lines stay. */
 	if (!hostsfile_listing(dnsmasq->file, listing))
 		return;
 	dnsmasq->dirty = true;
@@ -345,12 +347,13 @@ void dnsmasq_restore(struct dnsmasq *dnsmasq, hostsfile_visit *visit, void *arg)
 		if (errno != ENOENT)
 			log_warn("hosts file=%s is not read back", path);
 	} else if (content.skipped > 0) {
-		log_warnx("hosts file=%s read back: instances=%zu; lines=%zu that are not callsignd's are skipped", path, content.instances,
-		          content.skipped);
+		log_warnx("hosts file=%s read back: instances=%zu; lines=%zu that are not callsignd's are skipped",
+			  path, content.instances, content.skipped);
 	} else {
 		log_info("hosts file=%s read back: instances=%zu", path, content.instances);
 	}
-	dnsmasq->serial = content.serial != HOSTSFILE_SERIAL_NONE ? content.serial : HOSTSFILE_SERIAL_MAX; /* then the first is MIN */
+	dnsmasq->serial = content.serial != HOSTSFILE_SERIAL_NONE ? content.serial
+								  : HOSTSFILE_SERIAL_MAX; /* then the first is MIN */
 }
 
 int dnsmasq_configure(struct dnsmasq *dnsmasq, const struct conf *conf, int64_t now_ms)

@@ -8,11 +8,12 @@
 #include "sink.h"
 
 /*
- * The first sink: a hosts file that dnsmasq reads (addn-hosts), SIGHUP after each change of it, and a DNS question for the
- * file's serial that tells which file dnsmasq serves by now. `stored` is the file renamed into place, `served` the answer.
+ * The first sink: a hosts file that dnsmasq reads (addn-hosts), SIGHUP after each change of it, and a DNS question for
+ * the file's serial that tells which file dnsmasq serves by now. `stored` is the file renamed into place, `served` the
+ * answer.
  *
- * In this order: dnsmasq_new(), dnsmasq_restore() once, the sink's flush(1), which writes the first file. If stored() is not 1 after it, the file
- * could not be written; trouble() says why, and it is tried again at the sink's deadline.
+ * In this order: dnsmasq_new(), dnsmasq_restore() once, the sink's flush(1), which writes the first file. If stored()
+ * is not 1 after it, the file could not be written; trouble() says why, and it is tried again at the sink's deadline.
  */
 struct dnsmasq;
 
@@ -22,11 +23,12 @@ struct dnsmasq *dnsmasq_new(const struct conf *conf, int64_t now_ms);
 /* The sink: name "dnsmasq", required. Its operation free() frees dnsmasq. */
 struct sink dnsmasq_sink(struct dnsmasq *dnsmasq);
 
-/* Read back what the hosts file holds: each instance is handed to visit (registry_restore). Problems are logged; none is fatal. */
+/* Read back what the hosts file holds: each instance is handed to visit (registry_restore). Problems are logged; none
+ * is fatal. */
 void dnsmasq_restore(struct dnsmasq *dnsmasq, hostsfile_visit *visit, void *arg);
 
-/* After a reload, with the view refreshed and before the next flush, which writes the file anew if anything in it changed.
- * The old conf may be freed afterwards. 0, or -1 with errno (no memory): then it still uses the old one. */
+/* After a reload, with the view refreshed and before the next flush, which writes the file anew if anything in it
+ * changed. The old conf may be freed afterwards. 0, or -1 with errno (no memory): then it still uses the old one. */
 int dnsmasq_configure(struct dnsmasq *dnsmasq, const struct conf *conf, int64_t now_ms);
 
 /* Figures, for metrics. Bucket i counts reloads that took up to 2^i × 100 µs, the last one all longer ones. */

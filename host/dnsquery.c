@@ -9,8 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define HEADER_SIZE 12
-#define LABEL_MAX 63
+#define HEADER_SIZE   12
+#define LABEL_MAX     63
 #define NAME_WIRE_MAX 255
 
 static uint8_t *put16(uint8_t *at, unsigned value)
@@ -56,7 +56,8 @@ int dnsquery_build(uint16_t id, const char *name, uint8_t out[DNSQUERY_SIZE])
 	return (int)(at - out);
 }
 
-/* Whether this is a response to a query with this id and exactly this question. Servers may change the case of letters. */
+/* Whether this is a response to a query with this id and exactly this question. Servers may change the case of letters.
+ */
 static int is_ours(ns_msg *message, uint16_t id, const char *name)
 {
 	ns_rr question;
@@ -74,8 +75,8 @@ static int take_addresses(ns_msg *message, const char *name, struct dnsquery_ans
 
 		if (ns_parserr(message, ns_s_an, i, &record) != 0)
 			return -1;
-		if (ns_rr_type(record) != ns_t_a || ns_rr_class(record) != ns_c_in || ns_rr_rdlen(record) != NS_INADDRSZ ||
-		    strcasecmp(ns_rr_name(record), name) != 0)
+		if (ns_rr_type(record) != ns_t_a || ns_rr_class(record) != ns_c_in ||
+		    ns_rr_rdlen(record) != NS_INADDRSZ || strcasecmp(ns_rr_name(record), name) != 0)
 			continue;
 		if (out->naddresses < DNSQUERY_ADDRESSES_MAX)
 			out->addresses[out->naddresses++] = ns_get32(ns_rr_rdata(record)) & UINT32_MAX;
@@ -84,7 +85,7 @@ static int take_addresses(ns_msg *message, const char *name, struct dnsquery_ans
 }
 
 enum dnsquery_result dnsquery_parse(const uint8_t *packet, size_t length, uint16_t id, const char *name,
-                                    struct dnsquery_answer *out)
+				    struct dnsquery_answer *out)
 {
 	ns_msg message;
 

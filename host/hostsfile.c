@@ -29,7 +29,7 @@ struct hostsfile {
 };
 
 #define UNTIL_SIZE 32
-#define LINES_MAX ((size_t)ANNOUNCEMENT_ADDRESSES_MAX * HOSTSFILE_LINE_MAX)
+#define LINES_MAX  ((size_t)ANNOUNCEMENT_ADDRESSES_MAX * HOSTSFILE_LINE_MAX)
 
 uint32_t hostsfile_serial_next(uint32_t serial)
 {
@@ -71,7 +71,7 @@ void hostsfile_free(struct hostsfile *file)
 
 	if (file == NULL)
 		return;
-	HASH_ITER(hh, file->entries, entry, next)
+	HASH_ITER (hh, file->entries, entry, next)
 		entry_free(file, entry);
 	free(file->scratch);
 	free(file);
@@ -85,7 +85,8 @@ static char *put(char *at, const char *text)
 	return at + length;
 }
 
-/* Percent-encoded (RFC 3986, section 2.1): whatever a user name holds, it cannot end the line or look like another key. */
+/* Percent-encoded (RFC 3986, section 2.1): whatever a user name holds, it cannot end the line or look like another key.
+ */
 static char *put_encoded(char *at, const char *text)
 {
 	static const char digits[] = "0123456789ABCDEF";
@@ -232,7 +233,7 @@ void hostsfile_set_domain(struct hostsfile *file, const char *domain)
 	struct entry *entry, *next;
 
 	snprintf(file->domain, sizeof(file->domain), "%s", domain);
-	HASH_ITER(hh, file->entries, entry, next)
+	HASH_ITER (hh, file->entries, entry, next)
 		hostsfile_listing(file, &entry->listing);
 }
 
@@ -243,7 +244,7 @@ static void write_text(struct atomicfile *out, const char *text)
 
 /* The lines that no instance has. */
 static void write_head(struct atomicfile *out, const struct hostsfile *file, uint32_t serial, const char *boot_id,
-                       const struct hostsfile_own *own, size_t nown)
+		       const struct hostsfile_own *own, size_t nown)
 {
 	char line[HOSTNAME_FQDN_SIZE + 128], text[ADDRESS_TEXT_SIZE];
 
@@ -251,17 +252,17 @@ static void write_head(struct atomicfile *out, const struct hostsfile *file, uin
 	write_text(out, line);
 	write_text(out, HOSTSFILE_NOTICE "\n");
 	snprintf(line, sizeof(line), "%u.%u.%u.%u " HOSTSFILE_SERIAL_NAME ".%s\n", serial >> 24, serial >> 16 & 255,
-	         serial >> 8 & 255, serial & 255, file->domain);
+		 serial >> 8 & 255, serial & 255, file->domain);
 	write_text(out, line);
 	for (size_t i = 0; i < nown; i++) {
 		snprintf(line, sizeof(line), "%s %s.%s" HOSTSFILE_OWN "\n", address_format(&own[i].address, text),
-		         own[i].name, file->domain);
+			 own[i].name, file->domain);
 		write_text(out, line);
 	}
 }
 
 int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t serial, const char *boot_id,
-                    const struct hostsfile_own *own, size_t nown)
+		    const struct hostsfile_own *own, size_t nown)
 {
 	struct atomicfile *out = atomicfile_open(path, 0644);
 

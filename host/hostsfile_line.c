@@ -39,7 +39,8 @@ static int parse_fqdn(const char *word, size_t length, const char *domain, char 
 	size_t domain_length = strlen(domain), name_length;
 
 	if (length <= domain_length + 1 || length > HOSTNAME_FQDN_MAX ||
-	    memcmp(word + length - domain_length, domain, domain_length) != 0 || word[length - domain_length - 1] != '.')
+	    memcmp(word + length - domain_length, domain, domain_length) != 0 ||
+	    word[length - domain_length - 1] != '.')
 		return -1;
 	name_length = length - domain_length - 1;
 	if (hostname_fold(word, name_length, out) != HOSTNAME_OK || memcmp(word, out, name_length) != 0)
@@ -105,7 +106,8 @@ int hostsfile_add_address(struct announcement *message, const struct address *ad
 	return 0;
 }
 
-/* The listed names, up to " # ". The first goes into aliases too: only the comment tells whether it is the instance's own. 0, or -1. */
+/* The listed names, up to " # ". The first goes into aliases too: only the comment tells whether it is the instance's
+ * own. 0, or -1. */
 static int parse_names(struct text *text, const char *domain, char names[][HOSTNAME_NAME_SIZE], unsigned *count)
 {
 	const char *word;
@@ -134,7 +136,7 @@ static int parse_ident(struct text *text, struct ident *out)
 
 /* name=NAME: the instance's own name, which is not among those listed. 0, or -1. */
 static int parse_own_name(struct text *text, char names[][HOSTNAME_NAME_SIZE], unsigned count,
-                          char own[HOSTNAME_NAME_SIZE])
+			  char own[HOSTNAME_NAME_SIZE])
 {
 	const char *word;
 	size_t length = take_word(text, &word);
@@ -160,7 +162,8 @@ static int set_names(struct announcement *message, char names[][HOSTNAME_NAME_SI
 }
 
 /* What stands behind "# ", its keys in this order. 0, or -1. */
-static int parse_comment(struct text *text, struct hostsfile_record *record, char names[][HOSTNAME_NAME_SIZE], unsigned count)
+static int parse_comment(struct text *text, struct hostsfile_record *record, char names[][HOSTNAME_NAME_SIZE],
+			 unsigned count)
 {
 	struct announcement *message = &record->message;
 	char own[HOSTNAME_NAME_SIZE];
@@ -220,7 +223,7 @@ uint32_t hostsfile_line_serial(struct text text, const char *domain)
 	if (address_parse(word, length, &address) < 0 || address.family != 4)
 		return HOSTSFILE_SERIAL_NONE;
 	serial = (uint32_t)address.bytes[0] << 24 | (uint32_t)address.bytes[1] << 16 | (uint32_t)address.bytes[2] << 8 |
-	         address.bytes[3];
+		 address.bytes[3];
 	length = take_word(&text, &word);
 	if (serial < HOSTSFILE_SERIAL_MIN || serial > HOSTSFILE_SERIAL_MAX || text.at != text.end ||
 	    parse_fqdn(word, length, domain, name) < 0 || strcmp(name, HOSTSFILE_SERIAL_NAME) != 0)

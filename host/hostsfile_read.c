@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <uthash.h>
 #include <unistd.h>
+#include <uthash.h>
 
 #include "hostsfile.h"
 #include "hostsfile_line.h"
@@ -73,7 +73,7 @@ static void forget_seen(struct parser *parser)
 {
 	struct seen *seen, *next;
 
-	HASH_ITER(hh, parser->seen, seen, next) {
+	HASH_ITER (hh, parser->seen, seen, next) {
 		HASH_DEL(parser->seen, seen);
 		free(seen);
 	}
@@ -115,7 +115,8 @@ static void take_line(struct parser *parser, struct text line)
 	parser->out->skipped++;
 }
 
-/* The next line without its newline; one that is cut or over HOSTSFILE_LINE_MAX comes out empty, which is of nobody's form. */
+/* The next line without its newline; one that is cut or over HOSTSFILE_LINE_MAX comes out empty, which is of nobody's
+ * form. */
 static struct text next_line(struct text *text)
 {
 	const char *newline = memchr(text->at, '\n', (size_t)(text->end - text->at));
@@ -128,7 +129,7 @@ static struct text next_line(struct text *text)
 }
 
 void hostsfile_parse(const char *text, size_t length, const char *domain, const char *boot_id, hostsfile_visit *visit,
-                     void *arg, struct hostsfile_content *out)
+		     void *arg, struct hostsfile_content *out)
 {
 	struct parser parser = {.domain = domain, .visit = visit, .arg = arg, .out = out};
 	struct text rest = {text, text + length}, line;
@@ -182,7 +183,7 @@ static int distrust(const struct stat *status)
 }
 
 int hostsfile_read(const char *path, const char *domain, const char *boot_id, hostsfile_visit *visit, void *arg,
-                   struct hostsfile_content *out)
+		   struct hostsfile_content *out)
 {
 	/* O_NONBLOCK: opening a FIFO must not hold us up. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), error;

@@ -14,7 +14,7 @@
 #include "shared/log.h"
 
 #define DEFAULT_CONF "/etc/callsign/callsignd.conf"
-#define STACK_SIZE ((rlim_t)16 << 20)
+#define STACK_SIZE   ((rlim_t)16 << 20)
 
 struct arguments {
 	const char *conf_path;
@@ -23,12 +23,12 @@ struct arguments {
 };
 
 static const char usage[] = "usage: callsignd [-c FILE] [--foreground] [--check-config] [--version] [--help]\n"
-                            "\n"
-                            "  -c, --config FILE  read FILE instead of " DEFAULT_CONF "\n"
-                            "  -f, --foreground   stay in the foreground and log to standard error\n"
-                            "  -t, --check-config check the configuration, say what is wrong with it, and end\n"
-                            "  -V, --version      print the version and end\n"
-                            "  -h, --help         print this and end\n";
+			    "\n"
+			    "  -c, --config FILE  read FILE instead of " DEFAULT_CONF "\n"
+			    "  -f, --foreground   stay in the foreground and log to standard error\n"
+			    "  -t, --check-config check the configuration, say what is wrong with it, and end\n"
+			    "  -V, --version      print the version and end\n"
+			    "  -h, --help         print this and end\n";
 
 static void print_and_end(const char *text)
 {
@@ -100,14 +100,16 @@ static void ready(void *arg)
 	detach_ready();
 }
 
-/* What could be read as root must be readable to whom we have become, or every reload fails; said now, while somebody looks. */
+/* What could be read as root must be readable to whom we have become, or every reload fails; said now, while somebody
+ * looks. */
 static void try_reading_again(const char *conf_path)
 {
 	struct conf *again = conf_load(conf_path);
 
 	if (again == NULL)
-		log_warnx("the configuration was read as root, but this daemon's user cannot read it (see above): reloads will be refused; "
-		          "chgrp it and the files that it names to that user's group, and chmod g+r them");
+		log_warnx("the configuration was read as root, but this daemon's user cannot read it (see above): "
+			  "reloads will be refused; "
+			  "chgrp it and the files that it names to that user's group, and chmod g+r them");
 	conf_free(again);
 }
 
@@ -133,8 +135,9 @@ static int run(const struct arguments *arguments, struct conf *conf)
 }
 
 /*
- * librabbitmq decodes a message's headers recursively, and any tenant may nest them as deep as a frame of 128 KiB has room for: 26,000 levels,
- * measured to take 3.4 MB. The first thread's stack grows up to this limit; most systems have 8 MB, but a service's may be set lower.
+ * librabbitmq decodes a message's headers recursively, and any tenant may nest them as deep as a frame of 128 KiB has
+ * room for: 26,000 levels, measured to take 3.4 MB. The first thread's stack grows up to this limit; most systems have
+ * 8 MB, but a service's may be set lower.
  */
 static void raise_stack(void)
 {

@@ -40,7 +40,8 @@ static bool still_there(const char *path, int fd)
 {
 	struct stat locked, now;
 
-	return fstat(fd, &locked) == 0 && lstat(path, &now) == 0 && locked.st_dev == now.st_dev && locked.st_ino == now.st_ino;
+	return fstat(fd, &locked) == 0 && lstat(path, &now) == 0 && locked.st_dev == now.st_dev &&
+	       locked.st_ino == now.st_ino;
 }
 
 static pid_t read_holder(int fd)

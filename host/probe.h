@@ -8,8 +8,8 @@
 #include "shared/hostname.h"
 
 /*
- * Asking a DNS server for one name's A record, over UDP from a socket that is connected to it: the kernel drops whatever anyone else sends. Each
- * opening has a source port and an id of its own.
+ * Asking a DNS server for one name's A record, over UDP from a socket that is connected to it: the kernel drops
+ * whatever anyone else sends. Each opening has a source port and an id of its own.
  */
 struct probe {
 	int fd; /* polls readable when there is something for probe_read(); -1: closed */
@@ -25,9 +25,9 @@ void probe_close(struct probe *probe);
 int probe_ask(struct probe *probe);
 
 enum probe_result {
-	PROBE_NOTHING, /* nothing (more) to read */
+	PROBE_NOTHING,     /* nothing (more) to read */
 	PROBE_CLOSED_PORT, /* the server's machine says that nobody listens there */
-	PROBE_ANSWER /* *result and *answer are set */
+	PROBE_ANSWER       /* *result and *answer are set */
 };
 
 /* Call until PROBE_NOTHING. */

@@ -14,8 +14,8 @@
 
 #include "shared/log.h"
 
-#define PID_TEXT_MAX 10    /* digits of INT32_MAX */
-#define COMM_SIZE 64       /* the kernel's own limit is 16; kernel threads may be longer */
+#define PID_TEXT_MAX 10 /* digits of INT32_MAX */
+#define COMM_SIZE    64 /* the kernel's own limit is 16; kernel threads may be longer */
 
 int process_parse_pid(const char *text, size_t length, pid_t *pid)
 {
@@ -36,7 +36,8 @@ int process_parse_pid(const char *text, size_t length, pid_t *pid)
 	return 0;
 }
 
-/* Up to size bytes from the beginning of a file. The count, or -1 with errno. O_NONBLOCK: a FIFO must not hold us up. */
+/* Up to size bytes from the beginning of a file. The count, or -1 with errno. O_NONBLOCK: a FIFO must not hold us up.
+ */
 static ssize_t read_start(const char *path, bool regular_only, char *out, size_t size)
 {
 	struct stat status;
@@ -69,7 +70,7 @@ static enum process_state read_pid_file(const char *path, pid_t *pid, char reaso
 	}
 	if (length < 0) {
 		snprintf(reason, PROCESS_REASON_SIZE, "pid file %s cannot be read: %s", path,
-		         errno == EINVAL ? "not a regular file" : strerror(errno));
+			 errno == EINVAL ? "not a regular file" : strerror(errno));
 		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? PROCESS_FAILED : PROCESS_UNREADABLE;
 	}
 	if (length == 0) {
@@ -80,7 +81,7 @@ static enum process_state read_pid_file(const char *path, pid_t *pid, char reaso
 		char shown[LOG_SAFE_MAX];
 
 		snprintf(reason, PROCESS_REASON_SIZE, "pid file %s does not hold a process number but \"%s\"", path,
-		         log_safe(shown, sizeof(shown), text, (size_t)length));
+			 log_safe(shown, sizeof(shown), text, (size_t)length));
 		return PROCESS_MALFORMED;
 	}
 	return PROCESS_FOUND;
@@ -102,17 +103,17 @@ static int read_comm(pid_t pid, char comm[COMM_SIZE])
 	return 0;
 }
 
-/* The pidfd is opened before the name is read and asked again afterwards: had the process ended in between, the name could be that of
- * a new process with the same number. */
+/* The pidfd is opened before the name is read and asked again afterwards: had the process ended in between, the name
+ * could be that of a new process with the same number. */
 static enum process_state check(const char *pid_file, const char *name, struct process *process,
-                                char reason[PROCESS_REASON_SIZE])
+				char reason[PROCESS_REASON_SIZE])
 {
 	char comm[COMM_SIZE], shown[LOG_SAFE_MAX];
 	int failed = read_comm(process->pid, comm);
 
 	if (process_ended(process) || (failed != 0 && (errno == ENOENT || errno == ESRCH))) {
 		snprintf(reason, PROCESS_REASON_SIZE, "pid file %s is stale: process %ld has ended", pid_file,
-		         (long)process->pid);
+			 (long)process->pid);
 		return PROCESS_STALE;
 	}
 	if (failed != 0) {
@@ -121,14 +122,14 @@ static enum process_state check(const char *pid_file, const char *name, struct p
 	}
 	if (strcmp(comm, name) != 0) {
 		snprintf(reason, PROCESS_REASON_SIZE, "pid file %s names process %ld, which is %s, not %s", pid_file,
-		         (long)process->pid, log_safe(shown, sizeof(shown), comm, strlen(comm)), name);
+			 (long)process->pid, log_safe(shown, sizeof(shown), comm, strlen(comm)), name);
 		return PROCESS_OTHER;
 	}
 	return PROCESS_FOUND;
 }
 
 enum process_state process_open(const char *pid_file, const char *name, struct process *out,
-                                char reason[PROCESS_REASON_SIZE])
+				char reason[PROCESS_REASON_SIZE])
 {
 	enum process_state state;
 
@@ -140,12 +141,12 @@ enum process_state process_open(const char *pid_file, const char *name, struct p
 	out->pidfd = pidfd_open(out->pid, 0); /* close-on-exec by itself */
 	if (out->pidfd < 0 && errno == ESRCH) {
 		snprintf(reason, PROCESS_REASON_SIZE, "pid file %s is stale: there is no process %ld", pid_file,
-		         (long)out->pid);
+			 (long)out->pid);
 		return PROCESS_STALE;
 	}
 	if (out->pidfd < 0) { /* EINVAL: the number is a thread's, not a process's */
-		snprintf(reason, PROCESS_REASON_SIZE, "process %ld, named by %s, cannot be opened: %s",
-		         (long)out->pid, pid_file, strerror(errno));
+		snprintf(reason, PROCESS_REASON_SIZE, "process %ld, named by %s, cannot be opened: %s", (long)out->pid,
+			 pid_file, strerror(errno));
 		return errno == EINVAL ? PROCESS_OTHER : PROCESS_FAILED;
 	}
 	state = check(pid_file, name, out, reason);

@@ -5,8 +5,8 @@
 #include <sys/types.h>
 
 /*
- * Somebody else's daemon, found through its pid file and held by a pidfd. A number alone is never trusted or signalled: the process behind it may be
- * any other by now, and 0 or -1 would be groups of processes.
+ * Somebody else's daemon, found through its pid file and held by a pidfd. A number alone is never trusted or signalled:
+ * the process behind it may be any other by now, and 0 or -1 would be groups of processes.
  */
 struct process {
 	int pidfd; /* polls readable once the process has ended; -1: none */
@@ -27,11 +27,11 @@ enum process_state {
 #define PROCESS_REASON_SIZE 512
 
 /*
- * Open the process whose pid stands in pid_file if its name (/proc/PID/comm) is name. On anything but PROCESS_FOUND out->pidfd is
- * -1 and reason says what is wrong.
+ * Open the process whose pid stands in pid_file if its name (/proc/PID/comm) is name. On anything but PROCESS_FOUND
+ * out->pidfd is -1 and reason says what is wrong.
  */
 enum process_state process_open(const char *pid_file, const char *name, struct process *out,
-                                char reason[PROCESS_REASON_SIZE]);
+				char reason[PROCESS_REASON_SIZE]);
 void process_close(struct process *process);
 
 bool process_ended(const struct process *process);
@@ -39,7 +39,8 @@ bool process_ended(const struct process *process);
 /* 0, or -1 with errno (ESRCH: it has ended). */
 int process_signal(const struct process *process, int signal);
 
-/* The number in a pid file's text: decimal, over 1, at most one newline behind it, nothing else. 0 and *pid, or -1. Pure. */
+/* The number in a pid file's text: decimal, over 1, at most one newline behind it, nothing else. 0 and *pid, or -1.
+ * Pure. */
 int process_parse_pid(const char *text, size_t length, pid_t *pid);
 
 #endif

@@ -12,15 +12,15 @@
 #include "reload_trouble.h"
 #include "shared/clock.h"
 
-#define FIND_AGAIN_MS 500
-#define EFFECT_MS 1000        /* an effect is expected within this, or within four times the last reload */
-#define REPEAT_MS 2000        /* SIGHUP without effect: again after this ... */
-#define REPEAT_FOR_MS 60000   /* ... for so long ... */
-#define REPEAT_SLOW_MS 10000  /* ... and after this from then on */
+#define FIND_AGAIN_MS  500
+#define EFFECT_MS      1000  /* an effect is expected within this, or within four times the last reload */
+#define REPEAT_MS      2000  /* SIGHUP without effect: again after this ... */
+#define REPEAT_FOR_MS  60000 /* ... for so long ... */
+#define REPEAT_SLOW_MS 10000 /* ... and after this from then on */
 #define ASK_FAILING_MS 500
-#define IDLE_FACTOR 10        /* a reload a tenth of the time */
-#define PACE_MAX_US 15000000  /* whatever was measured */
-#define BLIND_PACE_US 250000  /* between SIGHUPs for new serials while no answer tells how long a reload takes */
+#define IDLE_FACTOR    10       /* a reload a tenth of the time */
+#define PACE_MAX_US    15000000 /* whatever was measured */
+#define BLIND_PACE_US  250000   /* between SIGHUPs for new serials while no answer tells how long a reload takes */
 
 #define OVERTAKEN_MAX 2
 
@@ -100,7 +100,9 @@ static void find(struct reload *reload, int64_t now_ms)
 		return;
 	}
 	reload_trouble_begin(&reload->process_trouble, RELOAD_NO_PROCESS + state, reload->process_text,
-	              "cannot be told to read its files again: %s; dnsmasq.pid_file must be the path that dnsmasq has as pid-file", reason);
+			     "cannot be told to read its files again: %s; dnsmasq.pid_file must be the path that "
+			     "dnsmasq has as pid-file",
+			     reason);
 	reload->find_ms = now_ms + FIND_AGAIN_MS;
 	if (pending(reload) && reload->next_ask_ms == CLOCK_NEVER)
 		begin_round(reload, now_ms); /* it may be running all the same, and have read the file */
@@ -108,8 +110,9 @@ static void find(struct reload *reload, int64_t now_ms)
 
 static void lost(struct reload *reload, int64_t now_ms)
 {
-	reload_trouble_begin(&reload->process_trouble, RELOAD_ENDED, reload->process_text, "process %ld has ended; waiting for %s to name another one",
-	              (long)reload->process.pid, reload->conf->dnsmasq.pid_file);
+	reload_trouble_begin(&reload->process_trouble, RELOAD_ENDED, reload->process_text,
+			     "process %ld has ended; waiting for %s to name another one", (long)reload->process.pid,
+			     reload->conf->dnsmasq.pid_file);
 	process_close(&reload->process);
 	expect_nothing(reload);
 	end_round(reload);
@@ -125,7 +128,8 @@ static int64_t repeat_ms(const struct reload *reload, int64_t now_ms)
 	return now_ms - reload->failing_since_ms < REPEAT_FOR_MS ? REPEAT_MS : REPEAT_SLOW_MS;
 }
 
-/* From one SIGHUP to the next. The shortest of the last reloads counts: a busy machine makes single ones look longer than they are. */
+/* From one SIGHUP to the next. The shortest of the last reloads counts: a busy machine makes single ones look longer
+ * than they are. */
 static int64_t pace_us(const struct reload *reload)
 {
 	uint64_t least_us = reload->recent_us[0];
@@ -160,8 +164,8 @@ static void refused(struct reload *reload, int64_t now_ms)
 		return;
 	}
 	reload_trouble_begin(&reload->process_trouble, RELOAD_FORBIDDEN, reload->process_text,
-	              "process %ld cannot be signalled: %s; callsignd must be root, its user, or have CAP_KILL",
-	              (long)reload->process.pid, strerror(errno));
+			     "process %ld cannot be signalled: %s; callsignd must be root, its user, or have CAP_KILL",
+			     (long)reload->process.pid, strerror(errno));
 	reload->next_signal_ms = now_ms + REPEAT_MS;
 }
 
@@ -200,7 +204,8 @@ static void note_reload(struct reload *reload)
 {
 	struct reload_stats *stats = &reload->stats;
 
-	/* Not if it could not be asked all the time, or had answered that it was not there yet: that time is no reload's. */
+	/* Not if it could not be asked all the time, or had answered that it was not there yet: that time is no
+	 * reload's. */
 	if (!reload->awaiting || (failing(reload) && !reload->silent))
 		return;
 	stats->last_us = (uint64_t)(clock_us() - reload->signal_us);
@@ -238,7 +243,8 @@ static void wrong_answer(struct reload *reload, enum reload_trouble answer, int6
 {
 	reload->answer = answer;
 	reload->silent = false;
-	/* The question may overtake the signal: dnsmasq looks at what woke it, and only then at signals. It reads the file right after that answer. */
+	/* The question may overtake the signal: dnsmasq looks at what woke it, and only then at signals. It reads the
+	 * file right after that answer. */
 	if (reload->awaiting && !failing(reload) && reload->overtaken++ < OVERTAKEN_MAX)
 		reload->next_ask_ms = now_ms;
 	if (reload->signalled == HOSTSFILE_SERIAL_NONE && reload->process.pidfd >= 0)
@@ -261,7 +267,8 @@ static void take_serial(struct reload *reload, uint32_t serial, int64_t now_ms)
 	wrong_answer(reload, RELOAD_OLD, now_ms);
 }
 
-static void take_result(struct reload *reload, enum dnsquery_result result, const struct dnsquery_answer *answer, int64_t now_ms)
+static void take_result(struct reload *reload, enum dnsquery_result result, const struct dnsquery_answer *answer,
+			int64_t now_ms)
 {
 	reload->answer_ms = now_ms;
 	if (result == DNSQUERY_ANSWERED) {
@@ -295,7 +302,7 @@ static int open_probe(struct reload *reload)
 	struct address server;
 
 	if (conf->server != NULL ? address_parse(conf->server, strlen(conf->server), &server) < 0
-	                         : ifaddr_ipv4(RELOAD_DEFAULT_INTERFACE, &server) < 0) {
+				 : ifaddr_ipv4(RELOAD_DEFAULT_INTERFACE, &server) < 0) {
 		reload->answer = RELOAD_NO_SERVER;
 		reload->silent = false;
 		return -1;
@@ -318,7 +325,8 @@ static void ask(struct reload *reload, int64_t now_ms)
 	if (slow)
 		reload->next_ask_ms = now_ms + ASK_FAILING_MS;
 	else
-		reload->next_ask_ms = reload->asked < steps ? reload->ask_ms + ask_at_ms[reload->asked] : now_ms + ask_at_ms[steps - 1];
+		reload->next_ask_ms = reload->asked < steps ? reload->ask_ms + ask_at_ms[reload->asked]
+							    : now_ms + ask_at_ms[steps - 1];
 }
 
 /* ---- what others see ---- */
@@ -353,7 +361,8 @@ void reload_want(struct reload *reload, uint32_t serial, int64_t now_ms)
 {
 	reload->wanted = serial;
 	/* Not yet found, or found and still being asked what it serves: the signal follows from there. */
-	if (reload->process.pidfd < 0 || (reload->signalled == HOSTSFILE_SERIAL_NONE && reload->next_ask_ms != CLOCK_NEVER))
+	if (reload->process.pidfd < 0 ||
+	    (reload->signalled == HOSTSFILE_SERIAL_NONE && reload->next_ask_ms != CLOCK_NEVER))
 		return;
 	schedule_signal(reload, now_ms);
 	if (reload->next_signal_ms <= now_ms)

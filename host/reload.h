@@ -9,13 +9,14 @@
 #include "process.h"
 
 /*
- * Making dnsmasq serve a hosts file: SIGHUP, then the question for the file's serial until the answer is the right one. Knows dnsmasq through its pid
- * file and holds it by a pidfd, so that its end is noticed at once.
+ * Making dnsmasq serve a hosts file: SIGHUP, then the question for the file's serial until the answer is the right one.
+ * Knows dnsmasq through its pid file and holds it by a pidfd, so that its end is noticed at once.
  *
- * - A new serial is signalled at once when dnsmasq is idle. While a reload runs the next one waits for it; reloads take at most a tenth of dnsmasq's time (it
- *   answers nobody meanwhile).
+ * - A new serial is signalled at once when dnsmasq is idle. While a reload runs the next one waits for it; reloads take
+ * at most a tenth of dnsmasq's time (it answers nobody meanwhile).
  * - A dnsmasq found anew is asked first: one that has just started has read the newest file.
- * - A SIGHUP without effect (dnsmasq loses it while it starts) is repeated after a second, and then each 2 s for a minute, each 10 s for ever.
+ * - A SIGHUP without effect (dnsmasq loses it while it starts) is repeated after a second, and then each 2 s for a
+ * minute, each 10 s for ever.
  * - While all is well there is no deadline and no open question.
  */
 struct reload_stats {
@@ -39,16 +40,16 @@ enum reload_trouble {
 };
 
 #define RELOAD_TEXT_SIZE 768
-#define RELOAD_RECENT 4 /* reloads whose times are kept */
+#define RELOAD_RECENT    4 /* reloads whose times are kept */
 
 struct reload {
 	const struct conf *conf; /* borrowed */
 	char name[HOSTNAME_FQDN_SIZE];
-	uint32_t wanted; /* the serial on disk */
-	uint32_t served; /* the newest one seen since this dnsmasq was found */
+	uint32_t wanted;    /* the serial on disk */
+	uint32_t served;    /* the newest one seen since this dnsmasq was found */
 	uint32_t signalled; /* the one on disk at the last SIGHUP to this dnsmasq; NONE: there was none */
-	bool silent;     /* since then nothing was heard, though it was asked */
-	bool awaiting;   /* that SIGHUP has not shown its effect yet */
+	bool silent;        /* since then nothing was heard, though it was asked */
+	bool awaiting;      /* that SIGHUP has not shown its effect yet */
 	int64_t signal_us;
 	int64_t signal_ms, next_signal_ms;
 
@@ -56,13 +57,13 @@ struct reload {
 	int64_t find_ms; /* when to look for the process; CLOCK_NEVER: it is held */
 
 	struct probe probe;
-	unsigned asked; /* in this round */
+	unsigned asked;     /* in this round */
 	unsigned overtaken; /* answers that came before the effect of the SIGHUP */
 	int64_t ask_ms, next_ask_ms;
 	enum reload_trouble answer; /* what is wrong with the last answer, or that there was none */
 	int64_t answer_ms;
 
-	int64_t fail_ms; /* when a missing effect is called a trouble */
+	int64_t fail_ms;          /* when a missing effect is called a trouble */
 	int64_t failing_since_ms; /* CLOCK_NEVER: not failing */
 	enum reload_trouble process_trouble, answer_trouble;
 	char process_text[RELOAD_TEXT_SIZE], answer_text[RELOAD_TEXT_SIZE];
@@ -71,7 +72,7 @@ struct reload {
 };
 
 #define RELOAD_PROCESS_NAME "dnsmasq" /* /proc/PID/comm */
-#define RELOAD_POLLFDS 2
+#define RELOAD_POLLFDS      2
 
 void reload_init(struct reload *reload, const struct conf *conf, int64_t now_ms);
 void reload_clear(struct reload *reload);

@@ -7,8 +7,8 @@
 #define RELOAD_DEFAULT_INTERFACE "docker0"
 
 /* The trouble is now this one. Its text is kept, and logged if the last one was of another kind. */
-void reload_trouble_begin(enum reload_trouble *kind, enum reload_trouble now, char text[RELOAD_TEXT_SIZE], const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void reload_trouble_begin(enum reload_trouble *kind, enum reload_trouble now, char text[RELOAD_TEXT_SIZE],
+			  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* There is none (any more): how that is to be said. */
 void reload_trouble_end(enum reload_trouble *kind, const char *text);

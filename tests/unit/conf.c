@@ -18,7 +18,7 @@
 
 /* Stands in the texts below for the path of a good password file. */
 #define PASSWORD "@PASSWORD@"
-#define BUS "bus { urls = {\"amqp://h:secret@127.0.0.1/v\"} }\n"
+#define BUS      "bus { urls = {\"amqp://h:secret@127.0.0.1/v\"} }\n"
 
 static char directory[] = "/tmp/callsign-conf-XXXXXX";
 static char path[sizeof(directory) + 16], password_path[sizeof(directory) + 16], log_path[sizeof(directory) + 16];
@@ -92,7 +92,8 @@ static struct conf *load(const char *text)
 	if (mark == NULL)
 		snprintf(expanded, sizeof(expanded), "%s", text);
 	else
-		snprintf(expanded, sizeof(expanded), "%.*s%s%s", (int)(mark - text), text, password_path, mark + strlen(PASSWORD));
+		snprintf(expanded, sizeof(expanded), "%.*s%s%s", (int)(mark - text), text, password_path,
+			 mark + strlen(PASSWORD));
 	write_file(path, expanded, 0600);
 	return load_path(path);
 }
@@ -136,11 +137,13 @@ static void every_key_is_taken(void **state)
 {
 	struct conf *conf = load(
 		"domain = \"Lab.Example\"\n"
-		"bus { urls = {\"amqps://h@a, amqp://h:own@[fd00::1]:1/v\", \"amqp://h@b\"} password_file = \"" PASSWORD "\" heartbeat = 5\n"
+		"bus { urls = {\"amqps://h@a, amqp://h:own@[fd00::1]:1/v\", \"amqp://h@b\"} password_file = \"" PASSWORD
+		"\" heartbeat = 5\n"
 		"tls { ca = \"/ca\" cert = \"/cert\" key = \"/key\" verify = false server_name = \"broker\" } }\n"
 		"queue { name = \"callsign.host.x\" type = quorum expires = 3600 max_length = 500 }\n"
 		"registry { conflict = newest lost_grace = 0.25 resync_timeout = 4 max_lease = 600 }\n"
-		"policy { subnets = {\"172.16.0.0/12\", \"fd00::/8\"} names = {\"*\"} reserved = {\"gw*\"} unsigned = yes }\n"
+		"policy { subnets = {\"172.16.0.0/12\", \"fd00::/8\"} names = {\"*\"} reserved = {\"gw*\"} unsigned = "
+		"yes }\n"
 		"user \"web\" { subnets = {\"172.20.0.0/16\"} names = {\"web-*\"} }\nuser \"db\" { }\n"
 		"dnsmasq { hosts_file = \"/h\" pid_file = \"/p\" server = \"127.0.0.53\" port = 5353 }\n"
 		"host_names = {\"Host=docker0\", \"gw=172.17.0.1\", \"gw=fd00::1\"}\n"
@@ -242,18 +245,21 @@ static void a_mistake_names_file_line_key_and_what_is_allowed(void **state)
 
 		snprintf(text, sizeof(text), "%s%s\n", own_bus ? "# the bus is below\n" : BUS, mistakes[i].line);
 		assert_null(load(text));
-		if (strstr(logged, where) == NULL || strstr(logged, mistakes[i].key) == NULL || strstr(logged, mistakes[i].allowed) == NULL)
+		if (strstr(logged, where) == NULL || strstr(logged, mistakes[i].key) == NULL ||
+		    strstr(logged, mistakes[i].allowed) == NULL)
 			fail_msg("%s\nis reported as\n%s", mistakes[i].line, logged);
 	}
 }
 
 static void every_mistake_is_reported_at_once(void **state)
 {
-	static const char *const expected[] = {":1: domain: ", ":3: queue.type: ", ":4: dnsmasq.port: ", ":6: policy.subnets: "};
+	static const char *const expected[] = {
+		":1: domain: ", ":3: queue.type: ", ":4: dnsmasq.port: ", ":6: policy.subnets: "};
 	char where[sizeof(path) + 64];
 
 	(void)state;
-	assert_null(load("domain = \"-\"\n" BUS "queue { type = 7 }\ndnsmasq { port = 0 }\npolicy {\n subnets = {\"10.0.0.0/8\", \"10.0.0.0/33\"}\n}\n"));
+	assert_null(load("domain = \"-\"\n" BUS "queue { type = 7 }\ndnsmasq { port = 0 }\npolicy {\n subnets = "
+						"{\"10.0.0.0/8\", \"10.0.0.0/33\"}\n}\n"));
 	for (size_t i = 0; i < COUNT(expected); i++) {
 		snprintf(where, sizeof(where), "%s%s", path, expected[i]);
 		assert_non_null(strstr(logged, where));

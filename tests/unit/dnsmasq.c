@@ -69,8 +69,10 @@ static void write_conf_file(struct lab *lab, const char *reads)
 	FILE *file = fopen(lab->conf_file, "w");
 
 	assert_non_null(file);
-	fprintf(file, "no-resolv\nno-hosts\nlocal=/docker/\nbind-interfaces\nlisten-address=127.0.0.1\nport=%u\npid-file=%s\nuser=\n%s%s\n",
-	        lab->conf.dnsmasq.port, lab->pid_file, reads != NULL ? "addn-hosts=" : "", reads != NULL ? reads : "");
+	fprintf(file,
+		"no-resolv\nno-hosts\nlocal=/docker/"
+		"\nbind-interfaces\nlisten-address=127.0.0.1\nport=%u\npid-file=%s\nuser=\n%s%s\n",
+		lab->conf.dnsmasq.port, lab->pid_file, reads != NULL ? "addn-hosts=" : "", reads != NULL ? reads : "");
 	assert_int_equal(fclose(file), 0);
 }
 
@@ -125,8 +127,13 @@ static void flush(struct lab *lab)
 /* The one container of these tests gets another address. */
 static void announce(struct lab *lab, unsigned address)
 {
-	lab->fact = (struct fact){.instance = {{1}}, .has_session = true, .session = {{2}}, .user = "web", .name = "box", .naddresses = 1,
-	                          .addresses = &lab->address};
+	lab->fact = (struct fact){.instance = {{1}},
+				  .has_session = true,
+				  .session = {{2}},
+				  .user = "web",
+				  .name = "box",
+				  .naddresses = 1,
+				  .addresses = &lab->address};
 	lab->address = (struct address){4, {198, 18, (uint8_t)(address >> 8), (uint8_t)address}};
 	lab->listing = (struct listing){.fact = &lab->fact, .names = 1, .addresses = 1};
 	lab->sink.operations->listing(lab->sink.self, &lab->listing, true);
@@ -206,7 +213,8 @@ static int open_lab(void **state)
 
 	memset(&lab, 0, sizeof(lab));
 	/* As on a host, where the file is in /run: on a disk each write waits for it. */
-	snprintf(lab.directory, sizeof(lab.directory), "%s/callsign-dnsmasq-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(lab.directory, sizeof(lab.directory), "%s/callsign-dnsmasq-XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (mkdtemp(lab.directory) == NULL || chmod(lab.directory, 0755) < 0)
 		return -1;
 	snprintf(lab.run, sizeof(lab.run), "%s/run", lab.directory);
@@ -453,9 +461,10 @@ static void a_storm_of_changes_is_paced(void **state)
 		turn(lab, clock_ms());
 	}
 	wait_served(lab);
-	print_message("2000 changes in %.0f ms: signals=%llu reloads=%llu mean reload %.2f ms\n", (double)(clock_us() - start_us) / 1000,
-	              (unsigned long long)stats(lab).signals, (unsigned long long)stats(lab).reloads,
-	              (double)stats(lab).sum_reload_us / 1000 / (double)stats(lab).reloads);
+	print_message("2000 changes in %.0f ms: signals=%llu reloads=%llu mean reload %.2f ms\n",
+		      (double)(clock_us() - start_us) / 1000, (unsigned long long)stats(lab).signals,
+		      (unsigned long long)stats(lab).reloads,
+		      (double)stats(lab).sum_reload_us / 1000 / (double)stats(lab).reloads);
 	assert_true(stats(lab).signals < 2000);
 	assert_int_equal(stats(lab).served_serial, stats(lab).written_serial);
 	assert_at_rest(lab);
@@ -483,10 +492,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_dnsmasq_that_starts_later_is_found, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_change_is_served_and_its_time_known, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_change_of_session_alone_needs_no_signal, open_lab, close_lab),
-		cmocka_unit_test_setup_teardown(a_batch_without_change_is_stored_and_served_at_once, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_batch_without_change_is_stored_and_served_at_once, open_lab,
+						close_lab),
 		cmocka_unit_test_setup_teardown(a_killed_dnsmasq_is_noticed_and_its_return_too, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(another_program_is_named_and_never_signalled, open_lab, close_lab),
-		cmocka_unit_test_setup_teardown(a_dnsmasq_that_does_not_read_the_file_is_told_apart, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_dnsmasq_that_does_not_read_the_file_is_told_apart, open_lab,
+						close_lab),
 		cmocka_unit_test_setup_teardown(a_dnsmasq_elsewhere_is_told_apart, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_file_that_cannot_be_written_is_written_later, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_storm_of_changes_is_paced, open_lab, close_lab),

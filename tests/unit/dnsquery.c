@@ -12,7 +12,7 @@
 #include "exact.h"
 #include "host/dnsquery.h"
 
-#define ID 0x1234
+#define ID   0x1234
 #define NAME "serial.callsign.docker"
 
 /* An answer under construction. */
@@ -82,7 +82,8 @@ static enum dnsquery_result parse_only(const struct packet *packet)
 
 static void a_query_is_what_rfc_1035_says(void **state)
 {
-	static const uint8_t expected[] = "\x12\x34\0\0\0\1\0\0\0\0\0\0\6serial\x08" "callsign\6docker\0\0\1\0\1";
+	static const uint8_t expected[] = "\x12\x34\0\0\0\1\0\0\0\0\0\0\6serial\x08"
+					  "callsign\6docker\0\0\1\0\1";
 	uint8_t query[DNSQUERY_SIZE];
 
 	(void)state;
@@ -142,7 +143,8 @@ static void more_addresses_than_fit_are_left_out(void **state)
 
 static void an_answer_without_address_says_which_kind(void **state)
 {
-	struct packet nothing = reply(0x8580, 0), no_name = reply(0x8583, 0), refused = reply(0x8585, 0), failed = reply(0x8582, 0);
+	struct packet nothing = reply(0x8580, 0), no_name = reply(0x8583, 0), refused = reply(0x8585, 0),
+		      failed = reply(0x8582, 0);
 	struct packet odd = reply(0x8580, 1);
 
 	(void)state;
@@ -167,7 +169,8 @@ static void letters_may_change_their_case(void **state)
 
 static void what_answers_another_question_is_not_ours(void **state)
 {
-	struct packet other_id = reply(0x8580, 0), query = reply(0x0100, 0), other_name = reply(0x8580, 0), other_type = reply(0x8580, 0);
+	struct packet other_id = reply(0x8580, 0), query = reply(0x0100, 0), other_name = reply(0x8580, 0),
+		      other_type = reply(0x8580, 0);
 
 	(void)state;
 	other_id.bytes[0] ^= 1;
@@ -194,7 +197,8 @@ static void a_record_of_another_name_is_not_taken(void **state)
 	assert_int_equal(parse_only(&packet), DNSQUERY_NO_DATA);
 }
 
-/* Every prefix, and every single byte changed to a few others: no over-read (ASan), and never an answer out of nothing. */
+/* Every prefix, and every single byte changed to a few others: no over-read (ASan), and never an answer out of nothing.
+ */
 static void damaged_answers_do_no_harm(void **state)
 {
 	static const uint8_t values[] = {0, 1, 0x3f, 0x40, 0x80, 0xc0, 0xff};

@@ -11,11 +11,11 @@
 #include "exact.h"
 #include "host/hostsfile.h"
 
-#define BOOT "16692684-f0b5-440c-a9eb-8f78f531f7bb"
-#define HEAD HOSTSFILE_MAGIC BOOT "\n" HOSTSFILE_NOTICE "\n127.128.0.7 serial.callsign.docker\n"
-#define I1 "01900000000170018002030405060708"
-#define I2 "01900000000270018002030405060708"
-#define S1 "f4090909090909090909090909090001"
+#define BOOT  "16692684-f0b5-440c-a9eb-8f78f531f7bb"
+#define HEAD  HOSTSFILE_MAGIC BOOT "\n" HOSTSFILE_NOTICE "\n127.128.0.7 serial.callsign.docker\n"
+#define I1    "01900000000170018002030405060708"
+#define I2    "01900000000270018002030405060708"
+#define S1    "f4090909090909090909090909090001"
 #define TAIL1 " # instance=" I1 " session=" S1 " user=web\n"
 #define TAIL2 " # instance=" I2 " session=" S1 " user=web\n"
 
@@ -25,7 +25,8 @@ static int make_directory(void **state)
 {
 	(void)state;
 	/* As on a host, where the file is in /run: on a disk each write waits for it. */
-	snprintf(directory, sizeof(directory), "%s/callsign-hostsfile-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(directory, sizeof(directory), "%s/callsign-hostsfile-XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (mkdtemp(directory) == NULL)
 		return -1;
 	snprintf(path, sizeof(path), "%s/hosts", directory);
@@ -59,7 +60,8 @@ static void visit(void *arg, const struct announcement *message, const char *use
 		ADD("+%s", message->aliases[i]);
 	for (unsigned i = 0; i < message->naddresses; i++)
 		ADD(" %s", address_format(&message->addresses[i], address));
-	ADD(" %.2s %s [%s]", ident_format(&message->instance, hex) + 10, message->has_session ? "session" : "alone", user);
+	ADD(" %.2s %s [%s]", ident_format(&message->instance, hex) + 10, message->has_session ? "session" : "alone",
+	    user);
 	if (until_ms != CLOCK_NEVER)
 		ADD(" %" PRId64, until_ms);
 	ADD("\n");
@@ -104,7 +106,8 @@ static void assert_skipped(const char *line)
 
 static char written[1 << 16];
 
-static const char *write_and_read(const struct hostsfile *file, uint32_t serial, const struct hostsfile_own *own, size_t nown)
+static const char *write_and_read(const struct hostsfile *file, uint32_t serial, const struct hostsfile_own *own,
+				  size_t nown)
 {
 	FILE *in;
 	size_t length;
@@ -177,11 +180,12 @@ static void a_file_is_rendered(void **state)
 	assert_true(hostsfile_listing(file, &a.listing));
 	assert_true(hostsfile_listing(file, &b.listing));
 	assert_int_equal(hostsfile_instances(file), 2);
-	assert_string_equal(write_and_read(file, 0x7f800007, own, 1),
-	                    HEAD "172.17.0.1 host.docker # host\n"
-	                         "198.18.0.1 my-cool-host.docker a.b.docker # instance=" I1 " session=" S1 " user=we%20b%23%25%0A\n"
-	                         "fd00::2 my-cool-host.docker a.b.docker # instance=" I1 " session=" S1 " user=we%20b%23%25%0A\n"
-	                         "198.18.0.2 b.docker # instance=" I2 " user=web until=123456\n");
+	assert_string_equal(
+		write_and_read(file, 0x7f800007, own, 1),
+		HEAD "172.17.0.1 host.docker # host\n"
+		     "198.18.0.1 my-cool-host.docker a.b.docker # instance=" I1 " session=" S1 " user=we%20b%23%25%0A\n"
+		     "fd00::2 my-cool-host.docker a.b.docker # instance=" I1 " session=" S1 " user=we%20b%23%25%0A\n"
+		     "198.18.0.2 b.docker # instance=" I2 " user=web until=123456\n");
 	hostsfile_free(file);
 }
 
@@ -220,7 +224,7 @@ static void an_alias_listed_without_the_name_keeps_the_name(void **state)
 	a.listing.names = 2;
 	hostsfile_listing(file, &a.listing);
 	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0),
-	                    HEAD "198.18.0.1 www.docker # instance=" I1 " session=" S1 " user=web name=a\n");
+			    HEAD "198.18.0.1 www.docker # instance=" I1 " session=" S1 " user=web name=a\n");
 	assert_parsed(written, "a+www 198.18.0.1 01 session [web]\n", 0);
 	hostsfile_free(file);
 }
@@ -288,13 +292,16 @@ static void what_was_written_is_read(void **state)
 	struct reading reading;
 
 	(void)state;
-	reading = parse(HEAD "172.17.0.1 host.docker # host\n198.18.0.1 a.docker www.docker" TAIL1 "fd00::2 a.docker www.docker" TAIL1
-	                     "198.18.0.2 b.docker # instance=" I2 " user= until=123456\n");
-	assert_string_equal(reading.text, "a+www 198.18.0.1 fd00::2 01 session [web]\nb 198.18.0.2 02 alone [] 123456\n");
+	reading = parse(HEAD "172.17.0.1 host.docker # host\n198.18.0.1 a.docker www.docker" TAIL1
+			     "fd00::2 a.docker www.docker" TAIL1 "198.18.0.2 b.docker # instance=" I2
+			     " user= until=123456\n");
+	assert_string_equal(reading.text,
+			    "a+www 198.18.0.1 fd00::2 01 session [web]\nb 198.18.0.2 02 alone [] 123456\n");
 	assert_int_equal(reading.content.skipped, 0);
 	assert_int_equal(reading.content.instances, 2);
 	assert_int_equal(reading.content.serial, 0x7f800007);
-	assert_parsed(HEAD "198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=we%20b%23%25%0A\n", "a 198.18.0.1 01 session [we b#%\n]\n", 0);
+	assert_parsed(HEAD "198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=we%20b%23%25%0A\n",
+		      "a 198.18.0.1 01 session [we b#%\n]\n", 0);
 }
 
 static void a_lease_holds_for_one_boot_only(void **state)
@@ -414,11 +421,14 @@ static void an_instance_stands_in_one_place_and_agrees_with_itself(void **state)
 {
 	(void)state;
 	assert_parsed(HEAD "198.18.0.1 a.docker" TAIL1 "198.18.0.2 b.docker" TAIL2 "198.18.0.3 a.docker" TAIL1,
-	              "a 198.18.0.1 01 session [web]\nb 198.18.0.2 02 session [web]\n", 1);
-	assert_parsed(HEAD "198.18.0.1 a.docker" TAIL1 "198.18.0.3 b.docker" TAIL1, "a 198.18.0.1 01 session [web]\n", 1);
-	assert_parsed(HEAD "198.18.0.1 a.docker" TAIL1 "198.18.0.1 a.docker" TAIL1, "a 198.18.0.1 01 session [web]\n", 1);
-	assert_parsed(HEAD "198.18.0.1 a.docker" TAIL1 "198.18.0.3 a.docker # instance=" I1 " session=" S1 " user=mallory\n",
-	              "a 198.18.0.1 01 session [web]\n", 1);
+		      "a 198.18.0.1 01 session [web]\nb 198.18.0.2 02 session [web]\n", 1);
+	assert_parsed(HEAD "198.18.0.1 a.docker" TAIL1 "198.18.0.3 b.docker" TAIL1, "a 198.18.0.1 01 session [web]\n",
+		      1);
+	assert_parsed(HEAD "198.18.0.1 a.docker" TAIL1 "198.18.0.1 a.docker" TAIL1, "a 198.18.0.1 01 session [web]\n",
+		      1);
+	assert_parsed(HEAD "198.18.0.1 a.docker" TAIL1 "198.18.0.3 a.docker # instance=" I1 " session=" S1
+			   " user=mallory\n",
+		      "a 198.18.0.1 01 session [web]\n", 1);
 }
 
 static void serials_out_of_range_are_skipped(void **state)
@@ -487,7 +497,7 @@ static void figures(void **state)
 	enum { NAMES = 10000 };
 	struct hostsfile *file = hostsfile_new("docker");
 	struct hostsfile_content content;
-	char (*names)[16] = calloc(NAMES, sizeof(*names));
+	char(*names)[16] = calloc(NAMES, sizeof(*names));
 	struct sample *samples = calloc(NAMES, sizeof(*samples));
 	int64_t start_us, rendered_us, written_us, one_us;
 	size_t read = 0;
@@ -509,9 +519,9 @@ static void figures(void **state)
 	assert_int_equal(hostsfile_write(file, path, HOSTSFILE_SERIAL_MIN + 1, BOOT, NULL, 0), 0);
 	one_us = clock_us();
 	assert_int_equal(hostsfile_read(path, "docker", BOOT, count, &read, &content), 0);
-	print_message("%d names: render all %.1f ms, write %.1f ms, one change and write %.1f ms, read back %.1f ms\n", NAMES,
-	              (double)(rendered_us - start_us) / 1000, (double)(written_us - rendered_us) / 1000,
-	              (double)(one_us - written_us) / 1000, (double)(clock_us() - one_us) / 1000);
+	print_message("%d names: render all %.1f ms, write %.1f ms, one change and write %.1f ms, read back %.1f ms\n",
+		      NAMES, (double)(rendered_us - start_us) / 1000, (double)(written_us - rendered_us) / 1000,
+		      (double)(one_us - written_us) / 1000, (double)(clock_us() - one_us) / 1000);
 	assert_int_equal(read, NAMES - 1);
 	assert_int_equal(content.skipped, 0);
 	hostsfile_free(file);

@@ -12,18 +12,26 @@
 
 #include "host/policy.h"
 
-static char web[] = "web-*", db[] = "db", gateway[] = "gateway", lab[] = "lab", web1[] = "web-1*", tenant_name[] = "tenant";
-static char *names[] = {web, db, gateway, lab}, *reserved_names[] = {gateway}, *own_names[] = {lab}, *tenant_names[] = {web1};
+static char web[] = "web-*", db[] = "db", gateway[] = "gateway", lab[] = "lab", web1[] = "web-1*",
+	    tenant_name[] = "tenant";
+static char *names[] = {web, db, gateway, lab}, *reserved_names[] = {gateway}, *own_names[] = {lab},
+	    *tenant_names[] = {web1};
 static struct prefix subnet, tenant_subnet;
 static struct policy_user tenant = {.user = tenant_name, .rule = {&tenant_subnet, 1, tenant_names, 1}};
 
-/* names web-* and db within 198.18.0.0/16; the user "tenant" only web-1* within 198.18.1.0/24; "gateway" reserved; the host is "lab". */
+/* names web-* and db within 198.18.0.0/16; the user "tenant" only web-1* within 198.18.1.0/24; "gateway" reserved; the
+ * host is "lab". */
 static struct policy sample(void)
 {
 	assert_int_equal(prefix_parse("198.18.0.0/16", 13, &subnet), 0);
 	assert_int_equal(prefix_parse("198.18.1.0/24", 13, &tenant_subnet), 0);
-	return (struct policy){.rule = {&subnet, 1, names, 4}, .reserved = reserved_names, .nreserved = 1, .host_names = own_names,
-	                       .nhost_names = 1, .users = &tenant, .nusers = 1};
+	return (struct policy){.rule = {&subnet, 1, names, 4},
+			       .reserved = reserved_names,
+			       .nreserved = 1,
+			       .host_names = own_names,
+			       .nhost_names = 1,
+			       .users = &tenant,
+			       .nusers = 1};
 }
 
 static struct address address(const char *text)
@@ -36,7 +44,9 @@ static struct address address(const char *text)
 
 static void some_names_are_always_reserved(void **state)
 {
-	static const char *const reserved[] = {"callsign", "serial.callsign", "a.b.callsign", "localhost", "x.localhost", "wpad", "wpad.x.isatap", "isatap"};
+	static const char *const reserved[] = {"callsign",      "serial.callsign", "a.b.callsign",
+					       "localhost",     "x.localhost",     "wpad",
+					       "wpad.x.isatap", "isatap"};
 	static const char *const free_names[] = {"callsigns", "mycallsign", "callsign.example", "wpad2", "local", "a"};
 	struct policy policy;
 
@@ -65,7 +75,8 @@ static void an_empty_policy_allows_every_address(void **state)
 static void a_user_section_narrows_but_never_widens(void **state)
 {
 	struct policy policy = sample();
-	struct address inside = address("198.18.1.7"), outside = address("198.18.2.7"), far = address("10.0.0.1"), v6 = address("fd00::1");
+	struct address inside = address("198.18.1.7"), outside = address("198.18.2.7"), far = address("10.0.0.1"),
+		       v6 = address("fd00::1");
 
 	(void)state;
 	assert_true(policy_name_allowed(&policy, "other", "web-2"));

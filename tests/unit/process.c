@@ -187,8 +187,9 @@ static void a_zombie_is_stale(void **state)
 
 static void files_that_hold_no_number_are_refused(void **state)
 {
-	static const char *const texts[] = {"0\n", "1\n", "-1\n", "-5", "+7\n", " 7\n", "7 \n", "07\n", "0x10\n", "7\n\n", "7\n8\n", "abc", "\n",
-	                                    "99999999999\n", "2147483648\n", "4294967298\n", "7\r\n", "7.0"};
+	static const char *const texts[] = {"0\n",  "1\n",           "-1\n",         "-5",           "+7\n",   " 7\n",
+					    "7 \n", "07\n",          "0x10\n",       "7\n\n",        "7\n8\n", "abc",
+					    "\n",   "99999999999\n", "2147483648\n", "4294967298\n", "7\r\n",  "7.0"};
 	char reason[PROCESS_REASON_SIZE];
 
 	(void)state;
