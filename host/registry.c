@@ -34,7 +34,7 @@ struct registry *registry_new(const struct registry_options *options, const stru
 	registry->resync = REGISTRY_OFFLINE;
 	registry->starting = true;
 	registry->offline_ms = now_ms;
-	registry->synced_ms = -1;
+	registry->synced_ms = registry->doubted_ms = -1;
 	registry->check_ms = registry->doubt_ms = CLOCK_NEVER;
 	return registry;
 }

@@ -100,15 +100,16 @@ void registry_marker(struct registry *registry, int64_t now_ms);
 void registry_disconnected(struct registry *registry, int64_t now_ms);
 
 /*
- * The broker takes no messages (an alarm of its memory or disk), so that nobody can renew: leases stand still until it is over. Resyncs and
- * graces do not: `lost` still comes through.
+ * The broker takes no messages (an alarm of its memory or disk), so that nobody can renew or answer a roll call: leases and resyncs stand still
+ * until it is over. Graces do not: `lost` still comes through.
  */
 void registry_blocked(struct registry *registry, bool blocked, int64_t now_ms);
 
 /*
- * Whether there is a session whose lease has less than a quarter left: renewals come each third, so something keeps it from us, and it is
- * time to find out whether the broker takes messages at all. Ask at registry_doubt_ms() or later (which may be early; CLOCK_NEVER: no need). After
- * a yes the next one comes no sooner than REGISTRY_DOUBT_PAUSE_MS later.
+ * Whether something keeps from us what we wait for: a session's lease has less than a quarter left (renewals come each third), or half of a
+ * resync's time has passed without an answer. Then it is time to find out whether the broker takes messages at all. Ask at registry_doubt_ms() or
+ * later (which may be early; CLOCK_NEVER: no need). After a yes the next one comes no sooner than REGISTRY_DOUBT_PAUSE_MS later, or with the next
+ * silence of a resync.
  */
 #define REGISTRY_DOUBT_PAUSE_MS 30000
 int64_t registry_doubt_ms(const struct registry *registry);

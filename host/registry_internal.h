@@ -51,7 +51,8 @@ struct registry {
 	bool starting;          /* no marker was seen since the daemon started */
 	bool mass_loss;
 	int64_t offline_ms;     /* REGISTRY_OFFLINE: since when */
-	int64_t progress_ms;    /* the marker, or the last confirmation since */
+	int64_t progress_ms;    /* the marker, or the last confirmation since, or the end of an alarm */
+	int64_t doubted_ms;     /* the progress_ms after which the silence of the others was doubted */
 	int64_t synced_ms;
 	int64_t check_ms;       /* no lease or grace ends before that */
 	int64_t rest_ms;        /* do not look through all facts again before that */

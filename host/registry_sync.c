@@ -39,7 +39,7 @@ void resync_check(struct registry *registry, int64_t now_ms)
 
 	if (registry->resync != REGISTRY_RESYNC)
 		return;
-	if (registry->unconfirmed > 0 && now_ms < registry->progress_ms + registry->options.resync_timeout_ms)
+	if (registry->unconfirmed > 0 && (registry->blocked || now_ms < registry->progress_ms + registry->options.resync_timeout_ms))
 		return;
 	registry->resync = REGISTRY_SYNCED;
 	registry->synced_ms = now_ms;
@@ -81,10 +81,13 @@ void registry_blocked(struct registry *registry, bool blocked, int64_t now_ms)
 	if (blocked == registry->blocked)
 		return;
 	registry->blocked = blocked;
-	if (blocked)
+	if (blocked) {
 		registry->blocked_ms = now_ms;
-	else if (registry->resync != REGISTRY_OFFLINE)
+	} else if (registry->resync != REGISTRY_OFFLINE) {
 		registry_extend_leases(registry, now_ms - registry->blocked_ms);
+		/* Nobody could answer the roll call: now they can. */
+		registry->progress_ms = now_ms;
+	}
 	/* Look at all of them anew. */
 	registry->check_ms = registry->doubt_ms = now_ms;
 }
@@ -143,7 +146,7 @@ int64_t registry_deadline_ms(const struct registry *registry)
 		other = registry->graveyard->removed_ms + REGISTRY_LOST_RECENTLY_MS;
 		due = other < due ? other : due;
 	}
-	if (registry->resync == REGISTRY_RESYNC) {
+	if (registry->resync == REGISTRY_RESYNC && !registry->blocked) {
 		other = registry->progress_ms + registry->options.resync_timeout_ms;
 		due = other < due ? other : due;
 	}
@@ -177,9 +180,21 @@ static void registry_check_leases(struct registry *registry, int64_t now_ms)
 	}
 }
 
+/* Half of the time without an answer to the roll call is gone. Once for each silence. */
+static int64_t resync_doubt_ms(const struct registry *registry)
+{
+	if (registry->unconfirmed == 0 || registry->doubted_ms == registry->progress_ms)
+		return CLOCK_NEVER;
+	return registry->progress_ms + registry->options.resync_timeout_ms / 2;
+}
+
 int64_t registry_doubt_ms(const struct registry *registry)
 {
-	return registry->resync != REGISTRY_SYNCED || registry->blocked ? CLOCK_NEVER : registry->doubt_ms;
+	if (registry->blocked)
+		return CLOCK_NEVER;
+	if (registry->resync == REGISTRY_RESYNC)
+		return resync_doubt_ms(registry);
+	return registry->resync == REGISTRY_SYNCED ? registry->doubt_ms : CLOCK_NEVER;
 }
 
 bool registry_doubts(struct registry *registry, int64_t now_ms)
@@ -189,6 +204,10 @@ bool registry_doubts(struct registry *registry, int64_t now_ms)
 
 	if (now_ms < registry_doubt_ms(registry))
 		return false;
+	if (registry->resync == REGISTRY_RESYNC) {
+		registry->doubted_ms = registry->progress_ms;
+		return true;
+	}
 	registry->doubt_ms = CLOCK_NEVER;
 	HASH_ITER(hh, registry->nodes, node, next)
 		registry_doubt_at(registry, node_doubt_ms(node));

@@ -196,6 +196,68 @@ static void no_doubt_while_it_is_known_why(void **state)
 	kit_close(&kit);
 }
 
+/* Nobody can answer a roll call: it was dropping the living when a daemon started or reconnected during an alarm. */
+static void a_resync_stands_still_in_alarm(void **state)
+{
+	struct kit kit;
+
+	(void)state;
+	kit_open_with(&kit, 0);
+	kit_up(&kit, "b", 2, 2, 1, 2);
+	kit_connect(&kit);
+	kit_marker(&kit);
+	kit_blocked(&kit, true);
+	kit_pass(&kit, 60000);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	kit_blocked(&kit, false);
+	kit_pass(&kit, kit.options.resync_timeout_ms - 1);
+	kit_up(&kit, "b", 2, 2, 2, 2);
+	kit_pass(&kit, kit.options.resync_timeout_ms - 1);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	kit_pass(&kit, 1);
+	assert_string_equal(kit_served(&kit, "a"), "");
+	assert_string_equal(kit_served(&kit, "b"), "2");
+	kit_close(&kit);
+}
+
+static void all_answered_before_the_alarm_ends_the_resync(void **state)
+{
+	struct kit kit;
+
+	(void)state;
+	kit_open_with(&kit, 0);
+	kit_connect(&kit);
+	kit_marker(&kit);
+	kit_blocked(&kit, true);
+	kit_up(&kit, "a", 1, 1, 2, 1);
+	assert_int_equal(kit_counts(&kit).resync, REGISTRY_SYNCED);
+	kit_close(&kit);
+}
+
+static void silence_after_a_roll_call_is_a_doubt(void **state)
+{
+	struct kit kit;
+
+	(void)state;
+	kit_open_with(&kit, 0);
+	kit_up(&kit, "b", 2, 2, 1, 2);
+	kit_connect(&kit);
+	assert_true(registry_doubt_ms(kit.registry) == CLOCK_NEVER);
+	kit_marker(&kit);
+	kit_pass(&kit, kit.options.resync_timeout_ms / 2 - 1);
+	assert_false(registry_doubts(kit.registry, kit.now_ms));
+	kit_pass(&kit, 1);
+	assert_true(registry_doubts(kit.registry, kit.now_ms));
+	assert_false(registry_doubts(kit.registry, kit.now_ms));
+	/* One answers, the other does not. */
+	kit_pass(&kit, 1000);
+	kit_up(&kit, "b", 2, 2, 2, 2);
+	assert_false(registry_doubts(kit.registry, kit.now_ms));
+	kit_pass(&kit, kit.options.resync_timeout_ms / 2);
+	assert_true(registry_doubts(kit.registry, kit.now_ms));
+	kit_close(&kit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +271,9 @@ int main(void)
 		cmocka_unit_test(renewals_leave_no_doubt),
 		cmocka_unit_test(one_without_session_is_no_doubt),
 		cmocka_unit_test(no_doubt_while_it_is_known_why),
+		cmocka_unit_test(a_resync_stands_still_in_alarm),
+		cmocka_unit_test(all_answered_before_the_alarm_ends_the_resync),
+		cmocka_unit_test(silence_after_a_roll_call_is_a_doubt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
