@@ -10,6 +10,7 @@ from . import schedule as plan
 
 TESTS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BRIDGE = "docker0"
+SLOTS = "198.18.128."
 
 
 def run(*command, **options):
@@ -26,7 +27,7 @@ class Slot:
 
     def __init__(self, model, number, settings):
         self.model, self.number, self.settings = model, number, settings
-        self.address = f"198.18.128.{number + 1}"
+        self.address = f"{SLOTS}{number + 1}"
         self.link = f"slot{number}"
         self.heartbeat = plan.slot_heartbeat_s(number)
         self.process = self.pair = None

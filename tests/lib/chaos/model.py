@@ -1,7 +1,7 @@
 """What must be true: which name has which address, since when, and for how long a wrong answer is forgiven.
 
 A pair of a name and an address is LIVE, DEAD, or OPEN: either answer is right, for instance between a signal and the death of the
-process. A live pair that was once seen in DNS is settled: no fault but those that say so may take it away again, not for one answer.
+process. A live pair that was seen in DNS after its bound is settled: no fault but those that say so may take it away again, not for one answer.
 """
 import threading
 import time
@@ -153,13 +153,15 @@ class Model:
 
     def right(self, pair, asked, now):
         if pair.absent_since is not None:
-            self.figures["blink"].append(now - pair.absent_since)
+            if pair.absent_since > self.blink_floor and not self.broken.keys() - self.blinking:
+                self.figures["blink"].append(now - pair.absent_since)
             pair.absent_since = None
         if pair.seen is None:
             pair.seen = now
-            if pair.calm:
+            if pair.calm and self.is_calm(now):
                 self.figures["start" if pair.state == LIVE else "death"].append(now - pair.since)
-        if pair.state == LIVE and not pair.settled:
+        # Before it is due what answers may be the last of an older life, which is yet to end.
+        if pair.state == LIVE and not pair.settled and asked > self.forgiven(pair, self.live_floor):
             pair.settled, pair.settled_at = True, now
 
     def absent(self, pair, asked, now):
@@ -197,4 +199,4 @@ class Model:
             pair.reported = True
         at = time.monotonic() - self.begun
         self.history.append((at, "WRONG: " + text))
-        self.violations.append((at, text))
+        self.violations.append((at, text, pair))
