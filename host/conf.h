@@ -1,6 +1,7 @@
 #ifndef CALLSIGN_HOST_CONF_H
 #define CALLSIGN_HOST_CONF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -61,5 +62,8 @@ struct conf {
  */
 struct conf *conf_load(const char *path);
 void conf_free(struct conf *conf); /* wipes passwords; NULL is allowed */
+
+/* Whether a connection made for a is as good for b: the same brokers, users, TLS and queue. */
+bool conf_same_bus(const struct conf *a, const struct conf *b);
 
 #endif

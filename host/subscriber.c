@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "batches.h"
 #include "intake.h"
 #include "replies.h"
 #include "shared/backoff.h"
@@ -15,13 +16,7 @@
 #include "shared/log.h"
 
 #define STEP_FRAMES 8192    /* so that a full queue does not keep the loop from its other work */
-#define BATCHES_MAX 1024    /* of deliveries not acked yet; more are put together */
 #define SAME_FAILURE_MS 60000
-
-struct batch {
-	uint64_t generation;
-	uint64_t last_tag;
-};
 
 struct subscriber {
 	const struct conf *conf;
@@ -42,8 +37,7 @@ struct subscriber {
 	/* deliveries */
 	uint64_t last_tag;    /* taken in the current batch, 0: none */
 	uint64_t batch_generation; /* of the batch that is being taken */
-	struct batch batches[BATCHES_MAX]; /* ring */
-	unsigned first_batch, nbatches;
+	struct batches batches; /* not acked yet */
 	struct announcement message;
 	/* for people */
 	char trouble[BUS_FAILURE_TEXT];
@@ -177,28 +171,17 @@ static void subscriber_delivery(void *arg, const struct bus_delivery *delivery)
 
 bool subscriber_end_batch(struct subscriber *subscriber, uint64_t generation)
 {
-	unsigned last = (subscriber->first_batch + subscriber->nbatches) % BATCHES_MAX;
-
 	if (subscriber->last_tag == 0)
 		return false;
-	if (subscriber->nbatches == BATCHES_MAX)
-		last = (last + BATCHES_MAX - 1) % BATCHES_MAX;
-	else
-		subscriber->nbatches++;
-	subscriber->batches[last] = (struct batch){.generation = generation, .last_tag = subscriber->last_tag};
+	batches_add(&subscriber->batches, generation, subscriber->last_tag);
 	subscriber->last_tag = 0;
 	return true;
 }
 
 void subscriber_settle(struct subscriber *subscriber, uint64_t stored, uint64_t served, int64_t now_ms)
 {
-	uint64_t tag = 0;
+	uint64_t tag = batches_take(&subscriber->batches, stored);
 
-	while (subscriber->nbatches > 0 && subscriber->batches[subscriber->first_batch].generation <= stored) {
-		tag = subscriber->batches[subscriber->first_batch].last_tag;
-		subscriber->first_batch = (subscriber->first_batch + 1) % BATCHES_MAX;
-		subscriber->nbatches--;
-	}
 	if (tag != 0) {
 		bus_ack(subscriber->bus, tag, true);
 		subscriber->acked = tag;
@@ -299,7 +282,7 @@ static void subscriber_down(void *arg, const struct bus_failure *failure)
 	registry_disconnected(subscriber->registry, subscriber->now_ms);
 	replies_clear(subscriber->replies);
 	subscriber->last_tag = 0;
-	subscriber->nbatches = 0;
+	batches_clear(&subscriber->batches);
 	subscriber->awaiting_marker = false;
 	subscriber_set_state(subscriber, SUBSCRIBER_WAITING);
 	if (failure->kind == BUS_FAILED_CHANNEL && failure->code == 406 && failure->request == BUS_REQUEST_QUEUE_DECLARE) {
@@ -434,38 +417,9 @@ void subscriber_free(struct subscriber *subscriber)
 	free(subscriber);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool same_endpoint(const struct bus_endpoint *a, const struct bus_endpoint *b)
-{
-	return same_text(a->host, b->host) && a->port == b->port && same_text(a->vhost, b->vhost) && same_text(a->user, b->user) &&
-	       same_text(a->password, b->password) && a->tls == b->tls;
-}
-
-static bool same_connection(const struct conf *a, const struct conf *b)
-{
-	const struct bus_tls *one = &a->bus.tls, *other = &b->bus.tls;
-	size_t i;
-
-	if (a->bus.nendpoints != b->bus.nendpoints || a->bus.heartbeat_s != b->bus.heartbeat_s)
-		return false;
-	for (i = 0; i < a->bus.nendpoints; i++) {
-		if (!same_endpoint(&a->bus.endpoints[i], &b->bus.endpoints[i]))
-			return false;
-	}
-	return same_text(one->ca, other->ca) && same_text(one->cert, other->cert) && same_text(one->key, other->key) &&
-	       same_text(one->server_name, other->server_name) && one->verify == other->verify &&
-	       same_text(a->queue.name, b->queue.name) && same_text(a->queue.type, b->queue.type) &&
-	       a->queue.expires_s == b->queue.expires_s && a->queue.max_length == b->queue.max_length &&
-	       same_text(a->hostname, b->hostname);
-}
-
 void subscriber_configure(struct subscriber *subscriber, const struct conf *conf, int64_t now_ms)
 {
-	bool same = same_connection(subscriber->conf, conf);
+	bool same = conf_same_bus(subscriber->conf, conf);
 
 	subscriber->now_ms = now_ms;
 	subscriber_use(subscriber, conf);
@@ -476,7 +430,7 @@ void subscriber_configure(struct subscriber *subscriber, const struct conf *conf
 	registry_disconnected(subscriber->registry, now_ms);
 	replies_clear(subscriber->replies);
 	subscriber->last_tag = 0;
-	subscriber->nbatches = 0;
+	batches_clear(&subscriber->batches);
 	subscriber->awaiting_marker = false;
 	subscriber->endpoint = 0;
 	backoff_reset(&subscriber->backoff);
