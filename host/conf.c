@@ -82,6 +82,11 @@ static cfg_opt_t control_options[] = {
 	CFG_END(),
 };
 
+static cfg_opt_t metrics_options[] = {
+	CFG_STR_CB("listen", NULL, CFGF_NONE, conf_take_listen),
+	CFG_END(),
+};
+
 static cfg_opt_t options[] = {
 	CFG_STR_CB("domain", "docker", CFGF_NONE, conf_take_domain),
 	CFG_SEC("bus", bus_options, CFGF_NONE),
@@ -91,6 +96,7 @@ static cfg_opt_t options[] = {
 	CFG_SEC("user", user_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("dnsmasq", dnsmasq_options, CFGF_NONE),
 	CFG_SEC("control", control_options, CFGF_NONE),
+	CFG_SEC("metrics", metrics_options, CFGF_NONE),
 	CFG_STR_LIST_CB("host_names", NULL, CFGF_NONE, conf_take_host_name),
 	CFG_STR_CB("pid_file", "/run/callsign/callsignd.pid", CFGF_NONE, conf_take_path),
 	CFG_STR_CB("run_as", NULL, CFGF_NONE, conf_take_text),

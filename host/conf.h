@@ -39,6 +39,12 @@ struct conf_control {
 	char *group;  /* who may open it besides root */
 };
 
+struct conf_metrics {
+	bool on;
+	struct address address;
+	uint16_t port;
+};
+
 struct conf {
 	char *domain;
 	char *hostname; /* this host's name in roll calls and replies */
@@ -49,6 +55,7 @@ struct conf {
 	struct policy policy;
 	struct conf_dnsmasq dnsmasq;
 	struct conf_control control;
+	struct conf_metrics metrics;
 	struct conf_host_name *host_names;
 	size_t nhost_names;
 	char *pid_file;

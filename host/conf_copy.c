@@ -307,6 +307,13 @@ static void copy_control(struct copying *copying, cfg_t *section, struct conf_co
 	control->group = copy_text(copying, cfg_getstr(section, "group"));
 }
 
+static void copy_metrics(cfg_t *section, struct conf_metrics *metrics)
+{
+	const char *listen = cfg_getstr(section, "listen");
+
+	metrics->on = listen != NULL && conf_parse_listen(listen, metrics) == 0;
+}
+
 static void copy_domain(struct copying *copying, cfg_t *cfg, struct conf *conf)
 {
 	char domain[HOSTNAME_FQDN_SIZE];
@@ -328,6 +335,7 @@ int conf_copy(cfg_t *cfg, bool others_may_read, struct conf *conf)
 	copy_host_names(&copying, cfg, conf);
 	copy_dnsmasq(&copying, cfg_getsec(cfg, "dnsmasq"), &conf->dnsmasq);
 	copy_control(&copying, cfg_getsec(cfg, "control"), &conf->control);
+	copy_metrics(cfg_getsec(cfg, "metrics"), &conf->metrics);
 	conf->pid_file = copy_text(&copying, cfg_getstr(cfg, "pid_file"));
 	conf->run_as = copy_text(&copying, cfg_getstr(cfg, "run_as"));
 	log_level_parse(cfg_getstr(cfg, "log_level"), &conf->log_level);

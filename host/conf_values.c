@@ -361,3 +361,47 @@ int conf_take_host_name(cfg_t *section, cfg_opt_t *option, const char *value, vo
 	}
 	return keep(value, result);
 }
+
+/* Whole and decimal, without leading zeros. 0: it is none. */
+static uint16_t parse_port(const char *text)
+{
+	size_t length = strspn(text, "0123456789");
+	long port;
+
+	if (length == 0 || length > 5 || text[length] != '\0' || text[0] == '0')
+		return 0;
+	port = strtol(text, NULL, 10);
+	return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+int conf_parse_listen(const char *value, struct conf_metrics *out)
+{
+	const char *colon = strrchr(value, ':'), *text = value;
+	size_t length = colon != NULL ? (size_t)(colon - value) : 0;
+	bool bracketed = length >= 2 && value[0] == '[' && value[length - 1] == ']';
+
+	out->port = parse_port(colon != NULL ? colon + 1 : value);
+	out->address = (struct address){.family = 4, .bytes = {127, 0, 0, 1}};
+	if (out->port == 0)
+		return -1;
+	if (colon == NULL)
+		return 0;
+	if (bracketed) {
+		text++;
+		length -= 2;
+	}
+	if (address_parse(text, length, &out->address) < 0)
+		return -1;
+	return bracketed == (out->address.family == 6) ? 0 : -1;
+}
+
+int conf_take_listen(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
+{
+	char shown[SHOWN_SIZE];
+	struct conf_metrics scratch;
+
+	if (conf_parse_listen(value, &scratch) < 0)
+		conf_values_error(section, option->name, "\"%s\" is not allowed: \"ADDRESS:PORT\", \"[IPV6]:PORT\" or \"PORT\" (of 127.0.0.1) is, for "
+		                  "example \"127.0.0.1:9123\"", show(value, shown));
+	return keep(value, result);
+}

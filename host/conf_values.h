@@ -35,10 +35,15 @@ int conf_take_host_name(cfg_t *section, cfg_opt_t *option, const char *value, vo
 int conf_take_socket(cfg_t *section, cfg_opt_t *option, const char *value,
 		     void *result); /* a path that fits into sockaddr_un */
 int conf_take_group(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
+int conf_take_listen(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
 int conf_take_text(cfg_t *section, cfg_opt_t *option, const char *value, void *result); /* not empty */
 
 /* NAME=ADDRESS or NAME=INTERFACE. 0 and *out (its strings to be freed), or -1 with the reason. */
 int conf_parse_host_name(const char *value, struct conf_host_name *out, const char **reason);
+
+/* ADDRESS:PORT, [IPV6]:PORT, or PORT alone, which is loopback's: whoever wants others to see it writes where. 0 and
+ * out's address and port, or -1. */
+int conf_parse_listen(const char *value, struct conf_metrics *out);
 
 /* conf_copy.c: what was parsed, as plain values (others_may_read: the file; then it must hold no password), with checks
  * of what only shows when keys are seen together (reported as errors). 0, or -1: no memory. */

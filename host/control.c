@@ -16,6 +16,7 @@
 #include "control_request.h"
 #include "control_stream.h"
 #include "events.h"
+#include "metrics.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 
@@ -204,6 +205,17 @@ static json_t *answer_reload(const struct control *control, int64_t now_ms)
 	                 "the new configuration is wrong and the old one stays in force: callsignd --check-config says where");
 }
 
+static json_t *answer_metrics(const struct control *control)
+{
+	struct status_sources sources = control_sources(control);
+	size_t length;
+	char *text = metrics_text(&sources, status_clock_now(), &length);
+	json_t *answer = text != NULL ? json_pack("{s:b, s:s}", "ok", 1, "metrics", text) : NULL;
+
+	free(text);
+	return answer;
+}
+
 static json_t *brief_json(const struct brief *brief)
 {
 	return json_pack("{s:s, s:s, s:b, s:s}", "event", "daemon", "broker", status_broker_word(brief->broker), "blocked", brief->blocked,
@@ -255,6 +267,9 @@ static void control_answer(struct control *control, struct client *client, const
 		break;
 	case CONTROL_RELOAD:
 		answer = answer_reload(control, now_ms);
+		break;
+	case CONTROL_METRICS:
+		answer = answer_metrics(control);
 		break;
 	}
 	if (!client_send(client, answer, now_ms) && !client->broken)

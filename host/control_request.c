@@ -22,6 +22,7 @@ static const struct {
 	[CONTROL_FORGET] = {"forget", TAKES_NAME | CHANGES},
 	[CONTROL_ROLLCALL] = {"rollcall", CHANGES},
 	[CONTROL_RELOAD] = {"reload", CHANGES},
+	[CONTROL_METRICS] = {"metrics", 0},
 };
 
 #define OPS (sizeof ops / sizeof *ops)

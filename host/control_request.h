@@ -14,7 +14,8 @@ enum control_op {
 	CONTROL_WATCH,
 	CONTROL_FORGET,
 	CONTROL_ROLLCALL,
-	CONTROL_RELOAD
+	CONTROL_RELOAD,
+	CONTROL_METRICS
 };
 
 #define CONTROL_LINE_MAX 4096 /* bytes, without the newline */

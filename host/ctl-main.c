@@ -20,6 +20,7 @@ static const struct ctl_command commands[] = {
 	{"wait", "NAME", "until a name resolves; 1 if it does not in time",
 	 "  -g, --gone          until it does not any more\n"
 	 "  -t, --timeout S     seconds, 30 without this option; 0: ask once\n", ctl_wait},
+	{"metrics", "", "the daemon's figures, as Prometheus reads them", NULL, ctl_metrics},
 	{"forget", "NAME", "drop a name whose container is gone; root only; 1 if nobody announced it", NULL, ctl_forget},
 	{"rollcall", "", "ask every emitter to announce again; root only", NULL, ctl_rollcall},
 	{"reload", "", "read the configuration again; root only; 1 if it is wrong", NULL, ctl_reload},

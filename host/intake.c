@@ -58,8 +58,25 @@ static const char *check_envelope(const struct bus_delivery *delivery, const str
 	return NULL;
 }
 
-static void refuse(struct intake_outcome *outcome, const char *reason)
+const char *intake_refusal_word(enum intake_refusal refusal)
 {
+	static const char *const words[INTAKE_REFUSALS] = {
+		[INTAKE_RATE] = "rate",
+		[INTAKE_MALFORMED] = "malformed",
+		[INTAKE_ENVELOPE] = "envelope",
+		[INTAKE_UNSIGNED] = "unsigned",
+		[INTAKE_POLICY] = "policy",
+		[INTAKE_RIVAL] = "rival",
+		[INTAKE_LIMIT] = "limit",
+		[INTAKE_MEMORY] = "memory",
+	};
+
+	return words[refusal];
+}
+
+static void refuse(struct intake *intake, struct intake_outcome *outcome, enum intake_refusal refusal, const char *reason)
+{
+	intake->refused[refusal]++;
 	outcome->result = INTAKE_REFUSED;
 	snprintf(outcome->reason, sizeof outcome->reason, "%s", reason);
 }
@@ -76,21 +93,38 @@ static enum registry_verdict apply(struct intake *intake, const struct announcem
 	}
 }
 
+static enum intake_refusal verdict_refusal(enum registry_verdict verdict)
+{
+	switch (verdict) {
+	case REGISTRY_REJECTED_LIMIT:
+		return INTAKE_LIMIT;
+	case REGISTRY_REJECTED_MEMORY:
+		return INTAKE_MEMORY;
+	default:
+		return INTAKE_RIVAL;
+	}
+}
+
 static void take_announcement(struct intake *intake, const struct bus_delivery *delivery, const struct announcement *message,
                               int64_t now_ms, struct intake_outcome *outcome)
 {
 	const char *reason = check_envelope(delivery, message);
+	enum intake_refusal refusal = INTAKE_ENVELOPE;
 	char user[256] = "", shown[LOG_SAFE_MAX];
 	char why[POLICY_REASON_SIZE];
 	enum registry_verdict verdict;
 
-	if (reason == NULL && !user_from(&delivery->user_id, user) && !intake->policy->allow_unsigned)
+	if (reason == NULL && !user_from(&delivery->user_id, user) && !intake->policy->allow_unsigned) {
 		reason = "no user_id: nobody vouches for the sender (policy { unsigned = true } allows it)";
+		refusal = INTAKE_UNSIGNED;
+	}
 	/* A name that a reload has just forbidden may still be taken back. */
-	if (reason == NULL && message->op == ANNOUNCEMENT_UP)
+	if (reason == NULL && message->op == ANNOUNCEMENT_UP) {
 		reason = policy_refuses(intake->policy, user, message, why);
+		refusal = INTAKE_POLICY;
+	}
 	if (reason != NULL) {
-		refuse(outcome, reason);
+		refuse(intake, outcome, refusal, reason);
 		return;
 	}
 	verdict = apply(intake, message, user, now_ms);
@@ -106,7 +140,7 @@ static void take_announcement(struct intake *intake, const struct bus_delivery *
 		outcome->result = INTAKE_IGNORED;
 		break;
 	default:
-		refuse(outcome, registry_verdict_text(verdict));
+		refuse(intake, outcome, verdict_refusal(verdict), registry_verdict_text(verdict));
 		break;
 	}
 }
@@ -128,6 +162,7 @@ static bool is_over_rate(struct intake *intake, const struct bus_delivery *deliv
 	verdict = rates_take(intake->rates, user, strlen(user), &limits->rate, now_ms);
 	if (verdict == RATE_WITHIN)
 		return false;
+	intake->refused[INTAKE_RATE]++;
 	outcome->result = INTAKE_REFUSED;
 	snprintf(outcome->reason, sizeof outcome->reason, "more messages than this user's rate=%" PRIu32 " a second after a burst=%" PRIu32,
 	         limits->rate.per_s, limits->rate.burst);
@@ -148,7 +183,7 @@ static void take_rollcall(struct intake *intake, const struct bus_delivery *deli
 		return;
 	/* Emitters may not write there, so none can call the roll in a host's name. */
 	if (!text_is(&delivery->exchange, EXCHANGE_ROLLCALL))
-		refuse(outcome, "a roll call that did not come through the exchange " EXCHANGE_ROLLCALL);
+		refuse(intake, outcome, INTAKE_ENVELOPE, "a roll call that did not come through the exchange " EXCHANGE_ROLLCALL);
 	else if (ident_equal(&message->nonce, &intake->nonce))
 		outcome->result = INTAKE_MARKER;
 }
@@ -164,9 +199,9 @@ void intake_take(struct intake *intake, const struct bus_delivery *delivery, str
 		return;
 	if (delivery->too_long) {
 		snprintf(error, sizeof error, "a body of %zu bytes: %d are allowed", delivery->body_length, ANNOUNCEMENT_BODY_MAX);
-		refuse(outcome, error);
+		refuse(intake, outcome, INTAKE_MALFORMED, error);
 	} else if (announcement_decode(delivery->body.data, delivery->body.length, message, error) == -1) {
-		refuse(outcome, error);
+		refuse(intake, outcome, INTAKE_MALFORMED, error);
 	} else {
 		outcome->understood = true;
 		if (message->op == ANNOUNCEMENT_ROLLCALL)
@@ -174,7 +209,7 @@ void intake_take(struct intake *intake, const struct bus_delivery *delivery, str
 		else if (message->op == ANNOUNCEMENT_UP || message->op == ANNOUNCEMENT_DOWN || message->op == ANNOUNCEMENT_LOST)
 			take_announcement(intake, delivery, message, now_ms, outcome);
 		else
-			refuse(outcome, "only hosts send that");
+			refuse(intake, outcome, INTAKE_ENVELOPE, "only hosts send that");
 	}
 	if (outcome->result == INTAKE_REFUSED)
 		refusals_note(intake->refusals, delivery->user_id.data, delivery->user_id.length, delivery->routing_key.data,

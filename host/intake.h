@@ -15,13 +15,30 @@
  * was published by way of a topic permission, and the newest x-death entry, which it writes itself. It does not vouch for anything in the
  * body, for headers, or for the routing key of what was dead-lettered.
  */
+/* What is wrong with a refused message, by kind. */
+enum intake_refusal {
+	INTAKE_RATE,      /* over the user's rate */
+	INTAKE_MALFORMED, /* not what the contract allows: too long, no JSON, a bad name or address */
+	INTAKE_ENVELOPE,  /* its exchange, routing key, properties or way disagree with what it says */
+	INTAKE_UNSIGNED,  /* no user_id */
+	INTAKE_POLICY,    /* not allowed to this user, or reserved */
+	INTAKE_RIVAL,     /* the instance is known under another name or user */
+	INTAKE_LIMIT,     /* the user has as many names as it may have */
+	INTAKE_MEMORY
+};
+
+#define INTAKE_REFUSALS 8
+
 struct intake {
 	const struct policy *policy;
 	struct registry *registry;
 	struct refusals *refusals;
 	struct rates *rates;
 	struct ident nonce; /* of our last roll call */
+	uint64_t refused[INTAKE_REFUSALS]; /* for metrics */
 };
+
+const char *intake_refusal_word(enum intake_refusal refusal);
 
 enum intake_result {
 	INTAKE_TAKEN,   /* the registry has it */

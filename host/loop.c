@@ -15,6 +15,7 @@
 #include "detach.h"
 #include "dnsmasq.h"
 #include "localaddr.h"
+#include "measure.h"
 #include "notify.h"
 #include "refusals.h"
 #include "registry.h"
@@ -42,6 +43,8 @@ struct loop {
 	struct control *control;
 	struct status_changes changes;
 	struct status_reloads reloads;
+	struct measure measure;
+	int64_t taken_us;    /* when this turn's deliveries were read */
 	int64_t started_ms;
 	int64_t notified_ms; /* when systemd's STATUS was last looked at */
 	struct sink sinks[SINKS_MAX];
@@ -85,6 +88,7 @@ static void loop_fact_changed(void *arg, struct fact *fact)
 	struct loop *loop = arg;
 	struct registry_watcher watcher = view_registry_watcher(loop->view);
 
+	measure_change(&loop->measure, clock_ms());
 	changelog_changed(loop->changelog, fact, clock_ms());
 	status_note_change(&loop->changes, fact->view == NULL ? STATUS_CAME : STATUS_CHANGED, fact->name, clock_ms());
 	control_changed(loop->control, fact);
@@ -96,6 +100,7 @@ static void loop_fact_gone(void *arg, struct fact *fact, const char *why)
 	struct loop *loop = arg;
 	struct registry_watcher watcher = view_registry_watcher(loop->view);
 
+	measure_change(&loop->measure, clock_ms());
 	changelog_gone(loop->changelog, fact, why, clock_ms());
 	status_note_change(&loop->changes, STATUS_WENT, fact->name, clock_ms());
 	control_gone(loop->control, fact, why);
@@ -115,6 +120,8 @@ static void loop_listing(void *arg, const struct listing *listing, bool records)
 	unsigned i;
 
 	loop->changed = true;
+	if (records && listing->names != 0 && listing->addresses != 0)
+		measure_listed(&loop->measure);
 	control_changed(loop->control, listing->fact);
 	for (i = 0; i < loop->nsinks; i++)
 		loop->sinks[i].operations->listing(loop->sinks[i].self, listing, records);
@@ -196,13 +203,27 @@ static void loop_report_mass_loss(struct loop *loop)
 	loop->mass_loss = counts.mass_loss;
 }
 
+static void loop_measure(struct loop *loop, int64_t now_ms)
+{
+	struct dnsmasq_stats stats;
+
+	dnsmasq_stats(loop->dnsmasq, &stats);
+	measure_reloads(&loop->measure, &stats, now_ms);
+	measure_served(&loop->measure, loop_served(loop), clock_us());
+}
+
 /* What changed since the last turn goes to the sinks; what they are done with is acked and answered. */
 static void loop_publish(struct loop *loop, int64_t now_ms)
 {
+	bool delivered;
+
 	view_refresh(loop->view);
-	if (subscriber_end_batch(loop->subscriber, loop->generation + 1) || loop->changed)
+	delivered = subscriber_end_batch(loop->subscriber, loop->generation + 1);
+	if (delivered || loop->changed)
 		loop_flush(loop, now_ms);
+	measure_batch_end(&loop->measure, loop->generation, delivered, loop->taken_us);
 	subscriber_settle(loop->subscriber, loop_stored(loop), loop_served(loop), now_ms);
+	loop_measure(loop, now_ms);
 	control_publish(loop->control, now_ms);
 }
 
@@ -293,6 +314,7 @@ static void loop_sources(void *arg, struct status_sources *out)
 		.started_ms = loop->started_ms,
 		.changes = &loop->changes,
 		.reloads = &loop->reloads,
+		.measure = &loop->measure,
 	};
 }
 
@@ -430,6 +452,7 @@ static bool loop_turn(struct loop *loop, bool wait)
 		loop_signals(loop, now_ms);
 	if (localaddr_step(loop->localaddr, now_ms) == 1)
 		loop_host_addresses_changed(loop);
+	loop->taken_us = clock_us();
 	more = subscriber_step(loop->subscriber, loop->generation + 1, now_ms);
 	registry_tick(loop->registry, now_ms);
 	refusals_tick(loop->refusals, now_ms);
@@ -512,6 +535,7 @@ int loop_run(struct conf *conf, const char *conf_path, void (*ready)(void *arg),
 	} else {
 		/* What was read back came in an earlier life. */
 		memset(&loop.changes, 0, sizeof loop.changes);
+		memset(&loop.measure, 0, sizeof loop.measure);
 		control_configure(loop.control, conf);
 		ready(arg);
 		notify_ready();

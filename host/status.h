@@ -45,6 +45,8 @@ struct status_reloads {
 	bool last_taken;
 };
 
+struct measure;
+
 /* Where a snapshot comes from: borrowed, not kept. */
 struct status_sources {
 	const struct conf *conf;
@@ -60,6 +62,7 @@ struct status_sources {
 	int64_t started_ms;
 	const struct status_changes *changes;
 	const struct status_reloads *reloads;
+	const struct measure *measure; /* for metrics and the page */
 };
 
 #define STATUS_SINKS_MAX 4

@@ -486,5 +486,6 @@ void subscriber_status(const struct subscriber *subscriber, struct subscriber_st
 	out->deliveries = subscriber->deliveries;
 	out->acked = subscriber->acked;
 	memcpy(out->by_op, subscriber->by_op, sizeof out->by_op);
+	memcpy(out->refused, subscriber->intake.refused, sizeof out->refused);
 	out->queue_depth = subscriber->queue_depth;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "conf.h"
+#include "intake.h"
 #include "refusals.h"
 #include "registry.h"
 
@@ -60,6 +61,7 @@ struct subscriber_status {
 	int64_t since_ms;     /* in this state */
 	uint64_t connects, deliveries, acked;
 	uint64_t by_op[ANNOUNCEMENT_REFUSED + 1];
+	uint64_t refused[INTAKE_REFUSALS];
 	uint32_t queue_depth; /* when the queue was declared */
 };
 

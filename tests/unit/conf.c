@@ -126,6 +126,7 @@ static void defaults_are_what_the_manual_says(void **state)
 	assert_string_equal(conf->dnsmasq.pid_file, "/run/dnsmasq/dnsmasq.pid");
 	assert_null(conf->dnsmasq.server);
 	assert_int_equal(conf->dnsmasq.port, 53);
+	assert_false(conf->metrics.on);
 	assert_string_equal(conf->pid_file, "/run/callsign/callsignd.pid");
 	assert_int_equal(conf->log_level, LOG_LEVEL_INFO);
 	assert_false(conf->policy.allow_unsigned);
@@ -146,6 +147,7 @@ static void every_key_is_taken(void **state)
 		"yes }\n"
 		"user \"web\" { subnets = {\"172.20.0.0/16\"} names = {\"web-*\"} }\nuser \"db\" { }\n"
 		"dnsmasq { hosts_file = \"/h\" pid_file = \"/p\" server = \"127.0.0.53\" port = 5353 }\n"
+		"metrics { listen = \"[fd00::1]:9123\" }\n"
 		"host_names = {\"Host=docker0\", \"gw=172.17.0.1\", \"gw=fd00::1\"}\n"
 		"pid_file = \"/c\"\nlog_level = debug\n");
 
@@ -170,6 +172,9 @@ static void every_key_is_taken(void **state)
 	assert_string_equal(conf->policy.users[0].rule.names[0], "web-*");
 	assert_int_equal(conf->policy.users[1].rule.nnames, 0);
 	assert_string_equal(conf->dnsmasq.server, "127.0.0.53");
+	assert_true(conf->metrics.on);
+	assert_int_equal(conf->metrics.address.family, 6);
+	assert_int_equal(conf->metrics.port, 9123);
 	assert_int_equal(conf->nhost_names, 3);
 	assert_string_equal(conf->host_names[0].name, "host");
 	assert_string_equal(conf->host_names[0].interface, "docker0");
@@ -221,6 +226,15 @@ static const struct {
 	{"dnsmasq { server = \"localhost\" }", "dnsmasq.server", "IPv4 or IPv6"},
 	{"dnsmasq { server = \"0.0.0.0\" }", "dnsmasq.server", "IPv4 or IPv6"},
 	{"dnsmasq { port = 65536 }", "dnsmasq.port", "1 to 65535"},
+	{"metrics { listen = \"\" }", "metrics.listen", "127.0.0.1:9123"},
+	{"metrics { listen = \"localhost:9123\" }", "metrics.listen", "ADDRESS:PORT"},
+	{"metrics { listen = \":9123\" }", "metrics.listen", "ADDRESS:PORT"},
+	{"metrics { listen = \"127.0.0.1\" }", "metrics.listen", "ADDRESS:PORT"},
+	{"metrics { listen = \"127.0.0.1:\" }", "metrics.listen", "ADDRESS:PORT"},
+	{"metrics { listen = \"127.0.0.1:65536\" }", "metrics.listen", "ADDRESS:PORT"},
+	{"metrics { listen = \"127.0.0.1:+80\" }", "metrics.listen", "ADDRESS:PORT"},
+	{"metrics { listen = \"fd00::1:9123\" }", "metrics.listen", "[IPV6]:PORT"},
+	{"metrics { listen = \"[127.0.0.1]:9123\" }", "metrics.listen", "[IPV6]:PORT"},
 	{"host_names = {\"host\"}", "host_names", "NAME=INTERFACE"},
 	{"host_names = {\"a b=docker0\"}", "host_names", "NAME=INTERFACE"},
 	{"host_names = {\"host=127.0.0.1\"}", "host_names", "loopback"},
@@ -249,6 +263,18 @@ static void a_mistake_names_file_line_key_and_what_is_allowed(void **state)
 		    strstr(logged, mistakes[i].allowed) == NULL)
 			fail_msg("%s\nis reported as\n%s", mistakes[i].line, logged);
 	}
+}
+
+static void a_port_alone_is_loopbacks(void **state)
+{
+	static const struct address loopback = {.family = 4, .bytes = {127, 0, 0, 1}};
+	struct conf *conf = load(BUS "metrics { listen = \"9123\" }\n");
+
+	(void)state;
+	assert_non_null(conf);
+	assert_true(conf->metrics.on && address_equal(&conf->metrics.address, &loopback));
+	assert_int_equal(conf->metrics.port, 9123);
+	conf_free(conf);
 }
 
 static void every_mistake_is_reported_at_once(void **state)
@@ -329,6 +355,7 @@ int main(void)
 		cmocka_unit_test(defaults_are_what_the_manual_says),
 		cmocka_unit_test(every_key_is_taken),
 		cmocka_unit_test(a_mistake_names_file_line_key_and_what_is_allowed),
+		cmocka_unit_test(a_port_alone_is_loopbacks),
 		cmocka_unit_test(every_mistake_is_reported_at_once),
 		cmocka_unit_test(a_missing_password_says_where_to_write_it),
 		cmocka_unit_test(a_client_certificate_needs_no_password),

@@ -103,9 +103,21 @@ static const char *unquoted(char *reason)
 	return reason;
 }
 
+/* Each is counted under one kind. */
+static uint64_t refused_kinds(void)
+{
+	uint64_t sum = 0;
+	int kind;
+
+	for (kind = 0; kind < INTAKE_REFUSALS; kind++)
+		sum += intake.refused[kind];
+	return sum;
+}
+
 /* Taken as it is now, it is refused: with these words in the reason, under its sender's name, and nothing changes. */
 static void refused(const char *user, const char *words)
 {
+	uint64_t kinds = refused_kinds();
 	uint64_t before = refusals_total(intake.refusals);
 	size_t known = facts();
 	struct refusal refusal;
@@ -113,6 +125,7 @@ static void refused(const char *user, const char *words)
 	if (take() != INTAKE_REFUSED || strstr(outcome.reason, words) == NULL)
 		fail_msg("result %d, reason \"%s\"; not refused with \"%s\"", (int)outcome.result, outcome.reason, words);
 	assert_int_equal(refusals_total(intake.refusals), before + 1);
+	assert_int_equal(refused_kinds(), kinds + 1);
 	refusals_each(intake.refusals, first_refusal, &refusal);
 	assert_string_equal(refusal.user, user);
 	assert_string_equal(refusal.reason, unquoted(outcome.reason));

@@ -263,13 +263,16 @@ static void a_flood_is_refused_unread_counted_and_hides_nothing(void **state)
 
 	(void)state;
 	use("policy { rate = 10 burst = 20 }\nuser \"blue\" { rate = 0 }\n");
-	intake = (struct intake){&conf->policy, registry_new(&options, &nobody, 0), refusals_new(), rates_new(), {{0}}};
+	intake = (struct intake){
+		.policy = &conf->policy, .registry = registry_new(&options, &nobody, 0), .refusals = refusals_new(), .rates = rates_new(),
+	};
 	for (unsigned i = 1; i <= 5000; i++) {
 		snprintf(body, sizeof(body), UP_X, i);
 		taken += send("red", "callsign", body, 1000) == INTAKE_TAKEN;
 	}
 	assert_int_equal(taken, 20);
 	assert_int_equal(refusals_total(intake.refusals), 4980);
+	assert_int_equal(intake.refused[INTAKE_RATE], 4980);
 	refusals_each(intake.refusals, count_one, &kept);
 	assert_int_equal(kept, 1);
 	/* Hosts' roll calls are not an emitter's flood; blue has no limit; red has the rate again a second later. */
