@@ -105,18 +105,35 @@ static int give_files(const struct conf *conf, uid_t uid, gid_t gid)
 
 /* ---- capabilities ---- */
 
+/* The effective user of a process, or -1. Not the owner of /proc/PID: that is root's once a process has changed its user. */
+static long user_of(pid_t pid)
+{
+	char path[64], line[256];
+	long real, effective = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return -1;
+	while (fgets(line, sizeof(line), file) != NULL) {
+		if (sscanf(line, "Uid: %ld %ld", &real, &effective) == 2)
+			break;
+	}
+	fclose(file);
+	return effective;
+}
+
 /* Whether the dnsmasq that runs now is a process that uid may signal anyway. One that does not run yet may be anybody's. */
 static bool may_signal_anyway(const struct conf *conf, uid_t uid)
 {
-	char path[32], reason[PROCESS_REASON_SIZE];
+	char reason[PROCESS_REASON_SIZE];
 	struct process dnsmasq;
-	struct stat status;
 	bool same;
 
 	if (process_open(conf->dnsmasq.pid_file, "dnsmasq", &dnsmasq, reason) != PROCESS_FOUND)
 		return false;
-	snprintf(path, sizeof(path), "/proc/%ld", (long)dnsmasq.pid);
-	same = stat(path, &status) == 0 && status.st_uid == uid;
+	same = user_of(dnsmasq.pid) == (long)uid;
 	process_close(&dnsmasq);
 	return same;
 }
@@ -162,12 +179,26 @@ static int become(const struct conf *conf, uid_t uid, gid_t gid)
 	return 0;
 }
 
-/* An ordinary user started us, or a service manager as an ordinary user, perhaps with CAP_KILL. */
-static int keep_user(void)
+static bool has_more_than(bool kill)
 {
-	bool kill = capng_have_capability(CAPNG_PERMITTED, CAP_KILL) != 0;
+	unsigned i;
+
+	for (i = 0; i <= CAP_LAST_CAP; i++) {
+		if (i != CAP_KILL && capng_have_capability(CAPNG_PERMITTED, i) != 0)
+			return true;
+	}
+	return !kill && capng_have_capability(CAPNG_PERMITTED, CAP_KILL) != 0;
+}
+
+/* An ordinary user started us, or a service manager as an ordinary user, perhaps with CAP_KILL. */
+static int keep_user(const struct conf *conf)
+{
+	bool kill = capng_have_capability(CAPNG_PERMITTED, CAP_KILL) != 0 && !may_signal_anyway(conf, geteuid());
 	int failed;
 
+	/* A service manager's system call filter may not allow even giving up what there is not. */
+	if (!has_more_than(kill))
+		return 0;
 	choose_capabilities(kill);
 	failed = capng_apply(CAPNG_SELECT_CAPS);
 	if (failed != 0)
@@ -186,7 +217,7 @@ int privileges_drop(const struct conf *conf)
 		return -1;
 	}
 	if (geteuid() != 0)
-		return keep_user();
+		return keep_user(conf);
 	found = find_user(conf->run_as, &uid, &gid);
 	if (found <= 0)
 		return found;
