@@ -20,6 +20,9 @@ def parser():
     verb = verbs.add_parser("consumers", help="print how many consumers a queue has")
     verb.add_argument("queue")
 
+    verb = verbs.add_parser("depth", help="print how many messages are ready in a queue")
+    verb.add_argument("queue")
+
     verb = verbs.add_parser("publish", help="publish one message, mandatory and confirmed")
     verb.add_argument("exchange")
     verb.add_argument("routing_key")
@@ -66,6 +69,7 @@ def consume(channel, args):
 
 VERBS = {
     "consumers": lambda c, a: print(c.queue_declare(a.queue, passive=True).method.consumer_count),
+    "depth": lambda c, a: print(c.queue_declare(a.queue, passive=True).method.message_count),
     "publish": publish,
     "declare-queue": lambda c, a: c.queue_declare(a.queue, durable=True, arguments=json.loads(a.arguments)),
     "declare-exchange": lambda c, a: c.exchange_declare(a.exchange, a.kind, durable=True),

@@ -1,0 +1,95 @@
+#!/usr/bin/env bats
+# Who says it: messages in another's name, about another's instance, without a name, and who may read or fill what is another's.
+
+load common
+
+@test "a forged user_id: the broker" {
+    {
+        json publish callsign up.red-x "$(red_up)" '@{"user_id":"blue"}'
+        json publish callsign up.red-x "$(red_up)" '@{"user_id":"callsignd"}'
+        json publish callsign.will "$RED_MAILBOX" "$(red_up)" '@{"user_id":"blue"}'
+    } | broker_refuses
+}
+
+@test "no user_id: the daemon" {
+    amqp red publish callsign up.red-x "$(red_up)" --user-id ''
+    wait_log 'refused user= .*no user_id'
+}
+
+@test "blue's instance under a name of red's own: the daemon" {
+    host_refuses <<TABLE
+belongs to another user	up.red-x	{"v":1,"op":"up","name":"red-x","instance":"$(blue_instance)","seq":9000,"addresses":["198.18.64.9"],"lease":60}
+belongs to another user	down.red-x	{"v":1,"op":"down","name":"red-x","instance":"$(blue_instance)","seq":9000}
+TABLE
+}
+
+@test "blue's instance and session, known to the last digit, in a will of red's own: the daemon" {
+    attack own_mailbox "callsign.will.red-x.$(blue_session)" lost.red-x \
+        "{\"v\":1,\"op\":\"lost\",\"name\":\"red-x\",\"instance\":\"$(blue_instance)\",\"session\":\"$(blue_session)\"}"
+    wait_log 'refused user=red key=lost.red-x reason="this instance belongs to another user'
+}
+
+@test "another's mailbox and a host's queue can be neither read, filled, bound, emptied nor deleted: the broker" {
+    local mailbox queue verb
+    mailbox=callsign.will.blue-web.$(blue_session)
+    {
+        for queue in "$mailbox" callsign.host.lab; do
+            for verb in consume get purge delete declare; do
+                json "$verb" "$queue"
+            done
+            json publish '' "$queue" "$(red_up)" '@{}'
+            json bind "$queue" callsign.rollcall ''
+        done
+        json bind "$mailbox" callsign.will "$RED_MAILBOX"
+        json publish callsign.will "$mailbox" '{}' '@{}'
+    } | broker_refuses
+}
+
+@test "keys that the broker does not check (CC, BCC): the daemon, and nobody's mailbox is filled whose name is not known" {
+    host_refuses <<TABLE
+routing key	up.red-x	$(red_up blue-web)	{"headers":{"CC":["up.blue-web","lost.blue-web"]}}
+routing key	up.red-x	$(red_up blue-web)	{"headers":{"BCC":["up.blue-web"]}}
+TABLE
+}
+
+# The broker does not ask for a topic permission on CC keys, so whoever knew a session could write into its mailbox. Nobody is told one; and this is
+# what would happen: blue goes on, and its will is still its own.
+@test "even a mailbox whose name was given away is no way in" {
+    local mailbox
+    mailbox=callsign.will.blue-web.$(blue_session)
+    attack publish_with callsign.will "$RED_MAILBOX" \
+        "{\"v\":1,\"op\":\"lost\",\"name\":\"blue-web\",\"instance\":\"$(blue_instance)\",\"session\":\"$(blue_session)\"}" \
+        "{\"headers\":{\"CC\":[\"$mailbox\"]}}"
+    attack publish_with callsign.will "$RED_MAILBOX" 'nonsense' "{\"headers\":{\"CC\":[\"$mailbox\"]}}"
+    unharmed
+    # Its end is still told, by its own will.
+    start_as blue blue-dies
+    wait_up blue-dies
+    mailbox=callsign.will.blue-dies.$(sed -n 's/.* blue-dies\.docker .*session=\([0-9a-f]*\).*/\1/p' "$HOSTS" | head -n 1)
+    attack publish_with callsign.will "$RED_MAILBOX" 'nonsense' "{\"headers\":{\"CC\":[\"$mailbox\"]}}"
+    lab_docker kill blue-dies >/dev/null
+    wait_gone blue-dies.docker
+    lab_docker rm --force blue-dies >/dev/null
+}
+
+@test "what red publishes is never taken for a host's: no roll call, no answer" {
+    local call='{"v":1,"op":"rollcall","host":"lab","nonce":"0123456789abcdef0123456789abcdef","spread_ms":500}'
+    {
+        json publish callsign.rollcall '' "$call" '@{}'
+        json bind-exchange callsign.rollcall callsign.will '#'
+        json dead-letter-to callsign.rollcall
+    } | broker_refuses
+    host_refuses <<TABLE
+a roll call that did not come	up.red-x	$call
+only hosts	up.red-x	{"v":1,"op":"resolves","name":"red-x","fqdn":"red-x.docker","host":"lab"}
+TABLE
+}
+
+@test "a reply_to that leads into a queue: the daemon" {
+    host_refuses <<TABLE
+reply_to	up.red-x	$(red_up)	{"reply_to":"callsign.host.lab"}
+reply_to	up.red-x	$(red_up)	{"reply_to":"callsign.will.blue-web.$(blue_session)"}
+reply_to	up.red-x	$(red_up)	{"reply_to":"amq.rabbitmq.reply-to."}
+reply_to	up.red-x	$(red_up)	{"reply_to":"amq.rabbitmq"}
+TABLE
+}
