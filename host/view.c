@@ -39,7 +39,7 @@ struct entry {
 	bool fresh;   /* never told of */
 	bool content; /* its announcement changed since it was told of */
 	bool dirty;
-	struct entry *next_dirty;
+	struct entry *next_dirty, **dirty_link; /* the next one, and what points to this one */
 	struct entry *prev, *next; /* all, in the order of the facts */
 	unsigned nnames, naddresses;
 	struct claim *claims; /* names, then addresses */
@@ -213,21 +213,21 @@ static void entry_mark(struct view *view, struct entry *entry)
 		return;
 	entry->dirty = true;
 	entry->next_dirty = NULL;
+	entry->dirty_link = view->dirty_entries_end;
 	*view->dirty_entries_end = entry;
 	view->dirty_entries_end = &entry->next_dirty;
 }
 
 static void entry_unmark(struct view *view, struct entry *entry)
 {
-	struct entry **link;
-
 	if (!entry->dirty)
 		return;
-	for (link = &view->dirty_entries; *link != entry; link = &(*link)->next_dirty)
-		;
-	*link = entry->next_dirty;
-	if (*link == NULL)
-		view->dirty_entries_end = link;
+	entry->dirty = false;
+	*entry->dirty_link = entry->next_dirty;
+	if (entry->next_dirty != NULL)
+		entry->next_dirty->dirty_link = entry->dirty_link;
+	else
+		view->dirty_entries_end = entry->dirty_link;
 }
 
 static bool entry_claims_the_same(const struct entry *entry)
@@ -437,10 +437,7 @@ void view_refresh(struct view *view)
 
 	view_decide_keys(view);
 	while ((entry = view->dirty_entries) != NULL) {
-		view->dirty_entries = entry->next_dirty;
-		if (view->dirty_entries == NULL)
-			view->dirty_entries_end = &view->dirty_entries;
-		entry->dirty = false;
+		entry_unmark(view, entry);
 		entry_refresh(view, entry);
 	}
 }
