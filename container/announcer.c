@@ -470,6 +470,13 @@ int64_t announcer_deadline_ms(const struct announcer *a)
 	return deadline_ms;
 }
 
+uint32_t announcer_lease_s(const struct announcer *a)
+{
+	uint32_t lease_s = 3 * a->renew_s;
+
+	return lease_s > ANNOUNCEMENT_LEASE_MIN_S ? lease_s : ANNOUNCEMENT_LEASE_MIN_S;
+}
+
 void announcer_compose(const struct announcer *a, const struct announcer_action *action, struct announcement *out)
 {
 	*out = a->self;
@@ -481,7 +488,7 @@ void announcer_compose(const struct announcer *a, const struct announcer_action 
 		break;
 	case MESSAGE_UP:
 		out->op = ANNOUNCEMENT_UP;
-		out->lease_s = 3 * a->renew_s;
+		out->lease_s = announcer_lease_s(a);
 		break;
 	case MESSAGE_WILL:
 		out->op = ANNOUNCEMENT_LOST;

@@ -129,6 +129,9 @@ void announcer_handle(struct announcer *announcer, const struct announcer_event 
 /* When EVENT_TIMER is wanted. */
 int64_t announcer_deadline_ms(const struct announcer *announcer);
 
+/* The lease of a full up: three renewals, or the contract's least. */
+uint32_t announcer_lease_s(const struct announcer *announcer);
+
 /* The body of an ACTION_PUBLISH. */
 void announcer_compose(const struct announcer *announcer, const struct announcer_action *action,
                        struct announcement *out);

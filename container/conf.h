@@ -23,7 +23,7 @@ struct conf {
 
 #define CONF_PATH "/etc/callsign/emit.conf"
 #define CONF_RENEW_S 120
-#define CONF_RENEW_MIN_S 5
+#define CONF_RENEW_MIN_S 1
 #define CONF_RENEW_MAX_S 600
 
 void conf_init(struct conf *conf);

@@ -198,7 +198,7 @@ static void log_announced(const struct publisher *p)
 		length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s", i > 0 ? "," : "",
 		                           address_format(&self->addresses[i], text));
 	log_info("announced name=%s addresses=%s seq=%llu lease=%u", self->name, list,
-	         (unsigned long long)p->announcer.up_seq, 3 * p->announcer.renew_s);
+	         (unsigned long long)p->announcer.up_seq, announcer_lease_s(&p->announcer));
 }
 
 static void log_status(struct publisher *p)

@@ -122,7 +122,7 @@ static void secrets_leave_the_environment(void **state)
 static void errors_name_file_line_and_key(void **state)
 {
 	static const char *const bad[][2] = {
-		{"\nrenew = 4\n", ":2: renew: \"4\" is not a whole number of seconds from 5 to 600"},
+		{"\nrenew = 0\n", ":2: renew: \"0\" is not a whole number of seconds from 1 to 600"},
 		{"renew = 601\n", ":1: renew: "},
 		{"renew = 1e2\n", ":1: renew: "},
 		{"\n\nfoo = 1\n", ":3: no such option 'foo'"},
