@@ -14,6 +14,7 @@
 #include "control.h"
 #include "detach.h"
 #include "dnsmasq.h"
+#include "http.h"
 #include "localaddr.h"
 #include "measure.h"
 #include "notify.h"
@@ -27,7 +28,7 @@
 #include "view.h"
 
 #define SINKS_MAX 4
-#define POLLFDS_OWN 4 /* signals, bus, control, the kernel's word of addresses */
+#define POLLFDS_OWN 5 /* signals, bus, control, the kernel's word of addresses, HTTP */
 #define POLLFDS_MAX (POLLFDS_OWN + SINKS_MAX * SINK_POLLFDS_MAX)
 
 struct loop {
@@ -41,6 +42,7 @@ struct loop {
 	struct subscriber *subscriber;
 	struct dnsmasq *dnsmasq;
 	struct control *control;
+	struct http *http;
 	struct status_changes changes;
 	struct status_reloads reloads;
 	struct measure measure;
@@ -269,6 +271,7 @@ static bool loop_take_configuration(struct loop *loop, int64_t now_ms)
 	view_set_policy(loop->view, fresh->conflict, &policy);
 	subscriber_configure(loop->subscriber, fresh, now_ms);
 	control_configure(loop->control, fresh);
+	http_configure(loop->http, fresh);
 	log_set_level(fresh->log_level);
 	if (strcmp(old->pid_file, fresh->pid_file) != 0)
 		log_warnx("pid_file: another one is used from the next start on");
@@ -397,6 +400,7 @@ static int64_t loop_deadline_ms(const struct loop *loop, int64_t now_ms)
 	due = earlier(due, earlier(refusals_deadline_ms(loop->refusals), changelog_deadline_ms(loop->changelog)));
 	due = earlier(due, log_deadline_ms());
 	due = earlier(due, earlier(control_deadline_ms(loop->control, now_ms), notify_deadline_ms()));
+	due = earlier(due, http_deadline_ms(loop->http, now_ms));
 	if (notify_wanted())
 		due = earlier(due, loop_notify_ms(loop));
 	due = earlier(due, localaddr_deadline_ms(loop->localaddr));
@@ -415,6 +419,7 @@ static nfds_t loop_pollfds(const struct loop *loop, struct pollfd *fds, int *cou
 	fds[1] = (struct pollfd){.fd = subscriber_fd(loop->subscriber), .events = POLLIN};
 	fds[2] = (struct pollfd){.fd = control_fd(loop->control), .events = POLLIN};
 	fds[3] = (struct pollfd){.fd = localaddr_fd(loop->localaddr), .events = POLLIN};
+	fds[4] = (struct pollfd){.fd = http_fd(loop->http), .events = POLLIN};
 	for (i = 0; i < loop->nsinks; i++) {
 		counts[i] = loop->sinks[i].operations->pollfds(loop->sinks[i].self, &fds[count]);
 		count += (nfds_t)counts[i];
@@ -461,6 +466,7 @@ static bool loop_turn(struct loop *loop, bool wait)
 	loop_step_sinks(loop, &fds[POLLFDS_OWN], counts, now_ms);
 	control_step(loop->control, now_ms);
 	loop_publish(loop, now_ms);
+	http_step(loop->http, fds[4].revents != 0, now_ms);
 	loop_report_mass_loss(loop);
 	loop_notify(loop, now_ms);
 	return more;
@@ -485,7 +491,8 @@ static int loop_open(struct loop *loop, int64_t now_ms)
 	    (loop->localaddr = localaddr_new(now_ms)) == NULL || loop_tell_host_addresses(loop, loop->conf) == -1 ||
 	    (loop->view = view_new(loop->conf->conflict, &policy)) == NULL ||
 	    (loop->registry = registry_new(&loop->conf->registry, &facts, now_ms)) == NULL ||
-	    (loop->control = control_new(&daemon)) == NULL || (loop->dnsmasq = dnsmasq_new(loop->conf, now_ms)) == NULL)
+	    (loop->control = control_new(&daemon)) == NULL || (loop->http = http_new(loop_sources, loop)) == NULL ||
+	    (loop->dnsmasq = dnsmasq_new(loop->conf, now_ms)) == NULL)
 		return -1;
 	loop->sinks[loop->nsinks++] = dnsmasq_sink(loop->dnsmasq);
 	view_set_watcher(loop->view, &listings);
@@ -497,6 +504,7 @@ static void loop_close(struct loop *loop)
 {
 	unsigned i;
 
+	http_free(loop->http);
 	control_free(loop->control);
 	subscriber_free(loop->subscriber);
 	for (i = 0; i < loop->nsinks; i++)
@@ -537,6 +545,7 @@ int loop_run(struct conf *conf, const char *conf_path, void (*ready)(void *arg),
 		memset(&loop.changes, 0, sizeof loop.changes);
 		memset(&loop.measure, 0, sizeof loop.measure);
 		control_configure(loop.control, conf);
+		http_configure(loop.http, conf);
 		ready(arg);
 		notify_ready();
 		log_info("started domain=%s queue=%s", conf->domain, conf->queue.name);
