@@ -35,6 +35,13 @@ lab_folder_check() {
     [[ -e $LAB/.callsign-lab || -z $(ls -A "$LAB") ]] || die "$LAB: is not a lab's folder: set CALLSIGN_LAB to another one"
 }
 
+# Likewise the build's folder: others may have made one of that name in /tmp, to have root write there.
+build_folder_make() {
+    [[ $BUILD == /* ]] || die "CALLSIGN_BUILD=$BUILD: must be an absolute path"
+    [[ -e $BUILD || -L $BUILD ]] || mkdir -m 0755 "$BUILD"
+    [[ -d $BUILD && ! -L $BUILD && -O $BUILD ]] || die "$BUILD: not a folder of ours: remove it, or set CALLSIGN_BUILD"
+}
+
 lab_folder_make() {
     lab_folder_check
     touch "$LAB/.callsign-lab"
