@@ -75,7 +75,7 @@ void changelog_changed(struct changelog *changelog, const struct fact *fact, int
 
 	if (!changelog_may(changelog, now_ms))
 		return;
-	log_info("up name=%s addresses=%s user=%s instance=%s lease=%" PRIu32 "%s", fact->name,
+	log_each(LOG_LEVEL_INFO, "up name=%s addresses=%s user=%s instance=%s lease=%" PRIu32 "%s", fact->name,
 	         addresses_text(fact, addresses, sizeof addresses), log_safe(user, sizeof user, fact->user, strlen(fact->user)),
 	         ident_format(&fact->instance, instance), fact->lease_s, fact->state == FACT_UNCONFIRMED ? " state=unconfirmed" : "");
 }
@@ -86,6 +86,6 @@ void changelog_gone(struct changelog *changelog, const struct fact *fact, const 
 
 	if (!changelog_may(changelog, now_ms))
 		return;
-	log_info("gone name=%s why=\"%s\" user=%s instance=%s", fact->name, why,
+	log_each(LOG_LEVEL_INFO, "gone name=%s why=\"%s\" user=%s instance=%s", fact->name, why,
 	         log_safe(user, sizeof user, fact->user, strlen(fact->user)), ident_format(&fact->instance, instance));
 }

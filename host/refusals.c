@@ -76,7 +76,8 @@ void refusals_note(struct refusals *refusals, const char *user, size_t user_leng
 		return;
 	}
 	refusals->logged++;
-	log_warnx("refused user=%s key=%s reason=\"%s\"", refusal->user, refusal->key, refusal->reason);
+	/* The rate is bounded above; of what is within it each line tells of another message. */
+	log_each(LOG_LEVEL_WARNING, "refused user=%s key=%s reason=\"%s\"", refusal->user, refusal->key, refusal->reason);
 }
 
 uint64_t refusals_total(const struct refusals *refusals)

@@ -254,7 +254,7 @@ void log_tick(int64_t now_ms)
 
 /* ---- messages ---- */
 
-__attribute__((format(printf, 3, 0))) static void log_message(enum log_level level, bool with_errno, const char *format,
+__attribute__((format(printf, 4, 0))) static void log_message(enum log_level level, bool with_errno, bool each, const char *format,
 							      va_list arguments)
 {
 	int saved = errno;
@@ -272,7 +272,7 @@ __attribute__((format(printf, 3, 0))) static void log_message(enum log_level lev
 		line_add(&line, ": %m");
 	}
 	line_flatten(&line, 0);
-	if (repeat_allows(&line, start, level))
+	if (each || repeat_allows(&line, start, level))
 		line_send(&line, level);
 	errno = saved;
 }
@@ -283,7 +283,7 @@ __attribute__((format(printf, 3, 0))) static void log_message(enum log_level lev
 		va_list arguments;                                                                                     \
                                                                                                                        \
 		va_start(arguments, format);                                                                           \
-		log_message(level, with_errno, format, arguments);                                                     \
+		log_message(level, with_errno, false, format, arguments);                                              \
 		va_end(arguments);                                                                                     \
 	}
 
@@ -293,6 +293,15 @@ LOG_FUNCTION(log_warn, LOG_LEVEL_WARNING, true)
 LOG_FUNCTION(log_warnx, LOG_LEVEL_WARNING, false)
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO, false)
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, false)
+
+void log_each(enum log_level level, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	log_message(level, false, true, format, arguments);
+	va_end(arguments);
+}
 
 /*
  * One byte as it may stand in a line and on a terminal, into out (4 bytes, not terminated); besides letters and the like, those in

@@ -52,6 +52,9 @@ void log_warnx(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same without counting repetitions: for events of which each one matters, by callers that bound their rate themselves. */
+void log_each(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 #define LOG_SAFE_MAX 128
 
 /*

@@ -257,6 +257,22 @@ static void counts_repetitions(void **state)
 	assert_string_equal(text, "callsignd: warning: the same again name=a\n");
 }
 
+static void writes_each_where_each_matters(void **state)
+{
+	struct capture capture;
+	const char *text;
+
+	(void)state;
+	capture_begin(&capture);
+	log_open(&log_to_stderr, "callsignd", LOG_LEVEL_INFO);
+	for (int i = 0; i < 20; i++)
+		log_each(LOG_LEVEL_WARNING, "refused name=%s", "a");
+	log_each(LOG_LEVEL_DEBUG, "below the level");
+	text = capture_end(&capture);
+	assert_int_equal(count_lines(text, "callsignd: warning: refused name=a\n"), 20);
+	assert_null(strstr(text, "below"));
+}
+
 /* More different lines than there are places: what is pushed out is told of, nothing is lost without a number. */
 static void counts_what_it_forgets(void **state)
 {
@@ -297,6 +313,7 @@ int main(void)
 		cmocka_unit_test(knows_its_levels),       cmocka_unit_test(escapes_untrusted_text),
 		cmocka_unit_test(counts_repetitions),     cmocka_unit_test(counts_what_it_forgets),
 		cmocka_unit_test(writes_every_line_of_level_debug),
+		cmocka_unit_test(writes_each_where_each_matters),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
