@@ -99,7 +99,7 @@ TABLE
     [[ $(attack endless_mailbox) == 0 ]]
     run rabbitmqctl eval 'rabbit_policy:effective_definition(element(2, rabbit_amqqueue:lookup(
         rabbit_misc:r(<<"callsign">>, queue, <<"callsign.will.red-endless">>)))).'
-    [[ $output == *'"expires">>,60000'* && $output == *'"max-length">>,16'* && $output == *'"message-ttl">>,0'* ]]
+    [[ $output == *'"expires">> => 60000'* && $output == *'"max-length">> => 16'* && $output == *'"message-ttl">> => 0'* ]]
     amqp red delete-queue callsign.will.red-endless
 }
 

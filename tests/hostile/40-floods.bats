@@ -22,7 +22,7 @@ no_red_names() {
 
 @test "a flood of messages: blue is heard while it lasts" {
     local start
-    attack flood 30000 &
+    attack flood 20000 &
     start=$(now_ms)
     blue_is_heard
     figure "blue's name came and went in $(($(now_ms) - start)) ms during a flood (two python3-pika starts included)"
@@ -49,12 +49,12 @@ no_red_names() {
 @test "a flood of names: no more than max_names, and memory stays where it was" {
     local before after
     before=$(resident)
-    attack names 3000 4 8
+    attack names 2000 4 8
     wait_log 'refused user=red .*max_names'
     poll_until 30000 queue_is_empty
     (($(red_names) <= 50 * 4))
     after=$(resident)
-    figure "callsignd: $before kB before, $after kB after 3,000 announcements of 5 names and 8 addresses each, 50 names allowed"
+    figure "callsignd: $before kB before, $after kB after 2,000 announcements of 5 names and 8 addresses each, 50 names allowed"
     ((after < before + 20000))
     poll_until 15000 no_red_names
 }

@@ -23,6 +23,12 @@ def properties(**more):
     return pika.BasicProperties(**({"content_type": "application/json", "type": "callsign.v1", "user_id": "red"} | more))
 
 
+def down(channel, name, instance, seq):
+    """Tidy up: what a test leaves must not be in the next one's way."""
+    channel.basic_publish("callsign", f"down.{name}", json.dumps(
+        {"v": 1, "op": "down", "name": name, "instance": instance, "seq": seq}), properties())
+
+
 def through_own_exchange(channel, args):
     """An exchange whose name the permissions give to red, bound in front of `callsign`: no topic permission stands there."""
     name = "callsign.will.red-exchange"
@@ -84,8 +90,7 @@ def flood(channel, args):
         channel.basic_publish("callsign", "up.red-x", body("red-x", instance, seq), properties())
     channel.confirm_delivery()
     channel.basic_publish("callsign", "up.red-x", body("red-x", instance, count), properties(), mandatory=True)
-    channel.basic_publish("callsign", "down.red-x", json.dumps(
-        {"v": 1, "op": "down", "name": "red-x", "instance": instance, "seq": count + 1}), properties())
+    down(channel, "red-x", instance, count + 1)
 
 
 def names(channel, args):
@@ -108,6 +113,7 @@ def sessions(channel, args):
         if seq % 20 == 0:
             own_mailbox(channel, argparse.Namespace(values=[f"callsign.will.red-x.{session}", "lost.red-x", json.dumps(
                 {"v": 1, "op": "lost", "name": "red-x", "instance": instance, "session": session})]))
+    down(channel, "red-x", instance, int(args.values[0]) + 1)
 
 
 def bodies(channel, args):
@@ -117,8 +123,10 @@ def bodies(channel, args):
     for text in ("[" * 4000, '{"a":' * 800, "[" * 2000 + "]" * 2000):
         for _ in range(100):
             channel.basic_publish("callsign", "up.red-deep", text, properties())
+    # As deep as a frame has room for; python3-pika encodes it by recursion.
+    sys.setrecursionlimit(100000)
     nested = {}
-    for _ in range(500):
+    for _ in range(15000):
         nested = {"n": nested}
     channel.confirm_delivery()
     channel.basic_publish("callsign", "up.red-deep", b"{}", properties(headers=nested), mandatory=True)
@@ -144,6 +152,7 @@ def ask(channel, args):
     for seq in range(1, int(args.values[0]) + 1):
         channel.basic_publish("callsign", "up.red-x", body("red-x", instance, seq), properties(reply_to="amq.rabbitmq.reply-to", correlation_id="1"))
     channel.connection.process_data_events(0.1)
+    down(channel, "red-x", instance, seq + 1)
 
 
 def claim(channel, args):
@@ -155,6 +164,7 @@ def claim(channel, args):
         seq += 1
         channel.basic_publish("callsign", "up.red-x", body("red-x", instance, seq, address=args.values[0]), properties())
         channel.connection.process_data_events(0.005)
+    down(channel, "red-x", instance, seq + 1)
 
 
 def publish_with(channel, args):
