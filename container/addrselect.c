@@ -67,6 +67,7 @@ static const struct addrselect_address *best_on(const struct addrselect_facts *f
 	for (i = 0; i < facts->naddresses; i++) {
 		const struct addrselect_address *address = &facts->addresses[i];
 
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): with naddresses over 0 there are addresses */
 		if (address->link != link || address->address.family != family || !candidate(facts, address))
 			continue;
 		if (best == NULL || better(address, best))

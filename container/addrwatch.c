@@ -224,7 +224,6 @@ static int read_dumped(struct addrwatch *watch, const struct nlmsghdr *header)
 		watch->broken = true;
 	switch (header->nlmsg_type) {
 	case NLMSG_DONE:
-		return stage_done(watch);
 	case NLMSG_ERROR: /* no such table here (a kernel without IPv6, say): go on without it */
 		return stage_done(watch);
 	case RTM_NEWLINK:

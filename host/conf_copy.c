@@ -186,15 +186,18 @@ static void check_login(cfg_t *section, const struct busconf *bus)
 /* All URLs in one text: each element of the list may hold several, too. NULL: no memory. */
 static char *join_urls(cfg_t *section)
 {
-	size_t length = 0;
-	char *joined, *at;
+	char *joined = NULL;
+	size_t length;
+	FILE *out = open_memstream(&joined, &length);
 
+	if (out == NULL)
+		return NULL;
 	for (unsigned i = 0; i < cfg_size(section, "urls"); i++)
-		length += strlen(cfg_getnstr(section, "urls", i)) + 1;
-	joined = at = calloc(1, length + 1);
-	for (unsigned i = 0; joined != NULL && i < cfg_size(section, "urls"); i++)
-		at += sprintf(at, "%s%s", i == 0 ? "" : ",", cfg_getnstr(section, "urls", i));
-	return joined;
+		fprintf(out, "%s%s", i == 0 ? "" : ",", cfg_getnstr(section, "urls", i));
+	if (fclose(out) == 0)
+		return joined;
+	free(joined);
+	return NULL;
 }
 
 static void copy_urls(struct copying *copying, cfg_t *section, struct busconf *bus)

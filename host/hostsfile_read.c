@@ -119,6 +119,7 @@ static void take_line(struct parser *parser, struct text line)
  * form. */
 static struct text next_line(struct text *text)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): called only while something is left */
 	const char *newline = memchr(text->at, '\n', (size_t)(text->end - text->at));
 	struct text line = {text->at, newline != NULL ? newline : text->end};
 

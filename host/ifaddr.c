@@ -35,6 +35,7 @@ static int from_hex(const char *hex, struct address *out)
 	for (int i = 0; i < 16; i++) {
 		unsigned byte;
 
+		/* NOLINTNEXTLINE(cert-err34-c): two digits of the kernel's cannot overflow */
 		if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
 			return -1;
 		out->bytes[i] = (uint8_t)byte;
@@ -51,6 +52,7 @@ unsigned ifaddr_ipv6(const char *interface, struct address *out, unsigned max)
 	if (file == NULL)
 		return 0;
 	while (count < max && fgets(line, sizeof(line), file) != NULL)
+		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own words */
 		if (sscanf(line, "%32s %*x %*x %*x %x %31s", hex, &flags, name) == 3 && strcmp(name, interface) == 0 &&
 		    (flags & (IFA_F_TEMPORARY | IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED)) == 0 &&
 		    strlen(hex) == 32 && from_hex(hex, &out[count]) == 0)

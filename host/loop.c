@@ -433,6 +433,7 @@ static void loop_step_sinks(struct loop *loop, const struct pollfd *fds, const i
 	unsigned i;
 
 	for (i = 0; i < loop->nsinks; i++) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): loop_collect has set one count for each sink */
 		loop->sinks[i].operations->step(loop->sinks[i].self, first, counts[i], now_ms);
 		first += counts[i];
 	}

@@ -123,6 +123,7 @@ static int run(const struct arguments *arguments, struct conf *conf)
 
 	if (dropped == 1)
 		try_reading_again(conf_path);
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the pid file's name is needed until the process ends */
 	code = dropped == -1 ? DETACH_FAILED : detach_start(pid_file, arguments->foreground, conf->log_level);
 
 	if (code != DETACH_CONTINUE) {
