@@ -322,6 +322,9 @@ static void subscriber_blocked(void *arg, bool blocked, const char *reason)
 	char text[LOG_SAFE_MAX];
 
 	registry_blocked(subscriber->registry, blocked, subscriber->now_ms);
+	/* Our roll call was not read either: its time begins anew. */
+	if (!blocked && subscriber->awaiting_marker)
+		subscriber->due_ms = subscriber->now_ms + SUBSCRIBER_MARKER_MS;
 	if (blocked)
 		log_warnx("the broker is in alarm and takes no messages: reason=\"%s\"", log_phrase(text, sizeof text, reason, strlen(reason)));
 	else
@@ -443,6 +446,12 @@ int subscriber_fd(const struct subscriber *subscriber)
 	return bus_fd(subscriber->bus);
 }
 
+/* Not while the broker is in alarm: it may never come back then, and a deadline that nobody acts on would keep the loop turning. */
+static bool subscriber_expects_marker(const struct subscriber *subscriber)
+{
+	return subscriber->awaiting_marker && !bus_is_blocked(subscriber->bus);
+}
+
 int64_t subscriber_deadline_ms(const struct subscriber *subscriber)
 {
 	int64_t due = bus_deadline_ms(subscriber->bus);
@@ -450,7 +459,7 @@ int64_t subscriber_deadline_ms(const struct subscriber *subscriber)
 
 	if (subscriber->state == SUBSCRIBER_CONSUMING && doubt < due)
 		due = doubt;
-	if ((subscriber->state == SUBSCRIBER_WAITING || subscriber->awaiting_marker) && subscriber->due_ms < due)
+	if ((subscriber->state == SUBSCRIBER_WAITING || subscriber_expects_marker(subscriber)) && subscriber->due_ms < due)
 		return subscriber->due_ms;
 	return due;
 }
@@ -467,7 +476,7 @@ bool subscriber_step(struct subscriber *subscriber, uint64_t generation, int64_t
 		return false;
 	}
 	more = bus_step(subscriber->bus, now_ms, STEP_FRAMES);
-	if (subscriber->awaiting_marker && now_ms >= subscriber->due_ms && !bus_is_blocked(subscriber->bus))
+	if (subscriber_expects_marker(subscriber) && now_ms >= subscriber->due_ms)
 		bus_fail(subscriber->bus, "our own roll call did not come back");
 	if (subscriber->state == SUBSCRIBER_CONSUMING && registry_doubts(subscriber->registry, now_ms))
 		subscriber_probe(subscriber);

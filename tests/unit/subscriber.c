@@ -1,0 +1,307 @@
+/* The subscriber with a bus made of this test: what it sends is counted, what the broker says is called. */
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "host/subscriber.h"
+#include "shared/bus.h"
+#include "shared/clock.h"
+
+#define START_MS 5000000
+
+struct bus {
+	const struct bus_callbacks *callbacks;
+	void *arg;
+	bool open, up, blocked;
+	char *failure;    /* what bus_fail() was told, or NULL */
+	unsigned published;
+	char body[BUS_BODY_MAX];
+	size_t length;
+	void (*event)(struct bus *bus); /* what the next bus_step() brings; NULL: nothing */
+};
+
+static struct bus fake;
+
+struct bus *bus_new(const struct bus_callbacks *callbacks, void *arg)
+{
+	memset(&fake, 0, sizeof fake);
+	fake.callbacks = callbacks;
+	fake.arg = arg;
+	return &fake;
+}
+
+void bus_free(struct bus *bus)
+{
+	(void)bus;
+}
+
+int bus_open(struct bus *bus, const struct bus_endpoint *endpoint, const struct bus_options *options, int64_t now_ms)
+{
+	(void)endpoint;
+	(void)options;
+	(void)now_ms;
+	bus->open = true;
+	return 0;
+}
+
+void bus_close(struct bus *bus)
+{
+	bus->open = bus->up = bus->blocked = false;
+}
+
+int bus_fd(const struct bus *bus)
+{
+	(void)bus;
+	return -1;
+}
+
+int64_t bus_deadline_ms(const struct bus *bus)
+{
+	(void)bus;
+	return CLOCK_NEVER;
+}
+
+bool bus_step(struct bus *bus, int64_t now_ms, unsigned max_frames)
+{
+	void (*event)(struct bus *) = bus->event;
+
+	(void)now_ms;
+	(void)max_frames;
+	bus->event = NULL;
+	if (event != NULL)
+		event(bus);
+	return false;
+}
+
+bool bus_is_up(const struct bus *bus)
+{
+	return bus->up;
+}
+
+bool bus_is_blocked(const struct bus *bus)
+{
+	return bus->blocked;
+}
+
+const char *bus_user(const struct bus *bus)
+{
+	(void)bus;
+	return "host";
+}
+
+void bus_confirm_select(struct bus *bus)
+{
+	(void)bus;
+}
+
+void bus_exchange_declare(struct bus *bus, const char *exchange, const char *type, bool passive, bool durable)
+{
+	(void)bus;
+	(void)exchange;
+	(void)type;
+	(void)passive;
+	(void)durable;
+}
+
+void bus_queue_declare(struct bus *bus, const char *queue, bool passive, const struct bus_queue_arguments *arguments)
+{
+	(void)bus;
+	(void)queue;
+	(void)passive;
+	(void)arguments;
+}
+
+void bus_queue_bind(struct bus *bus, const char *queue, const char *exchange, const char *routing_key)
+{
+	(void)bus;
+	(void)queue;
+	(void)exchange;
+	(void)routing_key;
+}
+
+void bus_queue_delete(struct bus *bus, const char *queue, bool if_unused)
+{
+	(void)bus;
+	(void)queue;
+	(void)if_unused;
+}
+
+void bus_qos(struct bus *bus, uint16_t prefetch)
+{
+	(void)bus;
+	(void)prefetch;
+}
+
+void bus_consume(struct bus *bus, const char *queue, bool exclusive, bool no_ack, int32_t priority)
+{
+	(void)bus;
+	(void)queue;
+	(void)exclusive;
+	(void)no_ack;
+	(void)priority;
+}
+
+void bus_ack(struct bus *bus, uint64_t tag, bool multiple)
+{
+	(void)bus;
+	(void)tag;
+	(void)multiple;
+}
+
+uint64_t bus_publish(struct bus *bus, const char *exchange, const char *routing_key, bool mandatory,
+		     const struct bus_properties *properties, const void *body, size_t length)
+{
+	(void)exchange;
+	(void)routing_key;
+	(void)mandatory;
+	(void)properties;
+	memcpy(bus->body, body, length);
+	bus->length = length;
+	return ++bus->published;
+}
+
+void bus_fail(struct bus *bus, const char *text)
+{
+	bus->failure = strdup(text);
+}
+
+/* ---- what the broker does ---- */
+
+static void broker_takes_us(struct bus *bus)
+{
+	bus->up = true;
+	bus->callbacks->up(bus->arg);
+	bus->callbacks->done(bus->arg, BUS_REQUEST_CONSUME, 0);
+}
+
+static void broker_is_in_alarm(struct bus *bus)
+{
+	bus->blocked = true;
+	bus->callbacks->blocked(bus->arg, true, "low on memory");
+}
+
+static void broker_is_well(struct bus *bus)
+{
+	bus->blocked = false;
+	bus->callbacks->blocked(bus->arg, false, "");
+}
+
+/* ---- the host ---- */
+
+struct host {
+	struct bus_endpoint endpoint;
+	struct conf conf;
+	struct registry *registry;
+	struct refusals *refusals;
+	struct subscriber *subscriber;
+	int64_t now_ms;
+};
+
+static char *const broker_host = (char[]){"127.0.0.1"}, *const vhost = (char[]){"v"}, *const user = (char[]){"host"};
+static char *const queue = (char[]){"callsign.host.h"}, *const host_name = (char[]){"h"};
+
+static int set_up(void **state)
+{
+	static struct host host;
+
+	memset(&host, 0, sizeof host);
+	host.now_ms = START_MS;
+	host.endpoint = (struct bus_endpoint){.host = broker_host, .port = 5672, .vhost = vhost, .user = user};
+	host.conf.bus.endpoints = &host.endpoint;
+	host.conf.bus.nendpoints = 1;
+	host.conf.queue.name = queue;
+	host.conf.hostname = host_name;
+	host.conf.domain = (char[]){"docker"};
+	host.conf.registry = (struct registry_options){.resync_timeout_ms = 8000, .max_lease_s = 86400, .max_ended_per_user = 10};
+	host.registry = registry_new(&host.conf.registry, &(struct registry_watcher){0}, START_MS);
+	host.refusals = refusals_new();
+	host.subscriber = subscriber_new(&host.conf, host.registry, host.refusals, START_MS);
+	*state = &host;
+	return host.subscriber != NULL ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	struct host *host = *state;
+
+	subscriber_free(host->subscriber);
+	refusals_free(host->refusals);
+	registry_free(host->registry);
+	free(fake.failure);
+	return 0;
+}
+
+static void step(struct host *host, void (*event)(struct bus *bus))
+{
+	fake.event = event;
+	subscriber_step(host->subscriber, 1, host->now_ms);
+}
+
+static void connect_to_broker(struct host *host)
+{
+	step(host, NULL);
+	assert_true(fake.open);
+	step(host, broker_takes_us);
+	assert_int_equal(fake.published, 1);
+	assert_int_equal(subscriber_deadline_ms(host->subscriber), host->now_ms + SUBSCRIBER_MARKER_MS);
+}
+
+static void a_roll_call_that_does_not_come_back_ends_the_connection(void **state)
+{
+	struct host *host = *state;
+
+	connect_to_broker(host);
+	host->now_ms += SUBSCRIBER_MARKER_MS - 1;
+	step(host, NULL);
+	assert_null(fake.failure);
+	host->now_ms++;
+	step(host, NULL);
+	assert_non_null(fake.failure);
+}
+
+/* The deadline stayed in the past while the broker let nothing through: the loop turned without a pause until the alarm was over. */
+static void an_alarm_before_the_marker_is_waited_out(void **state)
+{
+	struct host *host = *state;
+
+	connect_to_broker(host);
+	step(host, broker_is_in_alarm);
+	host->now_ms += SUBSCRIBER_MARKER_MS;
+	step(host, NULL);
+	assert_true(subscriber_deadline_ms(host->subscriber) > host->now_ms);
+	assert_null(fake.failure);
+}
+
+/* The time that the alarm took was counted: its end ended the connection too, and the resync began again. */
+static void the_marker_has_its_time_once_the_alarm_is_over(void **state)
+{
+	struct host *host = *state;
+
+	connect_to_broker(host);
+	step(host, broker_is_in_alarm);
+	host->now_ms += 2 * SUBSCRIBER_MARKER_MS;
+	step(host, broker_is_well);
+	assert_null(fake.failure);
+	assert_int_equal(subscriber_deadline_ms(host->subscriber), host->now_ms + SUBSCRIBER_MARKER_MS);
+	host->now_ms += SUBSCRIBER_MARKER_MS;
+	step(host, NULL);
+	assert_non_null(fake.failure);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_roll_call_that_does_not_come_back_ends_the_connection, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_alarm_before_the_marker_is_waited_out, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_marker_has_its_time_once_the_alarm_is_over, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
