@@ -1,0 +1,182 @@
+#!/usr/bin/env bats
+# The way between an emitter and the broker.
+
+load common
+
+# The host's end of CONTAINER's link.
+link() {
+    lab_in ip -o link | awk -F '[ :@]+' -v n="$(lab_docker exec "$1" cat /sys/class/net/eth0/iflink)" '$1 == n { print $2 }'
+}
+
+rules() {
+    lab_in iptables --wait "$1" INPUT --source "$2" --jump DROP
+    lab_in iptables --wait "$1" OUTPUT --destination "$2" --jump DROP
+}
+
+# after_down MS NAME: its link is down for so long.
+after_down() {
+    local link
+    link=$(link "$2")
+    lab_in ip link set "$link" down
+    poll_until "$1" false || true
+    lab_in ip link set "$link" up
+}
+
+mend() {
+    lab_in iptables --flush INPUT
+    lab_in iptables --flush OUTPUT
+    lab_kill slowproxy || true
+}
+
+# The daemon has heard of a new session of NAME since the mark.
+back_again() {
+    log_has "(up|session) name=$1 "
+}
+
+@test "link down for 3 s: the name stays" {
+    start near
+    wait_up near
+    steady near "$(address near)"
+    injected "link down for 3 s"
+    after_down 3000 near
+    poll_until 7000 false || true
+    steadied near
+}
+
+# bats test_tags=fast
+@test "link down for longer than the heartbeat, without a grace: gone, and back with the link" {
+    start far --env CALLSIGN_HEARTBEAT=2
+    wait_up far
+    injected "link down, heartbeat 2 s"
+    lab_in ip link set "$(link far)" down
+    gone_within 8000 far
+    injected "link up again"
+    lab_in ip link set "$(link far)" up
+    there_within 6000 far "$(address far)"
+    resolves_to far.docker "$(address far)"
+}
+
+@test "link down for longer than the heartbeat, within lost_grace: the name stays" {
+    configure_daemon 'registry { lost_grace = 12 }'
+    start held --env CALLSIGN_HEARTBEAT=2
+    wait_up held
+    steady held "$(address held)"
+    injected "link down for 10 s, heartbeat 2 s, lost_grace 12 s"
+    log_mark
+    after_down 10000 held
+    # The will has fired; without the new session the name would go when the grace is over.
+    poll_until 14000 false || true
+    steadied held
+    resolves_to held.docker "$(address held)"
+}
+
+@test "link down for 60 s, heartbeat 10 s, within lost_grace" {
+    configure_daemon 'registry { lost_grace = 60 }'
+    start held
+    wait_up held
+    steady held "$(address held)"
+    injected "link down for 60 s, heartbeat 10 s, lost_grace 60 s"
+    after_down 60000 held
+    poll_until 50000 false || true
+    steadied held
+}
+
+@test "packets are dropped both ways for 4 s: the name stays" {
+    start deaf
+    wait_up deaf
+    steady deaf "$(address deaf)"
+    injected "packets dropped both ways for 4 s"
+    rules --insert "$(address deaf)"
+    poll_until 4000 false || true
+    rules --delete "$(address deaf)"
+    poll_until 8000 false || true
+    steadied deaf
+}
+
+# bats test_tags=fast
+@test "it dies while nobody can hear of it, and another takes its address" {
+    local ip
+    start silent --env CALLSIGN_HEARTBEAT=2
+    wait_up silent
+    ip=$(address silent)
+    rules --insert "$ip"
+    injected "kill -9 while packets are dropped, heartbeat 2 s"
+    lab_in kill -9 "$(container_pid silent)"
+    gone_within 8000 silent
+    rules --delete "$ip"
+    lab_docker rm --force silent >/dev/null
+    injected "another on that address"
+    start heir
+    there_within 2000 heir "$(address heir)"
+}
+
+@test "connection reset: back at once, and no second record" {
+    start torn --env CALLSIGN_HEARTBEAT=2
+    wait_up torn
+    injected "connection reset"
+    lab_in iptables --wait --insert INPUT --source "$(address torn)" --protocol tcp --dport 5672 --jump REJECT --reject-with tcp-reset
+    # Its next heartbeat is answered with a reset.
+    poll_until 1500 false || true
+    mend
+    there_within 7500 torn "$(address torn)"
+    resolves_to torn.docker "$(address torn)"
+}
+
+@test "the broker ends its channel: back within a second" {
+    start chan
+    wait_up chan
+    log_mark
+    injected "every channel of the broker is ended"
+    rabbitmqctl eval 'lists:foreach(fun(P) -> exit(P, chaos) end, rabbit_channel:list_local()).' >/dev/null
+    settled "a new session announced" 6000 resolves_again chan
+    resolves_to chan.docker "$(address chan)"
+}
+
+resolves_again() {
+    resolves_to "$1.docker" "$(address "$1")" && lab_docker exec "$1" callsign-emit --healthcheck
+}
+
+# bats test_tags=fast
+@test "the broker deletes its mailbox: the name stays, and there is a new one" {
+    local mailbox
+    start box
+    wait_up box
+    mailbox=$(mailboxes box)
+    [[ -n $mailbox ]]
+    steady box "$(address box)"
+    injected "mailbox deleted"
+    amqp admin delete-queue "$mailbox"
+    settled "a new mailbox" 8000 another_mailbox box "$mailbox"
+    steadied box
+    resolves_to box.docker "$(address box)"
+    lab_in kill -9 "$(container_pid box)"
+    injected "kill -9 after that"
+    gone_within 1000 box
+}
+
+mailboxes() {
+    rabbitmqctl --quiet list_queues --vhost callsign --no-table-headers name | grep -F "callsign.will.$1." || true
+}
+
+another_mailbox() {
+    local now
+    now=$(mailboxes "$1")
+    [[ -n $now && $now != "$2" ]]
+}
+
+# Not by netem, which many kernels lack: a proxy delays, and iptables loses.
+@test "200 ms of delay and 5 % loss: announced within 6 s, and the name stays" {
+    lab_spawn slowproxy /usr/bin/python3 "$TESTS_DIR/lib/slowproxy.py" 5673 5672 100
+    for side in sport dport; do
+        lab_in iptables --wait --insert INPUT --protocol tcp --"$side" 5673 --match statistic --mode random --probability 0.025 --jump DROP
+        lab_in iptables --wait --insert OUTPUT --protocol tcp --"$side" 5673 --match statistic --mode random --probability 0.025 --jump DROP
+    done
+    injected "200 ms delay, 5 % loss"
+    start slow --env CALLSIGN_URLS=amqp://emit@gateway:5673/callsign --env CALLSIGN_RENEW=5
+    there_within 6000 slow "$(address slow)"
+    # The full announcement takes more turns than the provisional one.
+    settled "announced in full" 10000 lab_docker exec slow callsign-emit --healthcheck
+    steady slow "$(address slow)"
+    poll_until 20000 false || true
+    steadied slow
+}

@@ -1,0 +1,110 @@
+#!/usr/bin/env bats
+# No room for the hosts file, no place for it, no descriptors. The old file stays whole, there is one clear error, and it goes on by itself.
+
+load common
+
+# In a mount of its own, a tiny one, that the lab's dnsmasq reads.
+setup() {
+    log_mark
+    SMALL=$LAB/run/small
+    mkdir -p "$SMALL"
+    lab_in mount -t tmpfs -o size=64k,mode=755 tmpfs /run/small
+    lab_stop callsignd dnsmasq
+    dnsmasq_files
+    sed -i 's#^addn-hosts=.*#addn-hosts=/run/small/hosts#' "$LAB/etc/dnsmasq.d/callsign"
+    callsignd_files
+    printf 'dnsmasq { hosts_file = "/run/small/hosts" }\n' >>"$LAB/etc/callsign/callsignd.conf"
+    lab_in touch /run/small/hosts
+    lab_spawn dnsmasq dnsmasq --keep-in-foreground --log-facility=- --conf-file=/etc/dnsmasq.conf
+    part_dnsmasq_wait
+    part_callsignd_start
+    part_callsignd_wait
+    start calm
+    wait_up calm
+    steady calm "$(address calm)"
+}
+
+mend() {
+    lab_in chattr -i /run/small 2>/dev/null || true
+    lab_stop callsignd dnsmasq
+    lab_in umount --lazy /run/small || true
+    callsignd_files
+    part_dnsmasq_start
+    part_dnsmasq_wait
+}
+
+# fails_once: from the injection on, an error is logged once, though it is tried again each second.
+fails_once() {
+    wait_log "hosts file=/run/small/hosts cannot be written: $1"
+    poll_until 2500 false || true
+    [[ $(log_count 'cannot be written') == 1 ]]
+    [[ -z $(resolve late.docker) ]]
+    steadied calm
+}
+
+# bats test_tags=fast
+@test "the file system is full" {
+    lab_in dd if=/dev/zero of=/run/small/fill bs=1k 2>/dev/null || true
+    injected "file system full"
+    start late
+    fails_once 'No space left'
+    lab_in grep -q 'calm\.docker' /run/small/hosts
+    [[ $(lab_in find /run/small -name '.*' -type f | wc -l) == 0 ]]
+    lab_in rm /run/small/fill
+    injected "room again"
+    there_within 2000 late "$(address late)"
+    resolves_to calm.docker "$(address calm)"
+}
+
+@test "the file system becomes read-only" {
+    lab_in mount -o remount,ro /run/small
+    injected "read-only file system"
+    start late
+    fails_once 'Read-only'
+    lab_in mount -o remount,rw /run/small
+    injected "writable again"
+    there_within 2000 late "$(address late)"
+}
+
+@test "the directory is removed" {
+    steady_stop
+    lab_in umount --lazy /run/small
+    lab_in rmdir /run/small
+    injected "directory of the hosts file removed"
+    start late
+    settled "written again, the directory made anew" 3000 lab_in grep -qs 'late\.docker' /run/small/hosts
+    there_within 3000 late "$(address late)"
+    resolves_to calm.docker "$(address calm)"
+}
+
+# bats test_tags=fast
+@test "no descriptor is left" {
+    local pid
+    pid=$(lab_pid callsignd)
+    # As many as it has open: none to open the new file, a socket or dnsmasq's answer.
+    lab_in prlimit --pid "$pid" --nofile="$(lab_in ls "/proc/$pid/fd" | wc -l):4096"
+    injected "EMFILE"
+    start late
+    wait_log 'Too many open files'
+    poll_until 2500 false || true
+    (($(log_count 'Too many open files') <= 2))
+    [[ $(lab_pid callsignd) == "$pid" ]]
+    lab_in prlimit --pid "$pid" --nofile=4096:4096
+    injected "descriptors again"
+    there_within 3000 late "$(address late)"
+    steadied calm
+}
+
+@test "no descriptor is left, and the broker comes back meanwhile" {
+    local pid
+    pid=$(lab_pid callsignd)
+    rabbitmqctl close_all_connections --vhost callsign chaos >/dev/null
+    lab_in prlimit --pid "$pid" --nofile="$(($(lab_in ls "/proc/$pid/fd" | wc -l) - 1)):4096"
+    steady_stop
+    start late
+    poll_until 4000 false || true
+    lab_in prlimit --pid "$pid" --nofile=4096:4096
+    injected "descriptors again, after the connection was closed"
+    there_within 6000 late "$(address late)"
+    resolves_to calm.docker "$(address calm)"
+}

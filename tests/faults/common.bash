@@ -1,0 +1,157 @@
+# What the families of faults share: `load common`. Each case prints what was injected, the bound, and what was measured.
+# shellcheck shell=bash
+
+IFS=$' \t\n' # bats 1.8 leaves the comma that it splits --filter-tags by
+
+load ../e2e/common
+
+# ---- time ----
+
+now_ns() {
+    date +%s%N
+}
+
+# injected TEXT: from now on the clock of `measured` runs.
+injected() {
+    INJECTED=$1
+    INJECTED_NS=$(now_ns)
+}
+
+# measured WHAT MS BOUND_MS: a figure for the reader, and the verdict.
+measured() {
+    figure "$INJECTED: $1 after $2 ms (bound $3 ms)"
+    awk -v ms="$2" -v bound="$3" 'BEGIN { exit !(ms <= bound) }' || {
+        printf '%s: %s after %s ms, which is over %s ms\n' "$INJECTED" "$1" "$2" "$3"
+        return 1
+    }
+}
+
+# ms_since NS [NS]: between two moments, with fractions. Never negative: what was so before the act counts as at once.
+ms_since() {
+    awk -v from="$1" -v to="${2-$(now_ns)}" 'BEGIN { ms = (to - from) / 1e6; printf "%.1f\n", ms < 0 ? 0 : ms }'
+}
+
+# settled WHAT BOUND_MS COMMAND…: until COMMAND succeeds, measured from the injection.
+settled() {
+    local what=$1 bound=$2
+    shift 2
+    poll_until $((bound + 10000)) "$@" || {
+        printf '%s: never %s: %s\n' "$INJECTED" "$what" "$*"
+        return 1
+    }
+    measured "$what" "$(ms_since "$INJECTED_NS")" "$bound"
+}
+
+# there_within BOUND_MS NAME [ADDRESS], gone_within BOUND_MS NAME [ADDRESS]: as DNS says, measured from the injection.
+there_within() {
+    seen_within present "$2.docker there" "$@"
+}
+
+gone_within() {
+    seen_within absent "$2.docker gone" "$@"
+}
+
+seen_within() {
+    local verb=$1 what=$2 bound=$3 name=$4 at
+    shift 4
+    at=$(lab_in dnswatch -t $((bound + 10000)) "$verb" "$name.docker" "$@") || {
+        printf '%s: %s.docker is not %s even 10 s after its bound; it answers: %s\n' "$INJECTED" "$name" "$verb" \
+            "$(resolve "$name.docker" | tr '\n' ' ')"
+        return 1
+    }
+    measured "$what" "$(ms_since "$INJECTED_NS" "$at")" "$bound"
+}
+
+# ---- names that must not go, not for one answer ----
+
+# steady NAME ADDRESS: ask for it all the while, until `steadied`.
+steady() {
+    # shellcheck disable=SC2016 # for the inner shell
+    lab_in bash -c 'echo $$ >"$1"; exec dnswatch -i 3000 -t 3600000 absent "$2" "$3"' - \
+        "$BATS_TEST_TMPDIR/steady-$1.pid" "$1.docker" "$2" >"$BATS_TEST_TMPDIR/steady-$1.at" 3>&- &
+    poll_until 5000 test -s "$BATS_TEST_TMPDIR/steady-$1.pid"
+}
+
+# steadied NAME: it was there all the while.
+steadied() {
+    local at
+    at=$(<"$BATS_TEST_TMPDIR/steady-$1.at")
+    lab_in kill "$(<"$BATS_TEST_TMPDIR/steady-$1.pid")" 2>/dev/null || true
+    [[ -z $at ]] || {
+        printf '%s: %s.docker was gone %s ms after it\n' "$INJECTED" "$1" "$(ms_since "$INJECTED_NS" "$at")"
+        return 1
+    }
+    figure "$INJECTED: $1.docker answered all the while, for $(ms_since "$INJECTED_NS") ms"
+}
+
+steady_stop() {
+    local file
+    for file in "$BATS_TEST_TMPDIR"/steady-*.pid; do
+        [[ ! -e $file ]] || lab_in kill "$(<"$file")" 2>/dev/null || true
+    done
+}
+
+# ---- configuration ----
+
+# configure_daemon LINE…: the lab's configuration and these lines, in force at once. Undone by the teardown.
+configure_daemon() {
+    callsignd_files
+    printf '%s\n' "$@" >>"$LAB/etc/callsign/callsignd.conf"
+    CONFIGURED=1
+    log_mark
+    lab_signal callsignd HUP
+    wait_log 'read again'
+}
+
+configuration_restore() {
+    [[ -n ${CONFIGURED-} ]] || return 0
+    callsignd_files
+    lab_signal callsignd HUP || true
+}
+
+# ---- many cheap emitters ----
+
+# load_start COUNT [OPTION…]: tests/bench/load, its commands through `load_say`, what it says in load.out.
+load_start() {
+    local count=$1
+    shift
+    mkfifo "$BATS_TEST_TMPDIR/load.in"
+    lab_in env CALLSIGN_URLS=amqp://emit@127.0.0.1/callsign CALLSIGN_PASSWORD_FILE="$LAB/secret/emit" "$BUILD/host/tests/bench/load" \
+        -n "$count" "$@" <"$BATS_TEST_TMPDIR/load.in" >"$BATS_TEST_TMPDIR/load.out" 2>"$BATS_TEST_TMPDIR/load.err" 3>&- &
+    LOAD_PID=$!
+    exec 7>"$BATS_TEST_TMPDIR/load.in"
+}
+
+load_say() {
+    printf '%s\n' "$*" >&7
+}
+
+# load_heard COUNT: as many lines has it said.
+load_heard() {
+    (($(wc -l <"$BATS_TEST_TMPDIR/load.out") >= $1))
+}
+
+load_stop() {
+    [[ -n ${LOAD_PID-} ]] || return 0
+    exec 7>&-
+    wait "$LOAD_PID" || true
+    LOAD_PID=
+}
+
+# names_are COUNT: how many records of the load are served, by the hosts file.
+names_are() {
+    [[ $(records | grep -cE '[[:space:]]load[0-9]+\.docker' || true) == "$1" ]]
+}
+
+# ---- around each case ----
+
+teardown() {
+    [[ -n ${BATS_TEST_COMPLETED-} ]] || show_logs
+    ! declare -F mend >/dev/null || mend
+    steady_stop
+    load_stop
+    configuration_restore
+    remove_containers
+    lab_start "${LAB_PARTS[@]}"
+    poll_until 20000 no_names
+}
