@@ -86,9 +86,7 @@ static void write_broker_card(const struct status *status, FILE *out)
 	fprintf(out, "<div><dt>Broker</dt><dd>%s%s<small>for ", status_broker_word(status->broker.state),
 	        status->broker.blocked ? ", in alarm" : "");
 	page_duration(out, status->clock.now_ms - status->broker.since_ms);
-	fputs("; names asked for: ", out);
-	fputs(status->registry.resync == REGISTRY_SYNCED ? "all answered" : status_resync_word(status->registry.resync), out);
-	fputs("</small></dd></div>\n", out);
+	fprintf(out, "; emitters %s</small></dd></div>\n", status->registry.resync == REGISTRY_SYNCED ? "have answered" : "are still to answer");
 }
 
 static void write_dnsmasq_card(const struct status *status, FILE *out)

@@ -23,17 +23,18 @@ static uint64_t round_up(uint64_t value)
 	return value <= 5 * power ? 5 * power : 10 * power;
 }
 
-static void write_frame(FILE *out, const char *id, const char *title)
+/* top: what the upper line stands for. Text stays out of the picture, so that it is as large as all other text. */
+static void write_frame(FILE *out, const char *id, const char *title, const char *top)
 {
-	fprintf(out, "<figure><figcaption id=\"%s\">%s</figcaption>\n<svg viewBox=\"0 -2 %d %d\" role=\"img\" aria-labelledby=\"%s\">\n", id, title,
+	fprintf(out, "<figure><figcaption id=\"%s\">%s</figcaption>\n<div class=\"scale\"><span>%s</span></div>\n<svg viewBox=\"0 -2 %d %d\" role=\"img\" aria-labelledby=\"%s\">\n", id, title, top,
 	        WIDTH, HEIGHT + 4, id);
 	fprintf(out, "<line x1=\"0\" y1=\"0\" x2=\"%d\" y2=\"0\"/><line x1=\"0\" y1=\"%d\" x2=\"%d\" y2=\"%d\"/>\n", WIDTH, HEIGHT, WIDTH,
 	        HEIGHT);
 }
 
-static void write_end(FILE *out, const char *most)
+static void write_end(FILE *out)
 {
-	fprintf(out, "</svg>\n<small>The last 60 minutes, now at the right; the upper line is %s.</small></figure>\n", most);
+	fputs("</svg>\n<div class=\"scale\"><span>60 min ago</span><span>now</span></div></figure>\n", out);
 }
 
 /* At least 2, so that little is not taken for nothing. */
@@ -62,8 +63,9 @@ static void plot_changes(const struct measure *measure, int64_t now_ms, FILE *ou
 		most = changes > most ? changes : most;
 	}
 	snprintf(title, sizeof title, "Changes: %" PRIu64 " in the last hour, %" PRIu64 " in the busiest minute", sum, most);
-	write_frame(out, "plot-changes", title);
 	most = round_up(most);
+	snprintf(text, sizeof text, "%" PRIu64 " a minute", most);
+	write_frame(out, "plot-changes", title, text);
 	for (ago = 0; ago < MEASURE_MINUTES; ago++) {
 		uint64_t changes = measure_minute(measure, ago, now_ms).changes;
 
@@ -73,8 +75,7 @@ static void plot_changes(const struct measure *measure, int64_t now_ms, FILE *ou
 		fprintf(out, "<rect class=\"bar\" x=\"%u\" y=\"%" PRIu64 "\" width=\"%d\" height=\"%" PRIu64 "\"/>\n", left_of(ago) + 1,
 		        HEIGHT - high, STEP - 1, high);
 	}
-	snprintf(text, sizeof text, "%" PRIu64 " a minute", most);
-	write_end(out, text);
+	write_end(out);
 }
 
 static const char *milliseconds(uint64_t us, char out[32])
@@ -99,8 +100,8 @@ static void plot_reloads(const struct measure *measure, int64_t now_ms, FILE *ou
 		most = minute.slowest_us > most ? minute.slowest_us : most;
 	}
 	snprintf(title, sizeof title, "dnsmasq&#8217;s reloads: %" PRIu64 " in the last hour, the slowest took %s", sum, milliseconds(most, text));
-	write_frame(out, "plot-reloads", title);
 	most = round_up(most);
+	write_frame(out, "plot-reloads", title, milliseconds(most, text));
 	for (ago = 0; ago < MEASURE_MINUTES; ago++) {
 		struct measure_minute minute = measure_minute(measure, ago, now_ms);
 
@@ -108,7 +109,7 @@ static void plot_reloads(const struct measure *measure, int64_t now_ms, FILE *ou
 			fprintf(out, "<circle class=\"dot\" cx=\"%u.5\" cy=\"%" PRIu64 "\" r=\"2.2\"/>\n", left_of(ago) + STEP / 2,
 			        HEIGHT - minute.slowest_us * HEIGHT / most);
 	}
-	write_end(out, milliseconds(most, text));
+	write_end(out);
 }
 
 void page_plots(const struct measure *measure, int64_t now_ms, FILE *out)

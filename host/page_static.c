@@ -24,14 +24,16 @@ static const char style[] =
 	"dd{margin:0;font-weight:600}dd small{font-weight:400;display:block}\n"
 	".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(18rem,1fr));gap:.6rem;margin:.75rem 0}\n"
 	"figure{margin:0;background:var(--card);border-radius:.4rem;padding:.5rem .75rem}figcaption{font-size:.875rem}\n"
+	".scale{display:flex;justify-content:space-between;color:var(--soft);font-size:.875rem}\n"
 	"svg{display:block;width:100%;height:auto}svg line{stroke:var(--line)}svg .bar{fill:var(--blue)}svg .dot{fill:var(--poor)}\n"
 	"form{display:flex;flex-wrap:wrap;gap:.5rem;margin:1rem 0 .5rem;align-items:end}label{flex:1 1 14rem}\n"
 	"input,button{font:inherit;color:var(--text);background:var(--ground);border:1px solid var(--soft);border-radius:.4rem;"
 	"padding:.4rem .6rem;min-height:2.75rem}input{width:100%}button{cursor:pointer}\n"
+	"::placeholder{color:var(--soft);opacity:1}\n"
 	":focus-visible{outline:.2rem solid var(--blue);outline-offset:.1rem}a{color:var(--blue)}\n"
 	"table{width:100%;border-collapse:collapse}caption{text-align:left;color:var(--soft);font-size:.875rem;padding:.25rem 0}\n"
 	"th,td{text-align:left;vertical-align:top;padding:.4rem .5rem .4rem 0;border-bottom:1px solid var(--line)}\n"
-	"th{font-weight:600}thead th{color:var(--soft);font-size:.875rem}th small,td small{display:block;font-weight:400}\n"
+	"td:last-child{white-space:nowrap}th{font-weight:600}thead th{color:var(--soft);font-size:.875rem}th small,td small{display:block;font-weight:400}\n"
 	"th span{font-weight:400;color:var(--soft)}footer{margin:1rem 0}\n";
 
 /*
