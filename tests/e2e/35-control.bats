@@ -15,7 +15,7 @@ as_user() {
 }
 
 resync_done() {
-    [[ $(ctl status --json | jq -r .resync.state) == done ]]
+    [[ $(ctl status --json | jq -r .resync.state) == "done" ]]
 }
 
 @test "status: all is well, exit status 0; JSON and text agree" {
@@ -56,14 +56,14 @@ resync_done() {
 }
 
 @test "watch: a line for each change, and it ends with its reader" {
-    local lines=$BATS_TEST_TMPDIR/lines pid
-    lab_in timeout 60 callsignctl watch >"$lines" 3>&- &
+    local watched=$BATS_TEST_TMPDIR/lines pid
+    lab_in timeout 60 callsignctl watch >"$watched" 3>&- &
     pid=$!
     start web
-    poll_until 10000 grep -qE ' came name=web state=confirmed ' "$lines"
+    poll_until 10000 grep -qE ' came name=web state=confirmed ' "$watched"
     lab_docker rm --force web >/dev/null
-    poll_until 10000 grep -qE ' went name=web why="(lost|down)"' "$lines"
-    not grep -q "$(printf '\033')" "$lines"
+    poll_until 10000 grep -qE ' went name=web why="(lost|down)"' "$watched"
+    not grep -q "$(printf '\033')" "$watched"
     kill "$pid"
     wait "$pid" || true
 }

@@ -6,6 +6,7 @@ load common
 # median_gone INJECTED COMMAND…: five containers end by COMMAND (their name is appended); the median time from State.FinishedAt.
 median_gone() {
     local i stamp at
+    # shellcheck disable=SC2034 # common.bash prints it
     INJECTED=$1
     shift
     for i in 1 2 3 4 5; do
