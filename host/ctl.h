@@ -44,6 +44,7 @@ int ctl_wait(struct ctl *ctl, int argc, char **argv);
 int ctl_forget(struct ctl *ctl, int argc, char **argv);
 int ctl_rollcall(struct ctl *ctl, int argc, char **argv);
 int ctl_reload(struct ctl *ctl, int argc, char **argv);
+int ctl_doctor(struct ctl *ctl, int argc, char **argv);
 int ctl_metrics(struct ctl *ctl, int argc, char **argv);
 
 /* ---- options ---- */

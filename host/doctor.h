@@ -1,0 +1,77 @@
+#ifndef CALLSIGN_DOCTOR_H
+#define CALLSIGN_DOCTOR_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conf.h"
+#include "ctl.h"
+#include "probe.h"
+#include "shared/bus.h"
+
+/*
+ * callsignctl doctor: the chain from the configuration to a name that resolves, link by link. Each check is one function that says ok, warning or
+ * broken, what it saw, and the command that mends it. A check whose links before it are broken is skipped: it could only repeat them.
+ */
+enum doctor_verdict { DOCTOR_OK, DOCTOR_WARNING, DOCTOR_BROKEN, DOCTOR_SKIPPED };
+
+#define DOCTOR_WHAT_SIZE 768
+#define DOCTOR_MEND_SIZE 512
+
+struct doctor_finding {
+	enum doctor_verdict verdict;
+	char what[DOCTOR_WHAT_SIZE];
+	char mend[DOCTOR_MEND_SIZE]; /* a command, or in a few words what to do; "": nothing */
+	json_t *steps;               /* of the round trip, or NULL */
+};
+
+/* What the checks hand on to those behind them. */
+struct doctor {
+	const char *conf_path;
+	const char *socket;        /* NULL: as configured */
+	struct conf *conf;         /* NULL: could not be read */
+	size_t endpoint;           /* the broker that answered */
+	bool reached;              /* failure is its answer to the login, or it let us in */
+	struct bus_failure failure;
+	json_t *status;            /* the daemon's, or NULL */
+	struct address server;     /* where dnsmasq is asked; family 0: not known */
+};
+
+void doctor_ok(struct doctor_finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void doctor_warning(struct doctor_finding *finding, const char *mend, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void doctor_broken(struct doctor_finding *finding, const char *mend, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void doctor_skipped(struct doctor_finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+typedef void doctor_check(struct doctor *doctor, struct doctor_finding *finding);
+
+/* doctor_daemon.c */
+doctor_check doctor_configuration, doctor_daemon;
+/* doctor_broker.c */
+doctor_check doctor_broker, doctor_login, doctor_vhost, doctor_exchanges, doctor_queue, doctor_permissions;
+/* doctor_dnsmasq.c */
+doctor_check doctor_dnsmasq, doctor_hosts_file, doctor_local, doctor_listening, doctor_serial, doctor_sighup;
+/* doctor_host.c */
+doctor_check doctor_resolver, doctor_docker, doctor_port53, doctor_firewall;
+/* doctor_trip.c */
+doctor_check doctor_trip;
+
+/* Whether this host has an init system of that kind: decides which command is named. */
+bool doctor_has_systemd(void);
+
+/* "systemctl VERB SERVICE" or "/etc/init.d/SERVICE VERB". Returns out. */
+const char *doctor_service(char *out, size_t size, const char *verb, const char *service);
+
+/*
+ * Ask the host's dnsmasq for name's A record, again and again until it says something or timeout_ms is over. PROBE_NOTHING: it did not.
+ */
+enum probe_result doctor_ask(const struct doctor *doctor, const char *name, unsigned timeout_ms, enum dnsquery_result *result,
+                             struct dnsquery_answer *answer);
+
+/* The name whose address is the serial of the hosts file; out has HOSTNAME_FQDN_SIZE bytes. Returns out. */
+const char *doctor_serial_name(const struct doctor *doctor, char *out);
+
+/* The serial in the hosts file (host order); 0, or -1: there is none, and errno is 0 if the file could be read. */
+int doctor_written_serial(const struct doctor *doctor, uint32_t *serial);
+
+#endif

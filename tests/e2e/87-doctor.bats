@@ -1,0 +1,312 @@
+#!/usr/bin/env bats
+# callsignctl doctor: each test breaks one link of the chain, and the doctor says which.
+
+load common
+
+CONF=$LAB/etc/callsign/callsignd.conf # as seen from outside the lab
+
+teardown() {
+    [[ -n ${BATS_TEST_COMPLETED-} ]] || show_logs
+    mend
+    remove_containers
+    lab_start "${LAB_PARTS[@]}"
+    poll_until 10000 no_names
+}
+
+# What a test may have left, whether it passed or not.
+mend() {
+    rm -f "$LAB/etc/callsign/other.conf" "$LAB/etc/callsign/other.password"
+    lab_in iptables -D INPUT -i docker0 -p udp --dport 53 -j DROP 2>/dev/null || true
+    printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
+    printf '{ "dns": ["%s"] }\n' "$LAB_ADDRESS" >"$LAB/etc/docker/daemon.json"
+    [[ ! -e $LAB/etc/dnsmasq.d/broken ]] || {
+        rm "$LAB/etc/dnsmasq.d/broken"
+        lab_stop dnsmasq
+    }
+}
+
+# doctor STATUS [OPTION…]: its output goes to $output, and it must end with this status.
+doctor() {
+    local expected=$1
+    shift
+    run -"$expected" lab_in callsignctl doctor "$@"
+    printf '%s\n' "$output"
+}
+
+# says VERDICT CHECK [PATTERN]
+says() {
+    grep -qE -- "^$1 +$2 .*${3-}" <<<"$output"
+}
+
+# other_conf SED-EXPRESSION…: the daemon's configuration, changed, for the doctor alone.
+other_conf() {
+    sed "${@/#/-e}" "$CONF" >"$LAB/etc/callsign/other.conf"
+    chmod 0640 "$LAB/etc/callsign/other.conf"
+}
+
+# As another user of the broker.
+other_user() {
+    install -m 0600 "$LAB/secret/$1" "$LAB/etc/callsign/other.password"
+    other_conf "s,amqp://callsignd@,amqp://$1@," 's,/etc/callsign/password,/etc/callsign/other.password,'
+}
+
+# dnsmasq_with SED-EXPRESSION [LINE…]: its piece of configuration changed, and lines added.
+dnsmasq_with() {
+    local expression=$1
+    shift
+    lab_stop dnsmasq
+    dnsmasq_files
+    sed -i -e "$expression" "$LAB/etc/dnsmasq.d/callsign"
+    printf '%s\n' "$@" >"$LAB/etc/dnsmasq.d/broken"
+    lab_spawn dnsmasq dnsmasq --keep-in-foreground --log-facility=- --conf-file=/etc/dnsmasq.conf
+    poll_until 5000 test -s "$LAB/run/dnsmasq/dnsmasq.pid"
+}
+
+@test "doctor: all is well, and the round trip has its times" {
+    doctor 0
+    says ok configuration
+    not grep -E '^(broken|skipped)' <<<"$output"
+    says ok round-trip 'login [0-9.]+ ms, announced [0-9.]+ ms, resolved after [0-9.]+ ms more; withdrawn [0-9.]+ ms, gone after'
+    poll_until 5000 no_names
+}
+
+@test "doctor --json: one document with every check" {
+    run -0 lab_in callsignctl doctor --json
+    python3 -c '
+import json, sys
+answer = json.loads(sys.stdin.read())
+assert answer["ok"] is True
+names = [check["check"] for check in answer["checks"]]
+assert names[0] == "configuration" and names[-1] == "round-trip" and len(names) == 19 == len(set(names)), names
+assert all(check["result"] in ("ok", "warning") and check["what"] for check in answer["checks"])
+steps = answer["checks"][-1]["steps"]
+assert sorted(steps) == ["announced_ms", "gone_ms", "login_ms", "resolves_ms", "withdrawn_ms"]
+assert all(0 < step < 5000 for step in steps.values()), steps
+' <<<"$output"
+}
+
+@test "doctor: a wrong configuration, by line, and nothing else is looked at" {
+    printf 'nonsense = 1\n' >"$LAB/etc/callsign/other.conf"
+    doctor 1 -c /etc/callsign/other.conf
+    says broken configuration 'other.conf:1:.*nonsense'
+    grep -q -- '-> callsignd -c /etc/callsign/other.conf --check-config' <<<"$output"
+    [[ $(grep -c '^skipped' <<<"$output") == 18 ]]
+    doctor 1 -c /etc/callsign/none.conf
+    says broken configuration 'none.conf'
+}
+
+@test "doctor: a password in a configuration that everyone may read" {
+    other_conf "s,//callsignd@,//callsignd:$(cat "$LAB/secret/callsignd")@,"
+    chmod 0644 "$LAB/etc/callsign/other.conf"
+    doctor 1 -c /etc/callsign/other.conf
+    says broken configuration 'other.conf:[0-9]+:.*there is a password in it'
+}
+
+@test "doctor: the daemon does not run" {
+    lab_stop callsignd
+    doctor 1
+    says broken daemon 'does not run'
+    says skipped round-trip 'daemon is broken'
+    [[ $(grep -c '^broken' <<<"$output") == 1 ]]
+}
+
+@test "doctor: nobody listens where the broker should be" {
+    other_conf 's,@127.0.0.1/,@127.0.0.1:5999/,'
+    doctor 1 -c /etc/callsign/other.conf
+    says broken broker 5999
+    says skipped login 'broker is broken'
+    [[ $(grep -c '^broken' <<<"$output") == 1 ]]
+}
+
+@test "doctor: the first of two brokers is away" {
+    other_conf 's,"amqp://callsignd@127.0.0.1/callsign","amqp://callsignd@127.0.0.1:5999/callsign"\, &,'
+    doctor 0 -c /etc/callsign/other.conf
+    says warning broker '127.0.0.1:5672.*answers; but before it: .*5999'
+}
+
+@test "doctor: a wrong password" {
+    printf 'wrong\n' >"$LAB/etc/callsign/other.password"
+    chmod 0600 "$LAB/etc/callsign/other.password"
+    other_conf 's,/etc/callsign/password,/etc/callsign/other.password,'
+    doctor 1 -c /etc/callsign/other.conf
+    says ok broker
+    says broken login 'password'
+    says skipped vhost
+    [[ $(grep -c '^broken' <<<"$output") == 1 ]]
+}
+
+@test "doctor: a vhost that is not there" {
+    other_conf 's,127.0.0.1/callsign,127.0.0.1/nosuch,'
+    doctor 1 -c /etc/callsign/other.conf
+    says ok login
+    says broken vhost nosuch
+    [[ $(grep -c '^broken' <<<"$output") == 1 ]]
+}
+
+@test "doctor: a missing exchange, and one of the wrong type" {
+    amqp admin delete-exchange callsign.will
+    doctor 1
+    says broken exchanges 'callsign.will'
+    amqp admin declare-exchange callsign.will fanout
+    doctor 1
+    says broken exchanges 'callsign.will is no durable topic'
+    amqp admin delete-exchange callsign.will
+    lab_restart callsignd
+    doctor 0
+}
+
+# The broker's queue, as an administrator would treat it: verbs of pika's channel.
+queue_do() {
+    lab_in /usr/bin/python3 -c '
+import pika, sys
+login = pika.PlainCredentials("admin", open(sys.argv[1]).read().strip())
+channel = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", virtual_host="callsign", credentials=login)).channel()
+exec(sys.argv[2])
+channel.connection.close()' "$LAB/secret/admin" "$1"
+}
+
+@test "doctor: the queue is gone; or so long that nobody seems to read it" {
+    lab_stop callsignd
+    queue_do 'for i in range(1200): channel.basic_publish("", "callsign.host.lab", b"{}")'
+    doctor 1
+    says warning queue '1[0-9]{3} messages wait'
+    queue_do 'channel.queue_delete("callsign.host.lab")'
+    doctor 1
+    says broken queue 'callsign.host.lab'
+}
+
+@test "doctor: a user who may do too little" {
+    other_user red
+    doctor 1 -c /etc/callsign/other.conf
+    says broken permissions 'red may not do what it must'
+}
+
+@test "doctor: a user who may do too much" {
+    other_user admin
+    doctor 0 -c /etc/callsign/other.conf
+    says warning permissions "declare other queues.*read containers' mailboxes.*publish to other exchanges"
+}
+
+@test "doctor: dnsmasq does not run" {
+    lab_stop dnsmasq
+    doctor 1
+    says broken dnsmasq
+    says skipped serial
+    says skipped round-trip
+}
+
+@test "doctor: dnsmasq was not told of the hosts file" {
+    dnsmasq_with '/^addn-hosts/d'
+    doctor 1
+    says broken hosts-file 'no addn-hosts=/run/callsign/hosts'
+}
+
+@test "doctor: dnsmasq lets answers be kept" {
+    dnsmasq_with '' local-ttl=60
+    doctor 0
+    says warning hosts-file 'local-ttl=60'
+    grep -q -- '-> take out local-ttl at /etc/dnsmasq.d/broken:1' <<<"$output"
+}
+
+@test "doctor: dnsmasq asks the world for names below the domain" {
+    dnsmasq_with '/^local=.docker/d'
+    doctor 0
+    says warning local-domain '/docker/'
+}
+
+@test "doctor: dnsmasq does not listen where containers ask" {
+    dnsmasq_with '/^interface=/d;/^except-interface/d' listen-address=127.0.0.5
+    doctor 1
+    says broken listening '198\.18\.0\.1 port 53'
+    says skipped serial
+}
+
+@test "doctor: dnsmasq serves an older file" {
+    sed -E -i 's/^127\.[0-9]+\.[0-9]+\.[0-9]+( +serial\.)/127.128.99.99\1/' "$HOSTS"
+    doctor 1
+    says broken serial '127\.128\.99\.99 is written'
+    [[ $(grep -c '^broken' <<<"$output") == 1 || $(grep '^broken' <<<"$output") != *dnsmasq* ]]
+    lab_restart callsignd
+}
+
+@test "doctor: the daemon may not signal dnsmasq" {
+    lab_stop callsignd
+    # As its own user from the start, so that it never had a capability.
+    lab_spawn callsignd setpriv --reuid callsign --regid callsign --init-groups --bounding-set -all --inh-caps -all \
+        callsignd --foreground -c /etc/callsign/callsignd.conf
+    poll_until 10000 lab_in callsignctl status >"$BATS_TEST_TMPDIR/status"
+    doctor 1
+    says broken sighup 'may not send SIGHUP'
+    lab_stop callsignd
+}
+
+@test "doctor: the host's own programs ask somebody else" {
+    printf 'nameserver 127.0.0.9\n' >"$LAB/etc/resolv.conf"
+    doctor 1
+    says broken resolver 'do not find names below docker'
+    grep -q -- '-> callsign-setup' <<<"$output"
+    printf 'nameserver 127.0.0.53\n' >"$LAB/etc/resolv.conf"
+    doctor 1
+    grep -q -- "-> .*resolvectl domain docker0 '~docker'" <<<"$output"
+}
+
+@test "doctor: Docker's dns setting" {
+    printf '{}\n' >"$LAB/etc/docker/daemon.json"
+    doctor 1
+    says broken docker 'no "dns"'
+    printf '{"dns": ["192.0.2.53"]}\n' >"$LAB/etc/docker/daemon.json"
+    doctor 1
+    says broken docker 'does not name 198.18.0.1'
+    printf '{"dns": ["192.0.2.53", "198.18.0.1"]}\n' >"$LAB/etc/docker/daemon.json"
+    doctor 0
+    says warning docker 'another server before'
+    printf '{"dns": [\n' >"$LAB/etc/docker/daemon.json"
+    doctor 1
+    says broken docker 'daemon.json:[12]:'
+    rm "$LAB/etc/docker/daemon.json"
+    doctor 1
+    says broken docker 'there is no /etc/docker/daemon.json'
+}
+
+@test "doctor: another program on port 53" {
+    lab_spawn squatter /usr/bin/python3 -c '
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("198.18.0.1", 53))
+time.sleep(1000)'
+    poll_until 5000 squats
+    run -1 lab_in callsignctl doctor
+    says broken port-53 'python3 .*198\.18\.0\.1'
+    lab_stop squatter
+}
+
+squats() {
+    [[ $(lab_in ss -Hlun 'sport = 53' | grep -c '198\.18\.0\.1:53') == 2 ]]
+}
+
+@test "doctor: a firewall between containers and this host" {
+    lab_in iptables -I INPUT -i docker0 -p udp --dport 53 -j DROP
+    doctor 1
+    says broken firewall 'udp port 53 is dropped'
+    grep -q -- '-> iptables -I INPUT -i docker0 -p udp --dport 53 -j ACCEPT' <<<"$output"
+    [[ $(grep -c '^broken' <<<"$output") == 1 ]]
+}
+
+@test "doctor: announcements do not reach the queue" {
+    queue_do 'channel.queue_unbind("callsign.host.lab", "callsign", "up.#")'
+    doctor 1
+    says broken round-trip
+    [[ $(grep -c '^broken' <<<"$output") == 1 ]]
+    lab_restart callsignd
+}
+
+@test "doctor: a policy that refuses the throw-away name is no fault" {
+    cp -p "$CONF" "$LAB/secret/conf"
+    printf 'policy { names = { "web-*" } }\n' >>"$CONF"
+    lab_restart callsignd
+    doctor 0
+    cp -p "$LAB/secret/conf" "$CONF"
+    lab_restart callsignd
+    says warning round-trip 'refuses the throw-away name'
+}
