@@ -234,10 +234,17 @@ channel.connection.close()' "$LAB/secret/admin" "$1"
     # As its own user from the start, so that it never had a capability.
     lab_spawn callsignd setpriv --reuid callsign --regid callsign --init-groups --bounding-set -all --inh-caps -all \
         callsignd --foreground -c /etc/callsign/callsignd.conf
-    poll_until 10000 lab_in callsignctl status >"$BATS_TEST_TMPDIR/status"
+    poll_until 10000 daemon_answers
     doctor 1
     says broken sighup 'may not send SIGHUP'
     lab_stop callsignd
+}
+
+# Whatever it says of itself.
+daemon_answers() {
+    local status=0
+    lab_in callsignctl status >"$BATS_TEST_TMPDIR/status" 2>&1 || status=$?
+    ((status != 3))
 }
 
 @test "doctor: the host's own programs ask somebody else" {

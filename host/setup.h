@@ -1,0 +1,107 @@
+#ifndef CALLSIGN_SETUP_H
+#define CALLSIGN_SETUP_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "resolver.h"
+
+/*
+ * callsign-setup: makes a bare host work, shows beforehand what it would change, and takes it back. Everything it changes stands in a record with the
+ * original, so that --undo knows. Run again it finds nothing to do.
+ */
+struct setup {
+	const char *root;      /* where / is; "": the real one */
+	const char *state;     /* folder of the record, below root */
+	const char *domain, *hostname, *vhost;
+	const char *docker;    /* docker0's address as text */
+	unsigned connections;  /* limit for each emitter user */
+	bool dry_run, no_broker, no_services;
+	json_t *record;        /* {"files": [...], "broker": {...}, "groups": [...]} */
+	struct resolver resolver;
+	bool failed;           /* something was said that an operator must see to */
+	bool changed;          /* anything, or would be */
+	bool docker_changed, dnsmasq_changed, resolver_changed, daemon_changed;
+};
+
+#define SETUP_GROUP "callsign"
+#define SETUP_HOST_USER "callsign-host"
+#define SETUP_EMIT_USER "callsign-emit"
+#define SETUP_HOST_PASSWORD SYSCONFDIR "/callsign/host.password"
+#define SETUP_EMIT_PASSWORD SYSCONFDIR "/callsign/emit.password"
+#define SETUP_TENANTS SYSCONFDIR "/callsign/tenants"
+#define SETUP_CONF SYSCONFDIR "/callsign/callsignd.conf"
+#define SETUP_DNSMASQ "/etc/dnsmasq.d/callsign"
+#define SETUP_DAEMON_JSON "/etc/docker/daemon.json"
+#define SETUP_DNS_UNIT "/etc/systemd/system/callsign-dns.service"
+#define SETUP_PASSWORD_SIZE 33
+
+/* ---- messages ---- */
+
+void setup_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Also notes that setup failed. */
+void setup_error(struct setup *setup, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- files (setup_files.c). Paths are as without root ---- */
+
+/* The whole text, terminated, to be freed. NULL with errno. */
+char *setup_read(const struct setup *setup, const char *path);
+
+enum setup_kind { SETUP_PLAIN, SETUP_SECRET /* its content is never shown or recorded */ };
+
+/* Make path hold text: shown, recorded, done. Nothing if it does already. true: it changed (or would). */
+bool setup_write(struct setup *setup, const char *path, const char *text, mode_t mode, enum setup_kind kind);
+
+/* Whether path is as we wrote it, or not there at all: then it may be replaced. */
+bool setup_is_ours(const struct setup *setup, const char *path);
+
+/* Take all recorded files back, the newest first. */
+void setup_files_undo(struct setup *setup);
+
+/* The lines that differ, as "- old" and "+ new". Either may be NULL: no file. */
+void setup_print_difference(const char *path, const char *old, const char *new);
+
+/* ---- record (setup_record.c) ---- */
+
+int setup_record_load(struct setup *setup);  /* 0, or -1 after saying why */
+int setup_record_save(struct setup *setup);
+json_t *setup_record_list(struct setup *setup, const char *key); /* an array, borrowed; made if it is missing */
+
+/* ---- steps ---- */
+
+void setup_group(struct setup *setup);
+/* path's password, made if it is not there. false: failed. */
+bool setup_password(struct setup *setup, const char *path, char out[SETUP_PASSWORD_SIZE]);
+void setup_conf(struct setup *setup);
+void setup_dnsmasq(struct setup *setup);
+void setup_split_dns(struct setup *setup);
+void setup_docker(struct setup *setup);
+/* text of daemon.json without server in "dns" (new, to be freed), or NULL: cannot be. empty: nothing is left in it. */
+char *setup_docker_without(const char *text, const char *server, bool *empty);
+void setup_services(struct setup *setup);
+void setup_services_before_undo(struct setup *setup);
+void setup_services_after_undo(struct setup *setup);
+bool setup_recorded(const struct setup *setup, const char *path);
+
+/* ---- broker ---- */
+
+/* Users, vhost, rights and exchanges. Passwords: NULL, as they are. */
+void setup_broker(struct setup *setup, const char *host_password, const char *emit_password);
+void setup_broker_undo(struct setup *setup);
+int setup_tenant(struct setup *setup, const char *name, const char *prefix); /* an exit status */
+
+/* What is to be on the broker, as its definitions (setup_rights.c). Pure but for the salt. NULL: no memory. */
+json_t *setup_rights_host(const struct setup *setup, const char *password);
+json_t *setup_rights_emitter(const struct setup *setup, const char *user, const char *prefix, const char *password);
+/* "." and whatever else means something in a regular expression gets a backslash. out: 2 × length + 1 bytes. Returns out. */
+char *setup_rights_escape(const char *text, char *out);
+bool setup_rights_password_is(const char *stored, const char *password);
+
+/* What of wanted is missing in have, or otherwise there: new (to be imported), and the old of what is replaced. */
+void setup_definitions_compare(const json_t *have, const json_t *wanted, json_t *missing, json_t *replaced, json_t *made);
+
+void setup_image(const struct setup *setup);
+
+#endif

@@ -1,0 +1,388 @@
+#include <config.h>
+
+#include "setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+
+#define BROKER_S 60 /* rabbitmqctl starts a whole Erlang; on a busy machine that takes its time */
+
+/* ---- rabbitmqctl: 0.6 to 1 s a call, so one for all that is there and one for all that is to be ---- */
+
+static bool rabbitmqctl(struct setup *setup, const char *const argv[], const char *input, char **output)
+{
+	char *errors = NULL;
+	int status = command_run(argv, input, input != NULL ? strlen(input) : 0, output, &errors, BROKER_S);
+
+	if (status == -1 && errno == ENOENT)
+		setup_error(setup, "rabbitmqctl is not here: run callsign-setup where the broker runs, or with --no-broker");
+	else if (status == -1)
+		setup_error(setup, "rabbitmqctl %s: %s", argv[1], strerror(errno));
+	else if (status != 0)
+		setup_error(setup, "rabbitmqctl %s: exit status %d: %.500s", argv[1], status, errors != NULL ? errors : "");
+	free(errors);
+	return status == 0;
+}
+
+static json_t *fetch(struct setup *setup)
+{
+	const char *const argv[] = {"rabbitmqctl", "--quiet", "export_definitions", "-", NULL};
+	json_t *definitions = NULL;
+	json_error_t error;
+	char *text = NULL, *begin;
+
+	if (!rabbitmqctl(setup, argv, NULL, &text))
+		return NULL;
+	begin = text != NULL ? strchr(text, '{') : NULL; /* some versions greet first */
+	if (begin != NULL)
+		definitions = json_loads(begin, JSON_DISABLE_EOF_CHECK, &error);
+	if (definitions == NULL)
+		setup_error(setup, "rabbitmqctl export_definitions: that is no JSON");
+	free(text);
+	return definitions;
+}
+
+static bool import(struct setup *setup, const json_t *definitions)
+{
+	const char *const argv[] = {"rabbitmqctl", "--quiet", "import_definitions", NULL};
+	char *text = json_dumps(definitions, 0), *output = NULL;
+	bool done = text != NULL && rabbitmqctl(setup, argv, text, &output);
+
+	free(output);
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+	free(text);
+	return done;
+}
+
+/* ---- what is shown ---- */
+
+static void print_object(char sign, const char *kind, const json_t *object)
+{
+	json_t *shown = json_deep_copy(object);
+	char *text;
+
+	if (json_object_get(shown, "password_hash") != NULL)
+		json_object_set_new(shown, "password_hash", json_string("(not shown)"));
+	text = json_dumps(shown, JSON_COMPACT);
+	printf("%c %s %s\n", sign, kind, text != NULL ? text : "");
+	free(text);
+	json_decref(shown);
+}
+
+static void print_all(char sign, json_t *definitions)
+{
+	const char *kind;
+	json_t *list;
+
+	json_object_foreach(definitions, kind, list) {
+		for (size_t i = 0; i < json_array_size(list); i++)
+			print_object(sign, kind, json_array_get(list, i));
+	}
+}
+
+/* ---- the record: what was made, and what stood there before ---- */
+
+static void merge(json_t *into, json_t *from)
+{
+	const char *kind;
+	json_t *list, *mine;
+
+	json_object_foreach(from, kind, list) {
+		mine = json_object_get(into, kind);
+		if (mine == NULL) {
+			mine = json_array();
+			json_object_set_new(into, kind, mine);
+		}
+		json_array_extend(mine, list);
+	}
+}
+
+static json_t *part(json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	if (value == NULL) {
+		value = json_object();
+		json_object_set_new(object, key, value);
+	}
+	return value;
+}
+
+/* An object that we made or changed earlier has its original in the record already. */
+static bool recorded(const json_t *broker, const char *kind, json_t *object)
+{
+	static const char *const parts[] = {"made", "replaced"};
+	json_t *wanted = json_pack("{s:[O]}", kind, object), *none = json_object();
+	bool found = false;
+
+	for (size_t i = 0; i < 2 && !found; i++) {
+		json_t *missing = json_object(), *replaced = json_object(), *made = json_object();
+
+		setup_definitions_compare(json_object_get(broker, parts[i]), wanted, missing, replaced, made);
+		found = json_object_size(made) == 0;
+		json_decref(missing);
+		json_decref(replaced);
+		json_decref(made);
+	}
+	json_decref(wanted);
+	json_decref(none);
+	return found;
+}
+
+static void drop_recorded(const json_t *broker, json_t *definitions)
+{
+	const char *kind;
+	json_t *list;
+
+	json_object_foreach(definitions, kind, list) {
+		for (size_t i = json_array_size(list); i > 0; i--)
+			if (recorded(broker, kind, json_array_get(list, i - 1)))
+				json_array_remove(list, i - 1);
+	}
+}
+
+static int remember(struct setup *setup, json_t *made, json_t *replaced)
+{
+	json_t *broker = part(setup->record, "broker");
+	const json_t *users;
+
+	made = json_deep_copy(made);
+	replaced = json_deep_copy(replaced);
+	users = json_object_get(made, "users");
+	for (size_t i = 0; i < json_array_size(users); i++)
+		json_object_del(json_array_get(users, i), "password_hash");
+	drop_recorded(broker, made);
+	drop_recorded(broker, replaced);
+	merge(part(broker, "made"), made);
+	merge(part(broker, "replaced"), replaced);
+	json_decref(made);
+	json_decref(replaced);
+	return setup_record_save(setup);
+}
+
+/* ---- doing it ---- */
+
+/* A user who has this password already keeps the hash that is there. */
+static void keep_hash(const json_t *have, json_t *wanted, const char *password)
+{
+	const json_t *users = json_object_get(have, "users");
+	json_t *user = json_array_get(json_object_get(wanted, "users"), 0);
+
+	for (size_t i = 0; i < json_array_size(users); i++) {
+		json_t *one = json_array_get(users, i), *hash = json_object_get(one, "password_hash");
+
+		if (json_equal(json_object_get(one, "name"), json_object_get(user, "name")) && json_is_string(hash) &&
+		    setup_rights_password_is(json_string_value(hash), password))
+			json_object_set(user, "password_hash", hash);
+	}
+}
+
+static void apply(struct setup *setup, const json_t *have, const json_t *wanted)
+{
+	json_t *missing = json_object(), *replaced = json_object(), *made = json_object();
+
+	setup_definitions_compare(have, wanted, missing, replaced, made);
+	if (json_object_size(missing) > 0) {
+		setup->changed = true;
+		printf("broker, vhost %s: changed\n", setup->vhost);
+		print_all('-', replaced);
+		print_all('+', missing);
+		if (!setup->dry_run && remember(setup, made, replaced) == 0)
+			import(setup, missing);
+	}
+	json_decref(missing);
+	json_decref(replaced);
+	json_decref(made);
+}
+
+void setup_broker(struct setup *setup, const char *host_password, const char *emit_password)
+{
+	json_t *have = fetch(setup), *host, *emit;
+
+	if (have == NULL)
+		return;
+	host = setup_rights_host(setup, host_password);
+	emit = setup_rights_emitter(setup, SETUP_EMIT_USER, "", emit_password);
+	if (host == NULL || emit == NULL) {
+		setup_error(setup, "out of memory");
+	} else {
+		keep_hash(have, host, host_password);
+		keep_hash(have, emit, emit_password);
+		merge(host, emit);
+		apply(setup, have, host);
+	}
+	json_decref(host);
+	json_decref(emit);
+	json_decref(have);
+}
+
+/* ---- undo ---- */
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text != NULL ? text : "";
+}
+
+static void run(struct setup *setup, const char *verb, const char *a, const char *b, const char *c)
+{
+	const char *argv[] = {"rabbitmqctl", "--quiet", verb, a, b, c, NULL};
+	char *output = NULL;
+
+	setup->changed = true;
+	printf("broker: %s %s%s%s%s%s\n", verb, a, b != NULL ? " " : "", b != NULL ? b : "", c != NULL ? " " : "", c != NULL ? c : "");
+	if (!setup->dry_run)
+		rabbitmqctl(setup, argv, NULL, &output);
+	free(output);
+}
+
+static bool has(const json_t *list, const char *name)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (strcmp(text_of(json_array_get(list, i), "name"), name) == 0)
+			return true;
+	return false;
+}
+
+/* What goes with neither its vhost nor its user. */
+static void undo_rest(struct setup *setup, const json_t *made)
+{
+	const json_t *vhosts = json_object_get(made, "vhosts"), *users = json_object_get(made, "users");
+	const json_t *permissions = json_object_get(made, "permissions"), *parameters = json_object_get(made, "parameters");
+	size_t i;
+
+	for (i = 0; i < json_array_size(permissions); i++) {
+		const json_t *one = json_array_get(permissions, i);
+
+		if (!has(vhosts, text_of(one, "vhost")) && !has(users, text_of(one, "user")))
+			run(setup, "clear_permissions", "-p", text_of(one, "vhost"), text_of(one, "user"));
+	}
+	for (i = 0; i < json_array_size(parameters); i++) {
+		const json_t *one = json_array_get(parameters, i);
+
+		if (!has(vhosts, text_of(one, "vhost")))
+			run(setup, "clear_operator_policy", "-p", text_of(one, "vhost"), text_of(one, "name"));
+	}
+	if (json_array_size(json_object_get(made, "exchanges")) > 0 && json_array_size(vhosts) == 0)
+		setup_say("the exchanges stay: the vhost was there before, and others may use them");
+}
+
+void setup_broker_undo(struct setup *setup)
+{
+	json_t *broker = json_object_get(setup->record, "broker");
+	json_t *made = json_object_get(broker, "made"), *replaced = json_object_get(broker, "replaced");
+	const json_t *vhosts = json_object_get(made, "vhosts"), *users = json_object_get(made, "users");
+	size_t i;
+
+	undo_rest(setup, made);
+	for (i = 0; i < json_array_size(vhosts); i++)
+		run(setup, "delete_vhost", text_of(json_array_get(vhosts, i), "name"), NULL, NULL);
+	for (i = 0; i < json_array_size(users); i++)
+		run(setup, "delete_user", text_of(json_array_get(users, i), "name"), NULL, NULL);
+	if (json_object_size(replaced) > 0) {
+		setup->changed = true;
+		printf("broker: put back\n");
+		print_all('+', replaced);
+		if (!setup->dry_run)
+			import(setup, replaced);
+	}
+}
+
+/* ---- tenants ---- */
+
+/* The prefix for which this user may announce, from its topic permission: -1 if it is none of ours. */
+static int prefix_of(const json_t *permission, char *out, size_t size)
+{
+	static const char head[] = "^(up|down)\\.";
+	const char *write = text_of(permission, "write");
+	size_t length = strlen(write), used = 0;
+
+	if (strcmp(text_of(permission, "exchange"), "callsign") != 0 || strncmp(write, head, sizeof head - 1) != 0 ||
+	    length < sizeof head + 1 || strcmp(write + length - 2, ".*") != 0)
+		return -1;
+	for (size_t i = sizeof head - 1; i < length - 2 && used + 1 < size; i++)
+		if (write[i] != '\\')
+			out[used++] = write[i];
+	out[used] = '\0';
+	return 0;
+}
+
+/* Whether some other tenant's names would be ours, or ours his. The user for everything is the operator's own. */
+static bool overlaps(struct setup *setup, const json_t *have, const char *user, const char *prefix)
+{
+	const json_t *list = json_object_get(have, "topic_permissions");
+	char other[512];
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *one = json_array_get(list, i);
+		size_t shorter;
+
+		if (strcmp(text_of(one, "vhost"), setup->vhost) != 0 || strcmp(text_of(one, "user"), user) == 0 ||
+		    prefix_of(one, other, sizeof other) == -1 || other[0] == '\0')
+			continue;
+		shorter = strlen(other) < strlen(prefix) ? strlen(other) : strlen(prefix);
+		if (strncmp(other, prefix, shorter) == 0) {
+			setup_error(setup, "the prefix %s overlaps with %s, which is %s's", prefix, other, text_of(one, "user"));
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool word_of(const char *text, const char *also, size_t longest)
+{
+	size_t length = strlen(text);
+
+	return length > 0 && length <= longest && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789") > 0 &&
+	       strspn(text, also) == length;
+}
+
+static void explain(const struct setup *setup, const char *name, const char *file)
+{
+	printf("\nThe tenant's containers may announce names that begin with their prefix, and are run with:\n\n"
+	       "  docker run --hostname PREFIX... \\\n"
+	       "    --env CALLSIGN_URLS=amqp://%s@gateway/%s \\\n"
+	       "    --env CALLSIGN_PASSWORD_FILE=/run/callsign.password --volume %s:/run/callsign.password:ro IMAGE\n\n"
+	       "Its password is in %s. %s may announce any name: give its password to no tenant.\n",
+	       name, setup->vhost, file, file, SETUP_EMIT_USER);
+}
+
+int setup_tenant(struct setup *setup, const char *name, const char *prefix)
+{
+	char file[256], password[SETUP_PASSWORD_SIZE];
+	json_t *have, *wanted;
+
+	if (!word_of(name, "abcdefghijklmnopqrstuvwxyz0123456789-_", 64) || strncmp(name, "callsign-", 9) == 0) {
+		setup_error(setup, "tenant: the name is one to 64 of a-z, 0-9, - and _, and does not begin with callsign-");
+		return 2;
+	}
+	if (!word_of(prefix, "abcdefghijklmnopqrstuvwxyz0123456789-.", 100)) {
+		setup_error(setup, "tenant: the prefix is one to 100 of a-z, 0-9, - and ., for example web-");
+		return 2;
+	}
+	have = fetch(setup);
+	if (have != NULL && has(json_object_get(have, "users"), name) &&
+	    !has(json_object_get(json_object_get(json_object_get(setup->record, "broker"), "made"), "users"), name))
+		setup_error(setup, "the broker has a user %s already, and not from callsign-setup: choose another name", name);
+	if (have == NULL || setup->failed || overlaps(setup, have, name, prefix)) {
+		json_decref(have);
+		return 1;
+	}
+	snprintf(file, sizeof file, SETUP_TENANTS "/%s.password", name);
+	wanted = setup_password(setup, file, password) ? setup_rights_emitter(setup, name, prefix, password) : NULL;
+	if (wanted != NULL) {
+		keep_hash(have, wanted, password);
+		apply(setup, have, wanted);
+		if (!setup->failed)
+			explain(setup, name, file);
+	}
+	json_decref(wanted);
+	json_decref(have);
+	return setup->failed ? 1 : 0;
+}

@@ -1,0 +1,107 @@
+#include <config.h>
+
+#include "setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The order of keys stays (jansson keeps it); layout and the notation of numbers become ours. */
+static char *print(const json_t *settings)
+{
+	char *bare = json_dumps(settings, JSON_INDENT(4)), *text;
+	size_t length = bare != NULL ? strlen(bare) : 0;
+
+	text = bare != NULL ? realloc(bare, length + 2) : NULL;
+	if (text == NULL) {
+		free(bare);
+		return NULL;
+	}
+	memcpy(text + length, "\n", 2);
+	return text;
+}
+
+static void remove_server(json_t *dns, const char *server)
+{
+	for (size_t i = json_array_size(dns); i > 0; i--) {
+		const char *one = json_string_value(json_array_get(dns, i - 1));
+
+		if (one != NULL && strcmp(one, server) == 0)
+			json_array_remove(dns, i - 1);
+	}
+}
+
+/* server comes first; the others stay behind it, for when dnsmasq is away. false: "dns" is no list. */
+static bool put_first(json_t *settings, const char *server)
+{
+	json_t *dns = json_object_get(settings, "dns");
+
+	if (dns != NULL && !json_is_array(dns))
+		return false;
+	if (dns == NULL) {
+		dns = json_array();
+		json_object_set_new(settings, "dns", dns);
+	}
+	remove_server(dns, server);
+	return json_array_insert_new(dns, 0, json_string(server)) == 0;
+}
+
+/* Already as it should be: then not a blank is changed. */
+static bool is_first(const json_t *settings, const char *server)
+{
+	const char *first = json_string_value(json_array_get(json_object_get(settings, "dns"), 0));
+
+	return first != NULL && strcmp(first, server) == 0;
+}
+
+static void merge(struct setup *setup, json_t *settings)
+{
+	char *text;
+
+	if (is_first(settings, setup->docker))
+		return;
+	text = put_first(settings, setup->docker) ? print(settings) : NULL;
+	if (text == NULL)
+		setup_error(setup, SETUP_DAEMON_JSON ": \"dns\" is no list");
+	else
+		setup->docker_changed |= setup_write(setup, SETUP_DAEMON_JSON, text, 0644, SETUP_PLAIN);
+	free(text);
+}
+
+void setup_docker(struct setup *setup)
+{
+	char *old = setup_read(setup, SETUP_DAEMON_JSON);
+	json_error_t error = {.line = 0};
+	json_t *settings;
+
+	if (old == NULL && errno != ENOENT) {
+		setup_error(setup, SETUP_DAEMON_JSON ": cannot be read: %s", strerror(errno));
+		return;
+	}
+	settings = old != NULL ? json_loads(old, JSON_REJECT_DUPLICATES, &error) : json_object();
+	if (json_is_object(settings))
+		merge(setup, settings);
+	else
+		setup_error(setup, SETUP_DAEMON_JSON ":%d: %s: left as it is; mend it and run this again", error.line,
+		            settings == NULL ? error.text : "it is no object");
+	json_decref(settings);
+	free(old);
+}
+
+char *setup_docker_without(const char *text, const char *server, bool *empty)
+{
+	json_t *settings = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	json_t *dns = json_object_get(settings, "dns");
+	char *out = NULL;
+
+	if (json_is_array(dns)) {
+		remove_server(dns, server);
+		if (json_array_size(dns) == 0)
+			json_object_del(settings, "dns");
+		*empty = json_object_size(settings) == 0;
+		out = print(settings);
+	}
+	json_decref(settings);
+	return out;
+}

@@ -1,0 +1,278 @@
+#include <config.h>
+
+#include "setup.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shared/atomicfile.h"
+
+#define FILE_MAX ((size_t)1 << 20)
+
+static const char *full_path(const struct setup *setup, const char *path, char out[PATH_MAX])
+{
+	snprintf(out, PATH_MAX, "%s%s", setup->root, path);
+	return out;
+}
+
+char *setup_read(const struct setup *setup, const char *path)
+{
+	char full[PATH_MAX], *text;
+	size_t length;
+	FILE *file = fopen(full_path(setup, path, full), "re");
+
+	if (file == NULL)
+		return NULL;
+	text = calloc(1, FILE_MAX + 1);
+	length = text != NULL ? fread(text, 1, FILE_MAX + 1, file) : 0;
+	if (text != NULL && (ferror(file) || length > FILE_MAX || memchr(text, '\0', length) != NULL)) {
+		free(text);
+		text = NULL;
+		errno = EFBIG;
+	}
+	fclose(file);
+	return text;
+}
+
+/* ---- what is shown ---- */
+
+static size_t line_length(const char *text)
+{
+	size_t length = strcspn(text, "\n");
+
+	return length + (text[length] == '\n');
+}
+
+static void print_lines(char sign, const char *text, const char *end)
+{
+	while (text < end) {
+		size_t length = line_length(text), shown = text[length - 1] == '\n' ? length - 1 : length;
+
+		printf("%c %.*s\n", sign, (int)shown, text);
+		text += length;
+	}
+}
+
+/* The common lines at both ends are left out, but for one before. */
+void setup_print_difference(const char *path, const char *old, const char *new)
+{
+	const char *a = old != NULL ? old : "", *b = new != NULL ? new : "";
+	const char *a_end = a + strlen(a), *b_end = b + strlen(b);
+
+	printf("%s: %s\n", path, old == NULL ? "made" : new == NULL ? "removed" : "changed");
+	while (a < a_end && b < b_end && line_length(a) == line_length(b) && memcmp(a, b, line_length(a)) == 0) {
+		a += line_length(a);
+		b += line_length(b);
+	}
+	while (a_end > a && b_end > b && a_end[-1] == b_end[-1]) {
+		a_end--;
+		b_end--;
+	}
+	/* Back to whole lines. */
+	a_end += a_end > a && a_end[-1] == '\n' ? 0 : line_length(a_end);
+	b_end += b_end > b && b_end[-1] == '\n' ? 0 : line_length(b_end);
+	print_lines('-', a, a_end);
+	print_lines('+', b, b_end);
+}
+
+/* ---- writing ---- */
+
+/* Folders on the way; those that were made are recorded, to be removed again. */
+static int make_folders(struct setup *setup, const char *path)
+{
+	char full[PATH_MAX], part[PATH_MAX];
+
+	for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
+		if (mkdir(full_path(setup, part, full), 0755) == 0)
+			json_array_append_new(setup_record_list(setup, "folders"), json_string(part));
+		else if (errno != EEXIST)
+			return -1;
+	}
+	return 0;
+}
+
+/* root:callsign, where there is that group: in a root of another machine by its own /etc/group. */
+static gid_t group_id(const struct setup *setup)
+{
+	const struct group *group = NULL;
+	char full[PATH_MAX];
+	gid_t id = 0;
+	FILE *file = fopen(full_path(setup, "/etc/group", full), "re");
+
+	while (file != NULL && (group = fgetgrent(file)) != NULL && strcmp(group->gr_name, SETUP_GROUP) != 0)
+		;
+	if (group != NULL)
+		id = group->gr_gid;
+	if (file != NULL)
+		fclose(file);
+	return id;
+}
+
+static int replace(struct setup *setup, const char *path, const char *text, mode_t mode)
+{
+	char full[PATH_MAX];
+
+	full_path(setup, path, full);
+	if (make_folders(setup, path) == -1 || atomicfile_replace(full, mode, text, strlen(text)) == -1)
+		return -1;
+	return (mode & S_IRWXO) == 0 && geteuid() == 0 ? chown(full, 0, group_id(setup)) : 0;
+}
+
+/* ---- the record ---- */
+
+/* The entry of path, or NULL. */
+static json_t *entry_of(const struct setup *setup, const char *path, size_t *at)
+{
+	const json_t *files = json_object_get(setup->record, "files");
+
+	for (*at = 0; *at < json_array_size(files); ++*at) {
+		json_t *entry = json_array_get(files, *at);
+		const char *name = json_string_value(json_object_get(entry, "path"));
+
+		if (name != NULL && strcmp(name, path) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+bool setup_recorded(const struct setup *setup, const char *path)
+{
+	size_t at;
+
+	return entry_of(setup, path, &at) != NULL;
+}
+
+/* The first original is kept: what a later run replaces is our own. */
+static int remember(struct setup *setup, const char *path, const char *old, const char *text, enum setup_kind kind)
+{
+	size_t at;
+	json_t *entry = entry_of(setup, path, &at);
+	json_t *written = kind == SETUP_SECRET ? json_null() : json_string(text);
+
+	if (entry == NULL) {
+		entry = json_pack("{s:s, s:o}", "path", path, "original", old != NULL && kind == SETUP_PLAIN ? json_string(old) : json_null());
+		if (entry == NULL || json_array_append_new(setup_record_list(setup, "files"), entry) == -1)
+			entry = NULL;
+	}
+	if (entry == NULL || json_object_set_new(entry, "written", written) == -1)
+		return -1;
+	return setup_record_save(setup);
+}
+
+bool setup_is_ours(const struct setup *setup, const char *path)
+{
+	size_t at;
+	const char *written = json_string_value(json_object_get(entry_of(setup, path, &at), "written"));
+	char *text = setup_read(setup, path);
+	bool ours = text == NULL ? errno == ENOENT : written != NULL && strcmp(text, written) == 0;
+
+	free(text);
+	return ours;
+}
+
+bool setup_write(struct setup *setup, const char *path, const char *text, mode_t mode, enum setup_kind kind)
+{
+	char *old = setup_read(setup, path);
+	bool same = old != NULL && strcmp(old, text) == 0;
+
+	if (old == NULL && errno != ENOENT) {
+		setup_error(setup, "%s: cannot be read: %s", path, strerror(errno));
+		return false;
+	}
+	if (same) {
+		free(old);
+		return false;
+	}
+	setup->changed = true;
+	if (kind == SETUP_SECRET)
+		printf("%s: made, mode %04o\n", path, (unsigned)mode);
+	else
+		setup_print_difference(path, old, text);
+	/* Recorded first: what is in the record and was not done can be undone, the other way round it could not. */
+	if (!setup->dry_run && (remember(setup, path, old, text, kind) == -1 || replace(setup, path, text, mode) == -1))
+		setup_error(setup, "%s: cannot be written: %s", path, strerror(errno));
+	free(old);
+	return !setup->failed || setup->dry_run;
+}
+
+/* ---- undo ---- */
+
+static void put_back(struct setup *setup, const char *path, const char *now, const char *original)
+{
+	char full[PATH_MAX];
+	struct stat status;
+
+	setup->changed = true;
+	if (now == NULL)
+		printf("%s: removed\n", path);
+	else
+		setup_print_difference(path, now, original);
+	if (setup->dry_run)
+		return;
+	full_path(setup, path, full);
+	if (original == NULL && unlink(full) == -1 && errno != ENOENT)
+		setup_error(setup, "%s: cannot be removed: %s", path, strerror(errno));
+	else if (original != NULL && (stat(full, &status) == -1 || atomicfile_replace(full, status.st_mode & 07777, original, strlen(original)) == -1))
+		setup_error(setup, "%s: cannot be put back: %s", path, strerror(errno));
+}
+
+/* Edited since: only what is ours is taken out, and that we know how to do for daemon.json alone. */
+static void take_out(struct setup *setup, const char *path, const char *now)
+{
+	bool empty = false;
+	char *without = strcmp(path, SETUP_DAEMON_JSON) == 0 ? setup_docker_without(now, setup->docker, &empty) : NULL;
+
+	if (without != NULL)
+		put_back(setup, path, now, without);
+	else
+		setup_error(setup, "%s was edited since: left as it is, remove what callsign-setup wrote by hand", path);
+	free(without);
+}
+
+static void undo_file(struct setup *setup, const json_t *entry)
+{
+	const char *path = json_string_value(json_object_get(entry, "path"));
+	const char *written = json_string_value(json_object_get(entry, "written"));
+	const char *original = json_string_value(json_object_get(entry, "original"));
+	char *now = path != NULL ? setup_read(setup, path) : NULL;
+
+	if (now == NULL)
+		return;
+	if (written == NULL)
+		put_back(setup, path, NULL, NULL);
+	else if (strcmp(now, written) == 0)
+		put_back(setup, path, now, original);
+	else
+		take_out(setup, path, now);
+	free(now);
+}
+
+/* Those that are empty by now. */
+static void undo_folders(const struct setup *setup)
+{
+	const json_t *folders = json_object_get(setup->record, "folders");
+	char full[PATH_MAX];
+
+	for (size_t i = json_array_size(folders); i > 0 && !setup->dry_run; i--) {
+		const char *path = json_string_value(json_array_get(folders, i - 1));
+
+		if (path != NULL)
+			(void)rmdir(full_path(setup, path, full));
+	}
+}
+
+void setup_files_undo(struct setup *setup)
+{
+	const json_t *files = json_object_get(setup->record, "files");
+
+	for (size_t i = json_array_size(files); i > 0; i--)
+		undo_file(setup, json_array_get(files, i - 1));
+	undo_folders(setup);
+}

@@ -1,0 +1,126 @@
+#include <config.h>
+
+#include "setup.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+
+#define SERVICE_S 90
+#define DAEMON_TRIES 50
+#define DAEMON_EVERY_MS 200
+
+static bool has_systemd(void)
+{
+	return access("/run/systemd/system", F_OK) == 0; /* sd_booted(3) */
+}
+
+static void run(struct setup *setup, const char *const argv[])
+{
+	printf("run:");
+	for (size_t i = 0; argv[i] != NULL; i++)
+		printf(" %s", argv[i]);
+	printf("\n");
+	if (!setup->dry_run && !setup->no_services && command_run(argv, NULL, 0, NULL, NULL, SERVICE_S) != 0)
+		setup_error(setup, "%s %s %s failed: see its log", argv[0], argv[1], argv[2] != NULL ? argv[2] : "");
+}
+
+static void service(struct setup *setup, const char *verb, const char *name)
+{
+	char script[128];
+	const char *const systemctl[] = {"systemctl", verb, name, NULL}, *const init[] = {script, verb, NULL};
+
+	snprintf(script, sizeof script, "/etc/init.d/%s", name);
+	if (has_systemd())
+		run(setup, systemctl);
+	else if (access(script, X_OK) == 0)
+		run(setup, init);
+	else
+		setup_say("%s %s: there is no init system here that does it", verb, name);
+}
+
+/* A restart of Docker ends containers (unless live-restore is set), so it is done only where there are none. */
+static void restart_docker(struct setup *setup)
+{
+	const char *const argv[] = {"docker", "ps", "--quiet", NULL};
+	char *output = NULL, *errors = NULL;
+	int status = setup->no_services ? -1 : command_run(argv, NULL, 0, &output, &errors, 20);
+
+	if (status == 0 && output != NULL && output[0] == '\0')
+		service(setup, "restart", "docker");
+	else
+		setup_say("Docker reads its settings when it starts: restart it when that suits the containers that run");
+	free(output);
+	free(errors);
+}
+
+static void restart_resolver(struct setup *setup)
+{
+	const char *const reload[] = {"systemctl", "daemon-reload", NULL};
+	const char *const enable[] = {"systemctl", "enable", "--now", "callsign-dns.service", NULL};
+
+	if (setup->resolver.kind == RESOLVER_NETWORKMANAGER)
+		service(setup, "reload", "NetworkManager");
+	else if (setup->resolver.kind == RESOLVER_RESOLVED && has_systemd()) {
+		run(setup, reload);
+		run(setup, enable);
+	}
+}
+
+/* The doctor should not meet a daemon that has only just started. */
+static void await_daemon(const struct setup *setup)
+{
+	const char *const argv[] = {"callsignctl", "status", NULL};
+
+	for (int i = 0; i < DAEMON_TRIES && !setup->dry_run && !setup->no_services; i++) {
+		char *output = NULL, *errors = NULL;
+		int status = command_run(argv, NULL, 0, &output, &errors, 10);
+
+		free(output);
+		free(errors);
+		if (status == 0 || status == -1)
+			return;
+		poll(NULL, 0, DAEMON_EVERY_MS);
+	}
+}
+
+void setup_services(struct setup *setup)
+{
+	const char *const enable[] = {"systemctl", "enable", "callsignd.service", NULL};
+
+	if (setup->docker_changed)
+		restart_docker(setup);
+	if (setup->dnsmasq_changed)
+		service(setup, "restart", "dnsmasq");
+	if (setup->resolver_changed)
+		restart_resolver(setup);
+	if (!setup->daemon_changed)
+		return;
+	if (has_systemd())
+		run(setup, enable);
+	service(setup, "restart", "callsignd");
+	await_daemon(setup);
+}
+
+/* While the unit that says what to revert is still there. */
+void setup_services_before_undo(struct setup *setup)
+{
+	const char *const disable[] = {"systemctl", "disable", "--now", "callsign-dns.service", NULL};
+
+	setup->dnsmasq_changed = setup_recorded(setup, SETUP_DNSMASQ);
+	setup->resolver_changed = setup_recorded(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf");
+	if (setup_recorded(setup, SETUP_DNS_UNIT) && has_systemd())
+		run(setup, disable);
+}
+
+void setup_services_after_undo(struct setup *setup)
+{
+	if (setup->dnsmasq_changed)
+		service(setup, "restart", "dnsmasq");
+	if (setup->resolver_changed)
+		service(setup, "reload", "NetworkManager");
+}

@@ -1,0 +1,235 @@
+#include <config.h>
+
+#include "setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "dnsmasqconf.h"
+#include "shared/ident.h"
+
+/* ---- the group that may read passwords ---- */
+
+static bool has_group(const struct setup *setup)
+{
+	char *text = setup_read(setup, "/etc/group");
+	bool found = text != NULL && (strncmp(text, SETUP_GROUP ":", sizeof SETUP_GROUP) == 0 || strstr(text, "\n" SETUP_GROUP ":") != NULL);
+
+	free(text);
+	return found;
+}
+
+/* The package makes it; built from source it is made here, with the user that the daemon becomes. It stays after --undo: files may be its own. */
+void setup_group(struct setup *setup)
+{
+	const char *const argv[] = {"useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell",
+	                            "/usr/sbin/nologin", SETUP_GROUP, NULL};
+	const char *const rooted[] = {"useradd", "--root", setup->root, "--system", "--user-group", "--no-create-home", "--home-dir",
+	                              "/nonexistent", "--shell", "/usr/sbin/nologin", SETUP_GROUP, NULL};
+
+	if (has_group(setup))
+		return;
+	setup->changed = true;
+	setup_say("user and group " SETUP_GROUP ": made");
+	if (!setup->dry_run && command_run(setup->root[0] != '\0' ? rooted : argv, NULL, 0, NULL, NULL, 30) != 0)
+		setup_error(setup, "useradd " SETUP_GROUP " failed");
+}
+
+/* ---- passwords ---- */
+
+bool setup_password(struct setup *setup, const char *path, char out[SETUP_PASSWORD_SIZE])
+{
+	char *old = setup_read(setup, path), text[SETUP_PASSWORD_SIZE + 1];
+	struct ident random;
+
+	if (old == NULL && errno != ENOENT) {
+		setup_error(setup, "%s: cannot be read: %s", path, strerror(errno));
+		return false;
+	}
+	if (old != NULL) {
+		size_t length = strcspn(old, "\n");
+
+		snprintf(out, SETUP_PASSWORD_SIZE, "%.*s", (int)length, old);
+		free(old);
+		if (length > 0 && length < SETUP_PASSWORD_SIZE)
+			return true;
+		setup_error(setup, "%s: a password of 1 to %d bytes is expected; remove the file to have one made", path, SETUP_PASSWORD_SIZE - 1);
+		return false;
+	}
+	if (ident_random(&random) == -1) {
+		setup_error(setup, "no random numbers: %s", strerror(errno));
+		return false;
+	}
+	ident_format(&random, out);
+	snprintf(text, sizeof text, "%s\n", out);
+	setup_write(setup, path, text, 0640, SETUP_SECRET);
+	explicit_bzero(text, sizeof text);
+	return !setup->failed;
+}
+
+/* ---- the daemon's configuration ---- */
+
+/* Left alone where there is one: it is the administrator's. */
+void setup_conf(struct setup *setup)
+{
+	char text[1024], *old = setup_read(setup, SETUP_CONF);
+
+	if (old == NULL && errno == ENOENT) {
+		snprintf(text, sizeof text,
+		         "# Made by callsign-setup. All settings: callsignd.conf(5).\n"
+		         "domain = \"%s\"\n"
+		         "bus {\n"
+		         "\turls = {\"amqp://" SETUP_HOST_USER "@127.0.0.1/%s\"}\n"
+		         "\tpassword_file = \"" SETUP_HOST_PASSWORD "\"\n"
+		         "}\n"
+		         "host_names = {\"host=docker0\"}\n",
+		         setup->domain, setup->vhost);
+		setup->daemon_changed |= setup_write(setup, SETUP_CONF, text, 0640, SETUP_PLAIN);
+	} else if (old != NULL && strstr(old, SETUP_HOST_USER "@") == NULL) {
+		setup_say("%s is left as it is, and does not log in as %s: callsignctl doctor tells whether that works", SETUP_CONF, SETUP_HOST_USER);
+	}
+	free(old);
+}
+
+/* ---- dnsmasq ---- */
+
+/* The reverse zone of docker0's network, as far as whole bytes go: 172.17.0.1 is in 17.172.in-addr.arpa. */
+static void reverse_zone(const char *address, char *out, size_t size)
+{
+	unsigned a, b;
+
+	out[0] = '\0';
+	if (sscanf(address, "%3u.%3u.", &a, &b) == 2)
+		snprintf(out, size, "local=/%u.%u.in-addr.arpa/\n", b, a);
+}
+
+/*
+ * Where dnsmasq listens is a matter of what it does besides. If it is this host's own resolver (resolv.conf names the loopback), it goes on
+ * listening where it did; else it answers on docker0 alone, so that it is in nobody's way.
+ */
+static void listening(struct setup *setup, char *out, size_t size)
+{
+	struct dnsmasqconf conf;
+	bool serves = setup->resolver.kind == RESOLVER_LOOPBACK, named, bound;
+
+	dnsmasqconf_of_system(&conf, setup->root);
+	named = dnsmasqconf_find(&conf, "interface", NULL) != NULL || dnsmasqconf_find(&conf, "listen-address", NULL) != NULL;
+	bound = dnsmasqconf_find(&conf, "bind-interfaces", NULL) != NULL;
+	if (!serves)
+		snprintf(out, size, "interface=docker0\nexcept-interface=lo\n%s", bound ? "" : "bind-dynamic\n");
+	else
+		snprintf(out, size, "%s", named ? "interface=docker0\n" : "");
+	if (bound)
+		setup_say("dnsmasq has bind-interfaces (%s): it does not follow a docker0 that appears later; restart it then",
+		          dnsmasqconf_find(&conf, "bind-interfaces", NULL)->where);
+	dnsmasqconf_free(&conf);
+}
+
+/* What an earlier run found out stays: by now our own interface= lines are among dnsmasq's. */
+static void keep_listening(const char *old, char *out, size_t size)
+{
+	static const char *const keys[] = {"interface=docker0\n", "except-interface=lo\n", "bind-dynamic\n"};
+	char line[64];
+
+	out[0] = '\0';
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		size_t length = strlen(out);
+
+		snprintf(line, sizeof line, "\n%s", keys[i]);
+		if (strstr(old, line) != NULL)
+			snprintf(out + length, size - length, "%s", keys[i]);
+	}
+}
+
+void setup_dnsmasq(struct setup *setup)
+{
+	char text[2048], zone[64], where[256] = "", *old;
+
+	if (!setup_is_ours(setup, SETUP_DNSMASQ)) {
+		old = setup_read(setup, SETUP_DNSMASQ);
+		if (old == NULL || strstr(old, "addn-hosts=/run/callsign/hosts") == NULL)
+			setup_error(setup, SETUP_DNSMASQ " is not callsign-setup's: move it away, and run this again");
+		else
+			setup_say(SETUP_DNSMASQ " was written by hand, and is left as it is");
+		free(old);
+		return;
+	}
+	old = setup_read(setup, SETUP_DNSMASQ);
+	if (old == NULL)
+		listening(setup, where, sizeof where);
+	else
+		keep_listening(old, where, sizeof where);
+	reverse_zone(setup->docker, zone, sizeof zone);
+	snprintf(text, sizeof text,
+	         "# Made by callsign-setup; callsign-setup --undo takes it away. The names of containers: callsignd replaces this file\n"
+	         "# as a whole and sends SIGHUP. Names below %s are answered from here, and never asked for in the world.\n"
+	         "addn-hosts=/run/callsign/hosts\nlocal=/%s/\n%s%s",
+	         setup->domain, setup->domain, zone, where);
+	setup->dnsmasq_changed |= setup_write(setup, SETUP_DNSMASQ, text, 0644, SETUP_PLAIN);
+	free(old);
+}
+
+/* ---- this host's own programs ---- */
+
+/*
+ * A server for the link alone, not a global one: a global server would be asked for every name, and dnsmasq would ask systemd-resolved
+ * again. A unit, since docker0 may appear after the boot, and what resolvectl sets goes with the link.
+ */
+static void split_resolved(struct setup *setup)
+{
+	char text[2048];
+
+	snprintf(text, sizeof text,
+	         "# Made by callsign-setup; callsign-setup --undo takes it away.\n"
+	         "[Unit]\n"
+	         "Description=Names below %s are asked for on docker0\n"
+	         "BindsTo=sys-subsystem-net-devices-docker0.device\n"
+	         "After=sys-subsystem-net-devices-docker0.device systemd-resolved.service\n"
+	         "PartOf=systemd-resolved.service\n\n"
+	         "[Service]\n"
+	         "Type=oneshot\n"
+	         "RemainAfterExit=yes\n"
+	         "ExecStart=/usr/bin/resolvectl dns docker0 %s\n"
+	         "ExecStart=/usr/bin/resolvectl domain docker0 ~%s\n"
+	         "ExecStart=/usr/bin/resolvectl default-route docker0 no\n"
+	         "ExecStop=-/usr/bin/resolvectl revert docker0\n\n"
+	         "[Install]\n"
+	         "WantedBy=sys-subsystem-net-devices-docker0.device systemd-resolved.service\n",
+	         setup->domain, setup->docker, setup->domain);
+	setup->resolver_changed |= setup_write(setup, SETUP_DNS_UNIT, text, 0644, SETUP_PLAIN);
+}
+
+/* NetworkManager's own dnsmasq asks ours for the domain, and writes 127.0.0.1 into resolv.conf. */
+static void split_networkmanager(struct setup *setup)
+{
+	char text[512];
+
+	snprintf(text, sizeof text, "# Made by callsign-setup; callsign-setup --undo takes it away.\nserver=/%s/%s\n", setup->domain, setup->docker);
+	setup->resolver_changed |= setup_write(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf", text, 0644, SETUP_PLAIN);
+	setup->resolver_changed |= setup_write(setup, "/etc/NetworkManager/conf.d/callsign.conf",
+	                                       "# Made by callsign-setup; callsign-setup --undo takes it away.\n[main]\ndns=dnsmasq\n", 0644,
+	                                       SETUP_PLAIN);
+}
+
+void setup_split_dns(struct setup *setup)
+{
+	switch (setup->resolver.kind) {
+	case RESOLVER_RESOLVED:
+		split_resolved(setup);
+		break;
+	case RESOLVER_NETWORKMANAGER:
+		split_networkmanager(setup);
+		break;
+	case RESOLVER_LOOPBACK: /* dnsmasq itself, which knows the names by now */
+		break;
+	case RESOLVER_STATIC:
+	case RESOLVER_NONE:
+		if (!resolver_asks(&setup->resolver, setup->docker))
+			setup_say("/etc/resolv.conf is never edited here: for this host's own programs, let whatever writes it put first\n"
+			          "  nameserver %s", setup->docker);
+		break;
+	}
+}
