@@ -164,21 +164,21 @@ static void control_accept(struct control *control, int64_t now_ms)
 
 /* ---- requests ---- */
 
-static json_t *answer_status(const struct control *control)
+static json_t *answer_status(const struct control *control, int64_t now_ms)
 {
 	struct status_sources sources = control_sources(control);
 	struct status status;
 
-	status_gather(&sources, status_clock_now(), &status);
+	status_gather(&sources, status_clock_at(now_ms), &status);
 	return json_pack("{s:b, s:o}", "ok", 1, "status", status_json(&status));
 }
 
-static json_t *answer_why(const struct control *control, const struct control_request *request)
+static json_t *answer_why(const struct control *control, const struct control_request *request, int64_t now_ms)
 {
 	struct status_sources sources = control_sources(control);
 
 	return json_pack("{s:b, s:o}", "ok", 1, "why",
-	                 status_why_json(&sources, request->name, request->has_user ? request->user : NULL, status_clock_now()));
+	                 status_why_json(&sources, request->name, request->has_user ? request->user : NULL, status_clock_at(now_ms)));
 }
 
 static json_t *answer_forget(const struct control *control, const struct control_request *request, int64_t now_ms)
@@ -205,11 +205,11 @@ static json_t *answer_reload(const struct control *control, int64_t now_ms)
 	                 "the new configuration is wrong and the old one stays in force: callsignd --check-config says where");
 }
 
-static json_t *answer_metrics(const struct control *control)
+static json_t *answer_metrics(const struct control *control, int64_t now_ms)
 {
 	struct status_sources sources = control_sources(control);
 	size_t length;
-	char *text = metrics_text(&sources, status_clock_now(), &length);
+	char *text = metrics_text(&sources, status_clock_at(now_ms), &length);
 	json_t *answer = text != NULL ? json_pack("{s:b, s:s}", "ok", 1, "metrics", text) : NULL;
 
 	free(text);
@@ -254,10 +254,10 @@ static void control_answer(struct control *control, struct client *client, const
 		control_stream(control, client, request, now_ms);
 		return;
 	case CONTROL_STATUS:
-		answer = answer_status(control);
+		answer = answer_status(control, now_ms);
 		break;
 	case CONTROL_WHY:
-		answer = answer_why(control, request);
+		answer = answer_why(control, request, now_ms);
 		break;
 	case CONTROL_FORGET:
 		answer = answer_forget(control, request, now_ms);
@@ -269,7 +269,7 @@ static void control_answer(struct control *control, struct client *client, const
 		answer = answer_reload(control, now_ms);
 		break;
 	case CONTROL_METRICS:
-		answer = answer_metrics(control);
+		answer = answer_metrics(control, now_ms);
 		break;
 	}
 	if (!client_send(client, answer, now_ms) && !client->broken)
@@ -389,7 +389,7 @@ void control_step(struct control *control, int64_t now_ms)
 		control_serve(control, client, &requests, now_ms);
 	sources = control_sources(control); /* not earlier: a reload changes the configuration */
 	DL_FOREACH2(control->clients, client, next_client) {
-		stream_step(client, &sources, status_clock_now(), &budget, &may_snapshot);
+		stream_step(client, &sources, status_clock_at(now_ms), &budget, &may_snapshot);
 		client_write(client, now_ms);
 	}
 	DL_FOREACH_SAFE2(control->clients, client, next, next_client) {
@@ -502,7 +502,7 @@ void control_publish(struct control *control, int64_t now_ms)
 	if (control->watchers == 0)
 		return;
 	publishing.sources = control_sources(control);
-	publishing.clock = status_clock_now();
+	publishing.clock = status_clock_at(now_ms);
 	if (events_count(control->events) > 0 || events_overflowed(control->events))
 		publish_events(&publishing);
 	if (publishing.sources.served != control->served)

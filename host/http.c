@@ -101,7 +101,7 @@ static enum MHD_Result respond_text(const struct http *http, struct MHD_Connecti
 static void gather(const struct http *http, struct status_sources *sources, struct status *status)
 {
 	http->sources(http->arg, sources);
-	status_gather(sources, status_clock_now(), status);
+	status_gather(sources, status_clock_at(clock_ms()), status);
 }
 
 static enum MHD_Result answer_health(struct http *http, struct MHD_Connection *connection)
@@ -155,7 +155,7 @@ static enum MHD_Result answer_metrics(struct http *http, struct MHD_Connection *
 	char *text;
 
 	http->sources(http->arg, &sources);
-	text = metrics_text(&sources, status_clock_now(), &length);
+	text = metrics_text(&sources, status_clock_at(clock_ms()), &length);
 	return respond(http, connection, MHD_HTTP_OK, METRICS_TYPE, text, length);
 }
 
@@ -170,7 +170,7 @@ static enum MHD_Result answer_page(struct http *http, struct MHD_Connection *con
 	if (out == NULL)
 		return MHD_NO;
 	http->sources(http->arg, &sources);
-	metrics_gather(&sources, status_clock_now(), &metrics);
+	metrics_gather(&sources, status_clock_at(clock_ms()), &metrics);
 	page_write(&sources, &metrics, MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "q"), out);
 	if (fclose(out) != 0) {
 		free(text);

@@ -353,7 +353,7 @@ static void loop_notify(struct loop *loop, int64_t now_ms)
 		return;
 	loop->notified_ms = now_ms;
 	loop_sources(loop, &sources);
-	status_gather(&sources, status_clock_now(), &status);
+	status_gather(&sources, status_clock_at(clock_ms()), &status);
 	notify_status("%zu names in %s; %s%s", status.names, status.domain, status.nwarnings > 0 ? "degraded: " : "all is well",
 	              status.nwarnings > 0 ? status.warnings[0] : "");
 }

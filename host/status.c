@@ -8,15 +8,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "shared/clock.h"
 
-struct status_clock status_clock_now(void)
+struct status_clock status_clock_at(int64_t now_ms)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (struct status_clock){
-		.now_ms = clock_ms(),
+		.now_ms = now_ms,
 		.wall_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000,
 	};
 }

@@ -24,7 +24,8 @@ struct status_clock {
 	int64_t wall_ms; /* Unix time */
 };
 
-struct status_clock status_clock_now(void);
+/* now_ms: what the caller goes by; the wall clock is read. */
+struct status_clock status_clock_at(int64_t now_ms);
 
 /* What happened to names since the start; the loop notes it as facts come and go. */
 enum status_change { STATUS_NO_CHANGE, STATUS_CAME, STATUS_CHANGED, STATUS_WENT };
