@@ -47,6 +47,7 @@ struct publisher {
 	unsigned sessions;      /* how many there were */
 	struct in_flight in_flight[IN_FLIGHT_MAX];
 	bool want_answer;
+	bool answers_come;      /* this connection consumes them: a second time would be an error that ends the channel */
 	enum publisher_answer answer;
 	char why_not[ANNOUNCEMENT_REASON_MAX + HOSTNAME_FQDN_SIZE + 32];
 	int64_t now_ms;
@@ -64,6 +65,12 @@ static uint32_t random_bits(void)
 }
 
 /* ---- carrying out what the announcer wants ---- */
+
+/* Only until COMMAND runs: renewals and roll calls go on for ever, and each answer costs every host one more message. */
+static bool asks(const struct publisher *p)
+{
+	return p->want_answer && p->answer == PUBLISHER_NO_ANSWER;
+}
 
 static void open_mailbox(struct publisher *p)
 {
@@ -93,8 +100,9 @@ static void open_mailbox(struct publisher *p)
 	bus_queue_bind(p->bus, p->mailbox, EXCHANGE_WILL, p->mailbox);
 	bus_queue_bind(p->bus, p->mailbox, EXCHANGE_ROLLCALL, "");
 	p->consumers_due = 1;
-	if (p->want_answer) {
+	if (asks(p) && !p->answers_come) {
 		bus_consume(p->bus, REPLY_QUEUE, false, true, 0);
+		p->answers_come = true;
 		p->consumers_due++;
 	}
 	bus_consume(p->bus, p->mailbox, true, false, 0);
@@ -134,7 +142,7 @@ static void publish(struct publisher *p, const struct announcer_action *action)
 		bus_fail(p->bus, "the announcement does not fit into one message");
 		return;
 	}
-	if (action->message == MESSAGE_UP && p->want_answer) {
+	if (action->message == MESSAGE_UP && asks(p) && p->answers_come) {
 		properties.reply_to = REPLY_QUEUE;
 		properties.correlation_id = ident_format(&p->announcer.self.session, session);
 		properties.correlation_id_length = IDENT_TEXT_LENGTH;
@@ -285,6 +293,7 @@ static void on_up(void *arg)
 
 	memset(p->in_flight, 0, sizeof(p->in_flight));
 	p->sessions++;
+	p->answers_come = false;
 	log_debug("connected to %s in %lld us", busconf_endpoint_text(&p->conf->bus.endpoints[p->endpoint], where, sizeof(where)),
 	          (long long)bus_login_us(p->bus));
 	if (ident_random(&event.session) == -1) {

@@ -53,3 +53,21 @@ load common
     not output_has localhost.localdomain '^started'
     output_has localhost.localdomain 'refused'
 }
+
+# How many announcements the host has had.
+ups_heard() {
+    lab_in callsignctl metrics | sed -n 's/^callsign_messages_total{op="up"} //p'
+}
+
+ups_heard_reach() {
+    (($(ups_heard) >= $1))
+}
+
+@test "once the name resolves, renewals ask no more" {
+    local heard
+    start web --entrypoint callsign-emit --env CALLSIGN_RENEW=1 -- --wait -- sleep 1000
+    wait_output web 'resolves name=web'
+    heard=$(ups_heard)
+    poll_until 10000 ups_heard_reach $((heard + 3))
+    (($(lab_docker logs web 2>&1 | grep -c 'resolves name=web') == 1))
+}
