@@ -83,13 +83,15 @@ broker_kill_9() {
 
 # blink WHAT COMMAND…: the longest time without the name, from 0.5 s before the command until 8 s after it.
 blink() {
+    local watcher
     injected "$1"
     shift
     steady_stop
     lab_in /usr/bin/python3 "$TESTS_DIR/lib/blink.py" "$LAB_ADDRESS" stays.docker "$(address stays)" 12 >"$BATS_TEST_TMPDIR/blink" 3>&- &
+    watcher=$! # a process substitution in what follows changes it
     poll_until 300 false || true
     "$@" >/dev/null
-    wait $!
+    wait "$watcher"
     measured "longest time without the name" "$(<"$BATS_TEST_TMPDIR/blink")" 1000
     resolves_to stays.docker "$(address stays)"
 }
@@ -168,7 +170,7 @@ vhost_anew() {
     steady_stop
     injected "password changed under every emitter"
     gone_within 2000 stays
-    [[ $(lab_docker logs stays 2>&1 | grep -cE 'ACCESS_REFUSED|login|password') -ge 1 ]]
+    wait_output stays 'ACCESS_REFUSED|password|login' 6000
     rabbitmqctl change_password emit "$(<"$LAB/secret/emit")" >/dev/null
     injected "password right again"
     there_within 6000 stays "$(address stays)"

@@ -104,6 +104,7 @@ pid_file_case() {
     injected "200 SIGHUPs in a second"
     # shellcheck disable=SC2016 # for the inner shell
     lab_in bash -c 'for i in {1..200}; do kill -HUP "$1"; sleep 0.005; done' - "$(lab_pid dnsmasq)"
+    injected "after 200 SIGHUPs in a second"
     start more
     there_within 2000 more "$(address more)"
     steadied calm

@@ -9,12 +9,13 @@ setup() {
     SMALL=$LAB/run/small
     mkdir -p "$SMALL"
     lab_in mount -t tmpfs -o size=64k,mode=755 tmpfs /run/small
+    lab_in mkdir /run/small/names
+    lab_in chown --reference=/run/callsign /run/small /run/small/names # the user that the daemon runs as
     lab_stop callsignd dnsmasq
     dnsmasq_files
-    sed -i 's#^addn-hosts=.*#addn-hosts=/run/small/hosts#' "$LAB/etc/dnsmasq.d/callsign"
+    sed -i 's#^addn-hosts=.*#addn-hosts=/run/small/names/hosts#' "$LAB/etc/dnsmasq.d/callsign"
     callsignd_files
-    printf 'dnsmasq { hosts_file = "/run/small/hosts" }\n' >>"$LAB/etc/callsign/callsignd.conf"
-    lab_in touch /run/small/hosts
+    printf 'dnsmasq { hosts_file = "/run/small/names/hosts" }\n' >>"$LAB/etc/callsign/callsignd.conf"
     lab_spawn dnsmasq dnsmasq --keep-in-foreground --log-facility=- --conf-file=/etc/dnsmasq.conf
     part_dnsmasq_wait
     part_callsignd_start
@@ -25,7 +26,6 @@ setup() {
 }
 
 mend() {
-    lab_in chattr -i /run/small 2>/dev/null || true
     lab_stop callsignd dnsmasq
     lab_in umount --lazy /run/small || true
     callsignd_files
@@ -35,7 +35,7 @@ mend() {
 
 # fails_once: from the injection on, an error is logged once, though it is tried again each second.
 fails_once() {
-    wait_log "hosts file=/run/small/hosts cannot be written: $1"
+    wait_log "hosts file=/run/small/names/hosts cannot be written: $1"
     poll_until 2500 false || true
     [[ $(log_count 'cannot be written') == 1 ]]
     [[ -z $(resolve late.docker) ]]
@@ -48,7 +48,7 @@ fails_once() {
     injected "file system full"
     start late
     fails_once 'No space left'
-    lab_in grep -q 'calm\.docker' /run/small/hosts
+    lab_in grep -q 'calm\.docker' /run/small/names/hosts
     [[ $(lab_in find /run/small -name '.*' -type f | wc -l) == 0 ]]
     lab_in rm /run/small/fill
     injected "room again"
@@ -67,12 +67,10 @@ fails_once() {
 }
 
 @test "the directory is removed" {
-    steady_stop
-    lab_in umount --lazy /run/small
-    lab_in rmdir /run/small
+    lab_in rm -r /run/small/names
     injected "directory of the hosts file removed"
     start late
-    settled "written again, the directory made anew" 3000 lab_in grep -qs 'late\.docker' /run/small/hosts
+    settled "written again, the directory made anew" 3000 lab_in grep -qs 'late\.docker' /run/small/names/hosts
     there_within 3000 late "$(address late)"
     resolves_to calm.docker "$(address calm)"
 }

@@ -46,6 +46,7 @@ jump() {
     poll_until 17000 false || true
     steadied calm
     steadied shifted
+    injected "after the jump by $1 s"
     start more
     there_within 1500 more "$(address more)"
 }

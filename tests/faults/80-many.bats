@@ -5,15 +5,9 @@ load common
 
 setup() {
     log_mark
-    rabbitmqctl set_user_limits emit '{"max-connections":-1,"max-channels":-1}' >/dev/null
     start calm
     wait_up calm
     steady calm "$(address calm)"
-}
-
-mend() {
-    load_stop
-    rabbitmqctl set_user_limits emit '{"max-connections":500,"max-channels":500}' >/dev/null
 }
 
 # die_and_come_back COUNT DEATH_MS RETURN_MS
@@ -39,31 +33,53 @@ die_and_come_back() {
     die_and_come_back 5000 30000 180000
 }
 
-# restart_under COUNT RETURN_MS: names stay, all are confirmed again, and the dead of meanwhile are gone.
+# restart_under COUNT RETURN_MS STOP: names stay, all are confirmed again, and the dead of meanwhile are gone.
 restart_under() {
     load_start "$1" -s 200
     poll_until 300000 load_heard 1
     poll_until 10000 names_are "$1"
     start dies
     wait_up dies
-    lab_stop broker
+    "$3"
     lab_in kill -9 "$(container_pid dies)"
     part_broker_start
     part_broker_wait
-    injected "broker restarted under $1 emitters"
+    injected "$1 emitters, broker restarted by $3"
     names_are "$1"
     settled "all confirmed, and the one that died is gone" "$2" all_but_the_dead "$1"
     steadied calm
+}
+
+kill_9() {
+    lab_in kill -9 "$(<"$LAB/broker/pid")"
+    poll_until 10000 lab_gone broker
+}
+
+# With thousands of connections to close it takes its time.
+sigterm() {
+    lab_signal broker TERM
+    poll_until 120000 lab_gone broker
 }
 
 all_but_the_dead() {
     names_are "$1" && [[ -z $(resolve dies.docker) ]]
 }
 
-@test "broker restarted under 300 emitters" {
-    restart_under 300 30000
+@test "broker killed under 300 emitters" {
+    restart_under 300 30000 kill_9
 }
 
-@test "broker restarted under 2,000 emitters" {
-    restart_under 2000 120000
+@test "broker killed under 2,000 emitters" {
+    restart_under 2000 120000 kill_9
+}
+
+# A broker that ends in good order closes its connections one by one, and fires wills until it comes to the host's own.
+@test "broker ends in good order under 300 emitters, within lost_grace" {
+    configure_daemon 'registry { lost_grace = 8 }'
+    restart_under 300 40000 sigterm
+}
+
+@test "broker ends in good order under 2,000 emitters, within lost_grace" {
+    configure_daemon 'registry { lost_grace = 60 }'
+    restart_under 2000 180000 sigterm
 }

@@ -19,7 +19,7 @@ CONF
     printf '%s\n' no-resolv no-hosts port=5300 "listen-address=127.0.0.$1" bind-interfaces "addn-hosts=$inside/hosts" \
         "pid-file=$inside/dnsmasq.pid" local=/docker/ >"$dir/dnsmasq.conf"
     chmod 0755 "$dir"
-    touch "$dir/hosts"
+    lab_in chown --reference=/run/callsign "$inside" "$inside/password" # the user that the daemon runs as
     lab_spawn "dnsmasq$1" dnsmasq --keep-in-foreground --log-facility=- --conf-file="$inside/dnsmasq.conf"
     lab_spawn "callsignd$1" callsignd --foreground -c "$inside/callsignd.conf"
     poll_until 10000 queue_listens "callsign.host.h$1"
