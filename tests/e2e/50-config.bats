@@ -19,6 +19,11 @@ unconfigured() {
     [[ $output == *ran* ]]
 }
 
+@test "no URL: the health check finds nothing wrong, whether COMMAND runs or the emitter has ended" {
+    run -0 unconfigured lab:1 callsign-emit --healthcheck
+    run -0 unconfigured --entrypoint callsign-emit lab:1 --healthcheck
+}
+
 # How often the broker refused a login of an emitter.
 refusals() {
     cat "$LAB"/broker/log/*.log | grep -cE "$1" || true
