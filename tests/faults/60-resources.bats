@@ -80,14 +80,14 @@ fails_once() {
     local pid
     pid=$(lab_pid callsignd)
     # As many as it has open: none to open the new file, a socket or dnsmasq's answer.
-    lab_in prlimit --pid "$pid" --nofile="$(lab_in ls "/proc/$pid/fd" | wc -l):4096"
+    lab_in prlimit --pid "$pid" --nofile="$(lab_in ls "/proc/$pid/fd" | wc -l):"
     injected "EMFILE"
     start late
     wait_log 'Too many open files'
     poll_until 2500 false || true
     (($(log_count 'Too many open files') <= 2))
     [[ $(lab_pid callsignd) == "$pid" ]]
-    lab_in prlimit --pid "$pid" --nofile=4096:4096
+    lab_in prlimit --pid "$pid" --nofile=1024:
     injected "descriptors again"
     there_within 3000 late "$(address late)"
     steadied calm
@@ -97,11 +97,11 @@ fails_once() {
     local pid
     pid=$(lab_pid callsignd)
     rabbitmqctl close_all_connections --vhost callsign chaos >/dev/null
-    lab_in prlimit --pid "$pid" --nofile="$(($(lab_in ls "/proc/$pid/fd" | wc -l) - 1)):4096"
+    lab_in prlimit --pid "$pid" --nofile="$(($(lab_in ls "/proc/$pid/fd" | wc -l) - 1)):"
     steady_stop
     start late
     poll_until 4000 false || true
-    lab_in prlimit --pid "$pid" --nofile=4096:4096
+    lab_in prlimit --pid "$pid" --nofile=1024:
     injected "descriptors again, after the connection was closed"
     there_within 6000 late "$(address late)"
     resolves_to calm.docker "$(address calm)"

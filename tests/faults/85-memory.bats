@@ -1,0 +1,63 @@
+#!/usr/bin/env bats
+# Memory: nothing leaks, and nothing grows. CALLSIGN_CHURN_MINUTES says for how long (60 for the hour).
+
+load common
+
+resident_kb() {
+    lab_in sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(lab_pid callsignd)/status"
+}
+
+@test "names that come and go leave callsignd's resident memory flat" {
+    local minutes=${CALLSIGN_CHURN_MINUTES:-2} early late
+    load_start 100
+    poll_until 30000 load_heard 1
+    load_say churn 25
+    # Tables and buffers reach their size in the first fifth.
+    poll_until $((minutes * 12000)) false || true
+    early=$(resident_kb)
+    poll_until $((minutes * 48000)) false || true
+    late=$(resident_kb)
+    load_say churn 0
+    figure "$minutes minutes of 25 deaths and starts in a second: $early kB resident after a fifth of it, $late kB at its end"
+    ((late <= early + early / 10 + 256))
+}
+
+# under_valgrind PART: what stands before a command whose findings go to log/PART.valgrind.
+under_valgrind() {
+    VALGRIND=(valgrind --quiet --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
+        --log-file="$LAB/log/$1.valgrind")
+}
+
+# What it wrote is what it found: nothing, with --quiet.
+found_nothing() {
+    [[ ! -s $LAB/log/$1.valgrind ]] || {
+        cat "$LAB/log/$1.valgrind"
+        return 1
+    }
+}
+
+@test "both programs under valgrind: no error, no leak" {
+    lab_stop callsignd
+    under_valgrind callsignd
+    lab_spawn callsignd "${VALGRIND[@]}" callsignd --foreground -c /etc/callsign/callsignd.conf
+    part_callsignd_wait
+    : >"$LAB/etc/callsign/none.conf"
+    under_valgrind emitter
+    lab_spawn emitter env CALLSIGN_URLS=amqp://emit@198.18.0.1/callsign CALLSIGN_PASSWORD_FILE="$LAB/secret/emit" \
+        CALLSIGN_NAME=watched CALLSIGN_RENEW=5 "${VALGRIND[@]}" callsign-emit -c /etc/callsign/none.conf
+    load_start 20
+    poll_until 60000 load_heard 1
+    load_say churn 4
+    poll_until 8000 false || true
+    rabbitmqctl close_all_connections --vhost callsign chaos >/dev/null
+    lab_signal callsignd HUP
+    lab_stop dnsmasq
+    part_dnsmasq_start
+    poll_until 8000 false || true
+    load_say churn 0
+    load_stop
+    lab_stop emitter callsignd
+    found_nothing emitter
+    found_nothing callsignd
+    figure "valgrind found nothing in either program"
+}
