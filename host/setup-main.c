@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,31 +41,6 @@ static const char usage[] =
 	"  -V, --version, -h, --help\n"
 	"\n"
 	"Exit codes: 0 done, and all is well; 1 something failed, or the doctor found something broken; 2 wrong usage.\n";
-
-/* ---- messages ---- */
-
-void setup_say(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vprintf(format, arguments);
-	putchar('\n');
-	va_end(arguments);
-}
-
-void setup_error(struct setup *setup, const char *format, ...)
-{
-	va_list arguments;
-
-	fflush(stdout);
-	va_start(arguments, format);
-	fputs("callsign-setup: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-	va_end(arguments);
-	setup->failed = true;
-}
 
 static void usage_error(const char *what, const char *value) __attribute__((noreturn));
 

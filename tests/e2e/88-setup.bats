@@ -15,7 +15,7 @@ teardown() {
 restore() {
     host_setup --undo || true
     rm -rf "$LAB/setup.done" "$LAB/state"
-    install -m 0600 "$LAB/secret/conf" "$LAB/etc/callsign/callsignd.conf"
+    cp -p "$LAB/secret/conf" "$LAB/etc/callsign/callsignd.conf"
     part_dockerd_settings
     lab_stop callsignd dnsmasq
 }

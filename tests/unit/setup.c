@@ -1,0 +1,131 @@
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "host/setup.h"
+
+static const struct setup setup = {.root = "", .vhost = "callsign", .hostname = "h.lan", .connections = 7};
+
+static const json_t *at(const json_t *definitions, const char *kind, size_t i)
+{
+	return json_array_get(json_object_get(definitions, kind), i);
+}
+
+static void assert_text(const json_t *object, const char *key, const char *expected)
+{
+	assert_string_equal(json_string_value(json_object_get(object, key)), expected);
+}
+
+static void test_escape(void **state)
+{
+	char out[64];
+
+	(void)state;
+	assert_string_equal(setup_rights_escape("web-", out), "web-");
+	assert_string_equal(setup_rights_escape("a.b*c", out), "a\\.b\\*c");
+	assert_string_equal(setup_rights_escape("", out), "");
+}
+
+/* docs/protocol.md, word for word. */
+static void test_rights_of_the_host(void **state)
+{
+	json_t *all = setup_rights_host(&setup, "secret");
+
+	(void)state;
+	assert_text(at(all, "permissions", 0), "configure", "^callsign(\\.will|\\.rollcall|\\.host\\.h\\.lan)?$");
+	assert_text(at(all, "permissions", 0), "write", "^(callsign|callsign\\.rollcall|callsign\\.host\\.h\\.lan|amq\\.default)$");
+	assert_text(at(all, "permissions", 0), "read", "^callsign(\\.rollcall|\\.host\\.h\\.lan)?$");
+	assert_int_equal(json_array_size(json_object_get(all, "exchanges")), 3);
+	assert_int_equal(json_object_size(json_object_get(at(all, "users", 0), "limits")), 0);
+	json_decref(all);
+}
+
+static void test_rights_of_a_tenant(void **state)
+{
+	json_t *all = setup_rights_emitter(&setup, "web", "w.b-", "secret");
+
+	(void)state;
+	assert_text(at(all, "permissions", 0), "configure", "^callsign\\.will\\.w\\.b-.*");
+	assert_text(at(all, "permissions", 0), "write", "^(callsign|callsign\\.will|callsign\\.will\\.w\\.b-.*)$");
+	assert_text(at(all, "permissions", 0), "read", "^(callsign\\.will\\.w\\.b-.*|callsign\\.will|callsign\\.rollcall)$");
+	assert_text(at(all, "topic_permissions", 0), "write", "^(up|down)\\.w\\.b-.*");
+	assert_text(at(all, "topic_permissions", 0), "read", "^$");
+	assert_text(at(all, "topic_permissions", 1), "write", "^callsign\\.will\\.w\\.b-.*");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(at(all, "users", 0), "limits"), "max-connections")), 7);
+	json_decref(all);
+}
+
+static void test_passwords(void **state)
+{
+	json_t *one = setup_rights_emitter(&setup, "web", "", "secret"), *two = setup_rights_emitter(&setup, "web", "", "secret");
+	const char *stored = json_string_value(json_object_get(at(one, "users", 0), "password_hash"));
+
+	(void)state;
+	assert_true(setup_rights_password_is(stored, "secret"));
+	assert_false(setup_rights_password_is(stored, "Secret"));
+	assert_false(setup_rights_password_is("", "secret"));
+	assert_false(setup_rights_password_is("not base64 at all, but of the right size", "secret"));
+	/* RabbitMQ's documentation of password hashes: "test12", salt 908DC60A. */
+	assert_true(setup_rights_password_is("kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR", "test12"));
+	assert_string_not_equal(stored, json_string_value(json_object_get(at(two, "users", 0), "password_hash")));
+	json_decref(one);
+	json_decref(two);
+}
+
+static void test_compare(void **state)
+{
+	json_t *wanted = setup_rights_host(&setup, "secret"), *have = json_deep_copy(wanted);
+	json_t *missing = json_object(), *replaced = json_object(), *made = json_object();
+
+	(void)state;
+	setup_definitions_compare(have, wanted, missing, replaced, made);
+	assert_int_equal(json_object_size(missing), 0);
+	/* What a broker adds of its own is no difference; another right is. */
+	json_object_set_new(json_array_get(json_object_get(have, "vhosts"), 0), "metadata", json_object());
+	json_object_set_new(json_array_get(json_object_get(have, "permissions"), 0), "write", json_string(".*"));
+	json_array_remove(json_object_get(have, "exchanges"), 1);
+	setup_definitions_compare(have, wanted, missing, replaced, made);
+	assert_int_equal(json_object_size(missing), 2);
+	assert_text(at(replaced, "permissions", 0), "write", ".*");
+	assert_text(at(made, "exchanges", 0), "name", "callsign.will");
+	json_decref(wanted);
+	json_decref(have);
+	json_decref(missing);
+	json_decref(replaced);
+	json_decref(made);
+}
+
+static void test_docker_without(void **state)
+{
+	bool empty;
+	char *text = setup_docker_without("{\"debug\": true, \"dns\": [\"192.0.2.1\", \"172.17.0.1\"]}", "172.17.0.1", &empty);
+	json_t *settings = json_loads(text, 0, NULL);
+
+	(void)state;
+	assert_false(empty);
+	assert_int_equal(json_array_size(json_object_get(settings, "dns")), 1);
+	json_decref(settings);
+	free(text);
+	text = setup_docker_without("{\"dns\": [\"172.17.0.1\"]}", "172.17.0.1", &empty);
+	assert_true(empty);
+	free(text);
+	assert_null(setup_docker_without("{\"dns\": 1}", "172.17.0.1", &empty));
+	assert_null(setup_docker_without("{", "172.17.0.1", &empty));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_escape), cmocka_unit_test(test_rights_of_the_host), cmocka_unit_test(test_rights_of_a_tenant),
+		cmocka_unit_test(test_passwords), cmocka_unit_test(test_compare), cmocka_unit_test(test_docker_without),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
