@@ -29,7 +29,7 @@ struct subscriber {
 	int64_t since_ms, now_ms;
 	int64_t due_ms;       /* waiting: the next try. consuming, marker awaited: when to give it up */
 	size_t endpoint;      /* the one in use, or to be tried next */
-	bool recreate;        /* the queue has other arguments: delete it first */
+	enum { QUEUE_KEEP, QUEUE_DELETE_IF_UNUSED, QUEUE_DELETE } recreate; /* the queue has other arguments: delete it first */
 	bool awaiting_marker;
 	int32_t priority;
 	struct bus_options options;
@@ -211,9 +211,9 @@ static void subscriber_declare(struct subscriber *subscriber)
 	bus_exchange_declare(bus, EXCHANGE_ANNOUNCE, "topic", false, true);
 	bus_exchange_declare(bus, EXCHANGE_WILL, "topic", false, true);
 	bus_exchange_declare(bus, EXCHANGE_ROLLCALL, "fanout", false, true);
-	if (subscriber->recreate)
-		bus_queue_delete(bus, queue->name, true);
-	subscriber->recreate = false;
+	if (subscriber->recreate != QUEUE_KEEP)
+		bus_queue_delete(bus, queue->name, subscriber->recreate == QUEUE_DELETE_IF_UNUSED);
+	subscriber->recreate = QUEUE_KEEP;
 	bus_queue_declare(bus, queue->name, false, &arguments);
 	for (i = 0; i < sizeof binding_keys / sizeof *binding_keys; i++)
 		bus_queue_bind(bus, queue->name, EXCHANGE_ANNOUNCE, binding_keys[i]);
@@ -274,6 +274,26 @@ static uint32_t subscriber_jitter(void)
 	return jitter;
 }
 
+/*
+ * Whether it is our queue that has other arguments (406). RabbitMQ does not delete a quorum queue only if it is unused (540, and the connection
+ * is closed): that one goes in any case. Nobody else should consume from a queue that has our name.
+ */
+static bool subscriber_queue_differs(struct subscriber *subscriber, const struct bus_failure *failure)
+{
+	const char *queue = subscriber->conf->queue.name;
+
+	if (failure->kind == BUS_FAILED_CHANNEL && failure->code == 406 && failure->request == BUS_REQUEST_QUEUE_DECLARE) {
+		log_info("queue=%s has other arguments than configured: it is deleted, if unused, and made anew", queue);
+		subscriber->recreate = QUEUE_DELETE_IF_UNUSED;
+	} else if (failure->kind == BUS_FAILED_CLOSED && failure->code == 540 && failure->request == BUS_REQUEST_QUEUE_DELETE) {
+		log_info("queue=%s is a quorum queue: it is deleted, and made anew", queue);
+		subscriber->recreate = QUEUE_DELETE;
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static void subscriber_down(void *arg, const struct bus_failure *failure)
 {
 	struct subscriber *subscriber = arg;
@@ -285,12 +305,8 @@ static void subscriber_down(void *arg, const struct bus_failure *failure)
 	batches_clear(&subscriber->batches);
 	subscriber->awaiting_marker = false;
 	subscriber_set_state(subscriber, SUBSCRIBER_WAITING);
-	if (failure->kind == BUS_FAILED_CHANNEL && failure->code == 406 && failure->request == BUS_REQUEST_QUEUE_DECLARE) {
-		log_info("queue=%s has other arguments than configured: it is deleted, if unused, and made anew", subscriber->conf->queue.name);
-		subscriber->recreate = true;
-	} else {
+	if (!subscriber_queue_differs(subscriber, failure))
 		subscriber_note_trouble(subscriber, failure->text);
-	}
 	/* What worked until now is tried again at once, at the same place; else the next one is. */
 	if (before == SUBSCRIBER_CONSUMING)
 		backoff_reset(&subscriber->backoff);

@@ -21,7 +21,8 @@ struct bus {
 	void *arg;
 	bool open, up, blocked;
 	char *failure;    /* what bus_fail() was told, or NULL */
-	unsigned published;
+	unsigned published, deleted;
+	bool deleted_if_unused; /* the last time */
 	char body[BUS_BODY_MAX];
 	size_t length;
 	void (*event)(struct bus *bus); /* what the next bus_step() brings; NULL: nothing */
@@ -128,9 +129,9 @@ void bus_queue_bind(struct bus *bus, const char *queue, const char *exchange, co
 
 void bus_queue_delete(struct bus *bus, const char *queue, bool if_unused)
 {
-	(void)bus;
 	(void)queue;
-	(void)if_unused;
+	bus->deleted++;
+	bus->deleted_if_unused = if_unused;
 }
 
 void bus_qos(struct bus *bus, uint16_t prefetch)
@@ -191,6 +192,25 @@ static void broker_is_well(struct bus *bus)
 {
 	bus->blocked = false;
 	bus->callbacks->blocked(bus->arg, false, "");
+}
+
+static void broker_closes(struct bus *bus, enum bus_failure_kind kind, uint16_t code, enum bus_request request)
+{
+	struct bus_failure failure = {.kind = kind, .code = code, .request = request, .text = "closed"};
+
+	bus->callbacks->up(bus->arg);
+	bus->open = false;
+	bus->callbacks->down(bus->arg, &failure);
+}
+
+static void broker_has_another_queue(struct bus *bus)
+{
+	broker_closes(bus, BUS_FAILED_CHANNEL, 406, BUS_REQUEST_QUEUE_DECLARE);
+}
+
+static void broker_deletes_no_quorum_queue_if_unused(struct bus *bus)
+{
+	broker_closes(bus, BUS_FAILED_CLOSED, 540, BUS_REQUEST_QUEUE_DELETE);
 }
 
 /* ---- the host ---- */
@@ -295,12 +315,45 @@ static void the_marker_has_its_time_once_the_alarm_is_over(void **state)
 	assert_non_null(fake.failure);
 }
 
+static void connect_again(struct host *host, void (*event)(struct bus *bus))
+{
+	host->now_ms = subscriber_deadline_ms(host->subscriber);
+	step(host, NULL);
+	assert_true(fake.open);
+	step(host, event);
+}
+
+static void a_queue_with_other_arguments_is_deleted_if_unused(void **state)
+{
+	struct host *host = *state;
+
+	connect_again(host, broker_has_another_queue);
+	assert_int_equal(fake.deleted, 0);
+	connect_again(host, broker_takes_us);
+	assert_int_equal(fake.deleted, 1);
+	assert_true(fake.deleted_if_unused);
+}
+
+/* It was tried again and again: a host whose quorum queue had other arguments than configured never came back. */
+static void a_quorum_queue_is_deleted_in_any_case(void **state)
+{
+	struct host *host = *state;
+
+	connect_again(host, broker_has_another_queue);
+	connect_again(host, broker_deletes_no_quorum_queue_if_unused);
+	connect_again(host, broker_takes_us);
+	assert_int_equal(fake.deleted, 2);
+	assert_false(fake.deleted_if_unused);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_roll_call_that_does_not_come_back_ends_the_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_alarm_before_the_marker_is_waited_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_marker_has_its_time_once_the_alarm_is_over, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_queue_with_other_arguments_is_deleted_if_unused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_quorum_queue_is_deleted_in_any_case, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
