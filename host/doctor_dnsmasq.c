@@ -64,8 +64,7 @@ enum probe_result doctor_ask(const struct doctor *doctor, const char *name, unsi
 
 int doctor_written_serial(const struct doctor *doctor, uint32_t *serial)
 {
-	char name[HOSTNAME_FQDN_SIZE], found[HOSTNAME_FQDN_SIZE], line[1024];
-	unsigned a, b, c;
+	char name[HOSTNAME_FQDN_SIZE], line[1024];
 	FILE *file = fopen(doctor->conf->dnsmasq.hosts_file, "re");
 	int result = -1;
 
@@ -73,10 +72,15 @@ int doctor_written_serial(const struct doctor *doctor, uint32_t *serial)
 		return -1;
 	doctor_serial_name(doctor, name);
 	while (result == -1 && fgets(line, sizeof line, file) != NULL) {
-		if (sscanf(line, "127.%3u.%3u.%3u %253s", &a, &b, &c, found) == 4 && strcmp(found, name) == 0) {
-			*serial = 127U << 24 | (a & 255) << 16 | (b & 255) << 8 | (c & 255);
-			result = 0;
-		}
+		char *rest, *address = strtok_r(line, " \n", &rest), *found = strtok_r(NULL, " \n", &rest);
+		struct address serial_address;
+
+		if (found == NULL || strcmp(found, name) != 0 ||
+		    address_parse(address, strlen(address), &serial_address) == -1 || serial_address.family != 4)
+			continue;
+		*serial = (uint32_t)serial_address.bytes[0] << 24 | (uint32_t)serial_address.bytes[1] << 16 |
+		          (uint32_t)serial_address.bytes[2] << 8 | serial_address.bytes[3];
+		result = 0;
 	}
 	fclose(file);
 	errno = 0;

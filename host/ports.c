@@ -5,6 +5,9 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,16 +102,38 @@ static int parse_address(const char *text, struct ports_listener *listener)
 	return 0;
 }
 
-static void read_line(const char *line, const struct search *search)
+/* A whole number in that base, up to max: 0, or -1. */
+static int number_of(const char *text, int base, unsigned long max, unsigned long *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoul(text, &end, base);
+	return errno == 0 && end != text && *end == '\0' && *out <= max ? 0 : -1;
+}
+
+/* sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode … */
+enum { FIELD_LOCAL = 1, FIELD_STATE = 3, FIELD_INODE = 9, FIELDS };
+
+static void read_line(char *line, const struct search *search)
 {
 	struct ports_listener listener = {.pid = 0};
-	char address[33];
-	unsigned port, state;
-	unsigned long inode;
+	char *field[FIELDS], *rest, *colon, *text = line;
+	unsigned long port, state, inode;
 
-	if (sscanf(line, "%*u: %32[0-9A-F]:%x %*[0-9A-F]:%*x %x %*s %*s %*s %*u %*u %lu", address, &port, &state, &inode) != 4)
+	for (size_t i = 0; i < FIELDS; i++, text = NULL) {
+		field[i] = strtok_r(text, " \n", &rest);
+		if (field[i] == NULL)
+			return;
+	}
+	colon = strchr(field[FIELD_LOCAL], ':');
+	if (colon == NULL)
 		return;
-	if (port != search->port || state != search->state || parse_address(address, &listener) == -1)
+	*colon = '\0';
+	if (number_of(colon + 1, 16, UINT16_MAX, &port) == -1 || number_of(field[FIELD_STATE], 16, UINT8_MAX, &state) == -1 ||
+	    number_of(field[FIELD_INODE], 10, ULONG_MAX, &inode) == -1)
+		return;
+	if (port != search->port || state != search->state || parse_address(field[FIELD_LOCAL], &listener) == -1)
 		return;
 	find_owner(inode, &listener);
 	search->visit(search->arg, &listener);

@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "setup.h"
+#include "shared/address.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -99,11 +100,11 @@ void setup_conf(struct setup *setup)
 /* The reverse zone of docker0's network, as far as whole bytes go: 172.17.0.1 is in 17.172.in-addr.arpa. */
 static void reverse_zone(const char *address, char *out, size_t size)
 {
-	unsigned a, b;
+	struct address parsed;
 
 	out[0] = '\0';
-	if (sscanf(address, "%3u.%3u.", &a, &b) == 2)
-		snprintf(out, size, "local=/%u.%u.in-addr.arpa/\n", b, a);
+	if (address_parse(address, strlen(address), &parsed) == 0 && parsed.family == 4)
+		snprintf(out, size, "local=/%u.%u.in-addr.arpa/\n", parsed.bytes[1], parsed.bytes[0]);
 }
 
 /*
