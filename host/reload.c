@@ -114,6 +114,7 @@ static void lost(struct reload *reload, int64_t now_ms)
 			     "process %ld has ended; waiting for %s to name another one", (long)reload->process.pid,
 			     reload->conf->dnsmasq.pid_file);
 	process_close(&reload->process);
+	reload->served = HOSTSFILE_SERIAL_NONE; /* the next one's answer counts */
 	expect_nothing(reload);
 	end_round(reload);
 	reload->find_ms = now_ms;

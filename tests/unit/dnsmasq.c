@@ -333,6 +333,21 @@ static void a_killed_dnsmasq_is_noticed_and_its_return_too(void **state)
 	assert_at_rest(lab);
 }
 
+/* The last dnsmasq's answer was taken for one of today: an emitter with --wait was told that its name resolves while nobody answered. */
+static void what_an_ended_dnsmasq_served_is_served_no_more(void **state)
+{
+	struct lab *lab = *state;
+
+	start_serving(lab);
+	stop_dnsmasq(lab, SIGKILL);
+	wait_trouble(lab, "has ended");
+	assert_int_equal(stats(lab).served_serial, HOSTSFILE_SERIAL_NONE);
+	flush(lab);
+	assert_false(is_served(lab));
+	start_dnsmasq(lab);
+	assert_true(wait_served(lab) < HEAL_MS);
+}
+
 static void write_pid_file(const struct lab *lab, const char *text)
 {
 	FILE *file = fopen(lab->pid_file, "w");
@@ -492,6 +507,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_dnsmasq_that_starts_later_is_found, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_change_is_served_and_its_time_known, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_change_of_session_alone_needs_no_signal, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(what_an_ended_dnsmasq_served_is_served_no_more, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_batch_without_change_is_stored_and_served_at_once, open_lab,
 						close_lab),
 		cmocka_unit_test_setup_teardown(a_killed_dnsmasq_is_noticed_and_its_return_too, open_lab, close_lab),
