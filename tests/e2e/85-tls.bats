@@ -189,6 +189,7 @@ control {
     socket = "/run/callsign-tls/control.sock"
 }
 pid_file = "/run/callsign-tls/pid"
+run_as = "root"
 CONF
     : >"$LAB/log/tls"
     lab_spawn tls callsignd --foreground -c /etc/callsign/tls.conf
