@@ -150,7 +150,7 @@ static void load_die(struct load *load)
 
 	for (unsigned i = 0; i < load->count; i++)
 		emitter_die(load, i);
-	load->wanted = 0;
+	load->wanted = load->count; /* until `back` */
 	load->settled = true;
 	printf("died %u in %" PRId64 " ms\n", died, clock_ms() - begun_ms);
 }
@@ -331,10 +331,23 @@ static bool parse_options(int argc, char **argv, struct load *load)
 	return optind == argc;
 }
 
+/* Of each emitter a socket, and an eventfd while it connects. */
+static int allow_files(rlim_t number)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == -1)
+		return -1;
+	if (files.rlim_cur >= number)
+		return 0;
+	files.rlim_cur = number;
+	if (files.rlim_max < number)
+		files.rlim_max = number;
+	return setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static int load_open(struct load *load)
 {
-	struct rlimit files = {.rlim_cur = 4 * load->count + 64, .rlim_max = 4 * load->count + 64};
-
 	if (conf_load(&load->conf, NULL) == -1)
 		return -1;
 	log_set_level(load->conf.log_level);
@@ -346,8 +359,7 @@ static int load_open(struct load *load)
 	load->conf.wish.ninterfaces = 1;
 	load->emitters = calloc(load->count, sizeof(*load->emitters));
 	load->fds = calloc(load->count + 1, sizeof(*load->fds));
-	/* Socket, eventfd and whatever a login opens for a moment. */
-	if (load->emitters == NULL || load->fds == NULL || setrlimit(RLIMIT_NOFILE, &files) == -1) {
+	if (load->emitters == NULL || load->fds == NULL || allow_files(2 * load->count + 64) == -1) {
 		log_error("%u emitters", load->count);
 		return -1;
 	}

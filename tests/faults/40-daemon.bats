@@ -19,7 +19,7 @@ mend() {
 kill_often() {
     local i
     load_start 20 -p load
-    poll_until 20000 load_heard 1
+    load_ready 20000
     load_say churn 6
     /usr/bin/python3 "$TESTS_DIR/lib/hostswatch.py" "$HOSTS" "$BATS_TEST_TMPDIR/stop" >"$BATS_TEST_TMPDIR/reads" 3>&- &
     READER=$!

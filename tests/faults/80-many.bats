@@ -13,7 +13,7 @@ setup() {
 # die_and_come_back COUNT DEATH_MS RETURN_MS
 die_and_come_back() {
     load_start "$1" -s 200
-    poll_until 300000 load_heard 1
+    load_ready 300000
     figure "$1 emitters, 200 at a time: $(<"$BATS_TEST_TMPDIR/load.out")"
     injected "$1 emitters die at once"
     load_say die
@@ -36,7 +36,7 @@ die_and_come_back() {
 # restart_under COUNT RETURN_MS STOP: names stay, all are confirmed again, and the dead of meanwhile are gone.
 restart_under() {
     load_start "$1" -s 200
-    poll_until 300000 load_heard 1
+    load_ready 300000
     poll_until 10000 names_are "$1"
     start dies
     wait_up dies

@@ -10,7 +10,7 @@ resident_kb() {
 @test "names that come and go leave callsignd's resident memory flat" {
     local minutes=${CALLSIGN_CHURN_MINUTES:-2} early late
     load_start 100
-    poll_until 30000 load_heard 1
+    load_ready 30000
     load_say churn 25
     # Tables and buffers reach their size in the first fifth.
     poll_until $((minutes * 12000)) false || true
@@ -46,7 +46,7 @@ found_nothing() {
     lab_spawn emitter env CALLSIGN_URLS=amqp://emit@198.18.0.1/callsign CALLSIGN_PASSWORD_FILE="$LAB/secret/emit" \
         CALLSIGN_NAME=watched CALLSIGN_RENEW=5 "${VALGRIND[@]}" callsign-emit -c /etc/callsign/none.conf
     load_start 20
-    poll_until 60000 load_heard 1
+    load_ready 60000
     load_say churn 4
     poll_until 8000 false || true
     rabbitmqctl close_all_connections --vhost callsign chaos >/dev/null

@@ -122,6 +122,19 @@ load_start() {
     exec 7>"$BATS_TEST_TMPDIR/load.in"
 }
 
+# load_ready TIMEOUT_MS: until all of them are announced for the first time.
+load_ready() {
+    poll_until "$1" load_heard_or_ended
+    load_heard 1 || {
+        cat "$BATS_TEST_TMPDIR/load.err"
+        return 1
+    }
+}
+
+load_heard_or_ended() {
+    load_heard 1 || ! kill -0 "$LOAD_PID" 2>/dev/null
+}
+
 load_say() {
     printf '%s\n' "$*" >&7
 }
