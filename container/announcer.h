@@ -88,6 +88,7 @@ struct announcer_actions {
 #define ANNOUNCER_WITHDRAW_MS 3000
 #define ANNOUNCER_SETTLE_MS 5     /* a changed set of addresses comes in several netlink messages */
 #define ANNOUNCER_EMPTY_MS 50     /* an address that is replaced is often deleted first */
+#define ANNOUNCER_ANSWER_PART 8   /* no answer to a roll call before this part of its spread_ms is over */
 #define ANNOUNCER_RETRY_FIRST_MS 200
 #define ANNOUNCER_RETRY_MAX_MS 5000
 

@@ -172,18 +172,37 @@ static void several_roll_calls_are_answered_once_within_the_spread(void **state)
 	(void)state;
 	stage_announce(&s);
 	for (i = 0; i < 3; i++) {
-		stage_event(&s, (struct announcer_event){.type = EVENT_ROLLCALL, .tag = 10 + i, .spread_ms = 500, .random = 400 + i});
+		stage_event(&s, (struct announcer_event){.type = EVENT_ROLLCALL, .tag = 10 + i, .spread_ms = 500, .random = 300 + i});
 		assert_int_equal(s.actions.count, 1);
 		expect_ack(&s, 0, 10 + i);
 	}
-	assert_int_equal(announcer_deadline_ms(&s.announcer), s.now_ms + 400);
-	s.now_ms += 400;
+	assert_int_equal(announcer_deadline_ms(&s.announcer), s.now_ms + 500 / ANNOUNCER_ANSWER_PART + 300);
+	s.now_ms += 500 / ANNOUNCER_ANSWER_PART + 300;
 	stage_feed(&s, EVENT_TIMER);
 	assert_int_equal(s.actions.count, 1);
 	expect_publish(&s, 0, MESSAGE_UP, 3);
 	stage_confirm(&s, MESSAGE_UP, 3, RESULT_CONFIRMED);
 	stage_feed(&s, EVENT_TIMER);
 	assert_int_equal(s.actions.count, 0);
+}
+
+/* An answer that overtook the host's own copy of the roll call confirmed nothing: the name was dropped until the next renewal. */
+static void a_roll_call_is_not_answered_before_the_host_can_have_its_own_copy(void **state)
+{
+	static const struct {
+		uint32_t spread_ms, random;
+		int64_t after_ms;
+	} cases[] = {{8000, 0, 1000}, {8000, 7000, 8000}, {8000, 7001, 1000}, {0, 12345, 0}, {7, 7, 7}};
+	struct stage s;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		stage_announce(&s);
+		stage_event(&s, (struct announcer_event){.type = EVENT_ROLLCALL, .tag = 5, .spread_ms = cases[i].spread_ms,
+		                                         .random = cases[i].random});
+		assert_int_equal(announcer_deadline_ms(&s.announcer), s.now_ms + cases[i].after_ms);
+	}
 }
 
 static void roll_call_during_an_up_gets_an_up_of_its_own(void **state)
@@ -474,6 +493,7 @@ int main(void)
 		cmocka_unit_test(later_sessions_have_no_provisional_up),
 		cmocka_unit_test(renewal_acks_the_old_will_only_when_it_holds_the_new),
 		cmocka_unit_test(several_roll_calls_are_answered_once_within_the_spread),
+		cmocka_unit_test(a_roll_call_is_not_answered_before_the_host_can_have_its_own_copy),
 		cmocka_unit_test(roll_call_during_an_up_gets_an_up_of_its_own),
 		cmocka_unit_test(returned_up_is_retried_with_backoff),
 		cmocka_unit_test(a_stale_confirm_counts_for_nothing),
