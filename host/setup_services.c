@@ -21,7 +21,7 @@ static bool has_systemd(void)
 
 static void run(struct setup *setup, const char *const argv[])
 {
-	printf("run:");
+	printf(setup->no_services ? "not run:" : "run:");
 	for (size_t i = 0; argv[i] != NULL; i++)
 		printf(" %s", argv[i]);
 	printf("\n");
@@ -40,7 +40,7 @@ static void service(struct setup *setup, const char *verb, const char *name)
 	else if (access(script, X_OK) == 0)
 		run(setup, init);
 	else
-		setup_say("%s %s: there is no init system here that does it", verb, name);
+		setup_say("not run, for want of an init system that knows it: %s %s", verb, name);
 }
 
 /* A restart of Docker ends containers (unless live-restore is set), so it is done only where there are none. */

@@ -162,6 +162,21 @@ assert json.load(open(sys.argv[1])) == {"dns": ["192.0.2.53"], "debug": True}' "
     [[ $output == *"COPY --from=callsign-emit:"* && $output == *"CALLSIGN_URLS=amqp://callsign-emit@gateway/callsign"* ]]
 }
 
+@test "the emitter's image: the same each time, Docker takes it, and COPY --from gives one static file" {
+    local tar=$BATS_TEST_TMPDIR/image.tar
+    "$TOP_DIR/container/image" "$BUILD/static/container/callsign-emit" 9.9 "$tar"
+    "$TOP_DIR/container/image" "$BUILD/static/container/callsign-emit" 9.9 "$tar.again"
+    cmp "$tar" "$tar.again"
+    run -0 lab_docker load --input "$tar"
+    [[ $output == *"callsign-emit:9.9"* ]]
+    printf 'FROM lab:1\nCOPY --from=callsign-emit:9.9 /callsign-emit /copied\n' >"$BATS_TEST_TMPDIR/Dockerfile"
+    lab_docker build --tag copied:1 --file "$BATS_TEST_TMPDIR/Dockerfile" "$BATS_TEST_TMPDIR" >/dev/null
+    run -0 lab_docker run --rm --entrypoint /copied copied:1 --version
+    [[ $output == callsign-emit* ]]
+    run -0 lab_docker run --rm callsign-emit:9.9 --version
+    lab_docker image rm --force copied:1 callsign-emit:9.9 >/dev/null
+}
+
 @test "setup on a host: the broker, the daemon and a container work, twice makes nothing, and it is all taken back" {
     touch "$LAB/setup.done"
     cp -p "$LAB/etc/callsign/callsignd.conf" "$LAB/secret/conf"
