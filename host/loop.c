@@ -22,14 +22,13 @@
 #include "registry.h"
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "sink.h"
+#include "sinks.h"
 #include "status.h"
 #include "subscriber.h"
 #include "view.h"
 
-#define SINKS_MAX 4
 #define POLLFDS_OWN 5 /* signals, bus, control, the kernel's word of addresses, HTTP */
-#define POLLFDS_MAX (POLLFDS_OWN + SINKS_MAX * SINK_POLLFDS_MAX)
+#define POLLFDS_MAX (POLLFDS_OWN + SINKS_POLLFDS_MAX)
 
 struct loop {
 	struct conf *conf;
@@ -49,10 +48,7 @@ struct loop {
 	int64_t taken_us;    /* when this turn's deliveries were read */
 	int64_t started_ms;
 	int64_t notified_ms; /* when systemd's STATUS was last looked at */
-	struct sink sinks[SINKS_MAX];
-	unsigned nsinks;
-	uint64_t generation; /* of the last batch handed to the sinks */
-	bool changed;        /* the sinks were told of something since */
+	struct sinks sinks;
 	bool stop;
 	bool mass_loss;      /* told of already */
 };
@@ -119,24 +115,18 @@ static void loop_fact_state(void *arg, struct fact *fact)
 static void loop_listing(void *arg, const struct listing *listing, bool records)
 {
 	struct loop *loop = arg;
-	unsigned i;
 
-	loop->changed = true;
 	if (records && listing->names != 0 && listing->addresses != 0)
 		measure_listed(&loop->measure);
 	control_changed(loop->control, listing->fact);
-	for (i = 0; i < loop->nsinks; i++)
-		loop->sinks[i].operations->listing(loop->sinks[i].self, listing, records);
+	sinks_listing(&loop->sinks, listing, records);
 }
 
 static void loop_listing_gone(void *arg, const struct listing *listing)
 {
 	struct loop *loop = arg;
-	unsigned i;
 
-	loop->changed = true;
-	for (i = 0; i < loop->nsinks; i++)
-		loop->sinks[i].operations->gone(loop->sinks[i].self, listing);
+	sinks_gone(&loop->sinks, listing);
 }
 
 static void loop_waits(void *arg, const struct fact *fact, const char *what, const char *holder)
@@ -154,43 +144,6 @@ static void loop_restore(void *arg, const struct announcement *message, const ch
 	struct loop *loop = arg;
 
 	registry_restore(loop->registry, message, user, until_ms, clock_ms());
-}
-
-/* A sink works on its batch at once if it can, and says later how far it is: required ones hold the acks. */
-static void loop_flush(struct loop *loop, int64_t now_ms)
-{
-	unsigned i;
-
-	loop->generation++;
-	loop->changed = false;
-	for (i = 0; i < loop->nsinks; i++)
-		loop->sinks[i].operations->flush(loop->sinks[i].self, loop->generation, now_ms);
-}
-
-static uint64_t loop_stored(const struct loop *loop)
-{
-	uint64_t least = loop->generation, stored;
-	unsigned i;
-
-	for (i = 0; i < loop->nsinks; i++) {
-		stored = loop->sinks[i].operations->stored(loop->sinks[i].self);
-		if (loop->sinks[i].required && stored < least)
-			least = stored;
-	}
-	return least;
-}
-
-static uint64_t loop_served(const struct loop *loop)
-{
-	uint64_t least = loop->generation, served;
-	unsigned i;
-
-	for (i = 0; i < loop->nsinks; i++) {
-		served = loop->sinks[i].operations->served(loop->sinks[i].self);
-		if (loop->sinks[i].required && served < least)
-			least = served;
-	}
-	return least;
 }
 
 static void loop_report_mass_loss(struct loop *loop)
@@ -211,7 +164,7 @@ static void loop_measure(struct loop *loop, int64_t now_ms)
 
 	dnsmasq_stats(loop->dnsmasq, &stats);
 	measure_reloads(&loop->measure, &stats, now_ms);
-	measure_served(&loop->measure, loop_served(loop), clock_us());
+	measure_served(&loop->measure, sinks_served(&loop->sinks), clock_us());
 }
 
 /* What changed since the last turn goes to the sinks; what they are done with is acked and answered. */
@@ -220,11 +173,11 @@ static void loop_publish(struct loop *loop, int64_t now_ms)
 	bool delivered;
 
 	view_refresh(loop->view);
-	delivered = subscriber_end_batch(loop->subscriber, loop->generation + 1);
-	if (delivered || loop->changed)
-		loop_flush(loop, now_ms);
-	measure_batch_end(&loop->measure, loop->generation, delivered, loop->taken_us);
-	subscriber_settle(loop->subscriber, loop_stored(loop), loop_served(loop), now_ms);
+	delivered = subscriber_end_batch(loop->subscriber, loop->sinks.generation + 1);
+	if (delivered || loop->sinks.changed)
+		sinks_flush(&loop->sinks, now_ms);
+	measure_batch_end(&loop->measure, loop->sinks.generation, delivered, loop->taken_us);
+	subscriber_settle(loop->subscriber, sinks_stored(&loop->sinks), sinks_served(&loop->sinks), now_ms);
 	loop_measure(loop, now_ms);
 	control_publish(loop->control, now_ms);
 }
@@ -279,7 +232,7 @@ static bool loop_take_configuration(struct loop *loop, int64_t now_ms)
 		log_warnx("run_as: another one is used from the next start on");
 	conf_free(old);
 	/* Host names, domain or file may be others: every sink looks at its own. */
-	loop->changed = true;
+	loop->sinks.changed = true;
 	log_info("configuration file=%s read again", loop->conf_path);
 	return true;
 }
@@ -310,10 +263,10 @@ static void loop_sources(void *arg, struct status_sources *out)
 		.refusals = loop->refusals,
 		.subscriber = loop->subscriber,
 		.dnsmasq = loop->dnsmasq,
-		.sinks = loop->sinks,
-		.nsinks = loop->nsinks,
-		.generation = loop->generation,
-		.served = loop_served(loop),
+		.sinks = loop->sinks.list,
+		.nsinks = loop->sinks.count,
+		.generation = loop->sinks.generation,
+		.served = sinks_served(&loop->sinks),
 		.started_ms = loop->started_ms,
 		.changes = &loop->changes,
 		.reloads = &loop->reloads,
@@ -395,7 +348,6 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t loop_deadline_ms(const struct loop *loop, int64_t now_ms)
 {
 	int64_t due = earlier(subscriber_deadline_ms(loop->subscriber), registry_deadline_ms(loop->registry));
-	unsigned i;
 
 	due = earlier(due, earlier(refusals_deadline_ms(loop->refusals), changelog_deadline_ms(loop->changelog)));
 	due = earlier(due, log_deadline_ms());
@@ -404,47 +356,25 @@ static int64_t loop_deadline_ms(const struct loop *loop, int64_t now_ms)
 	if (notify_wanted())
 		due = earlier(due, loop_notify_ms(loop));
 	due = earlier(due, localaddr_deadline_ms(loop->localaddr));
-	for (i = 0; i < loop->nsinks; i++)
-		due = earlier(due, loop->sinks[i].operations->deadline_ms(loop->sinks[i].self));
-	return due;
+	return earlier(due, sinks_deadline_ms(&loop->sinks));
 }
 
-/* Returns how many descriptors; counts[i]: how many of them are sink i's. */
-static nfds_t loop_pollfds(const struct loop *loop, struct pollfd *fds, int *counts)
+/* Returns how many. */
+static nfds_t loop_pollfds(struct loop *loop, struct pollfd *fds)
 {
-	nfds_t count = POLLFDS_OWN;
-	unsigned i;
-
 	fds[0] = (struct pollfd){.fd = daemon_signal_fd(), .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = subscriber_fd(loop->subscriber), .events = POLLIN};
 	fds[2] = (struct pollfd){.fd = control_fd(loop->control), .events = POLLIN};
 	fds[3] = (struct pollfd){.fd = localaddr_fd(loop->localaddr), .events = POLLIN};
 	fds[4] = (struct pollfd){.fd = http_fd(loop->http), .events = POLLIN};
-	for (i = 0; i < loop->nsinks; i++) {
-		counts[i] = loop->sinks[i].operations->pollfds(loop->sinks[i].self, &fds[count]);
-		count += (nfds_t)counts[i];
-	}
-	return count;
-}
-
-static void loop_step_sinks(struct loop *loop, const struct pollfd *fds, const int *counts, int64_t now_ms)
-{
-	const struct pollfd *first = fds;
-	unsigned i;
-
-	for (i = 0; i < loop->nsinks; i++) {
-		/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): loop_collect has set one count for each sink */
-		loop->sinks[i].operations->step(loop->sinks[i].self, first, counts[i], now_ms);
-		first += counts[i];
-	}
+	return POLLFDS_OWN + (nfds_t)sinks_pollfds(&loop->sinks, &fds[POLLFDS_OWN]);
 }
 
 /* Returns whether there is more to read without waiting. */
 static bool loop_turn(struct loop *loop, bool wait)
 {
 	struct pollfd fds[POLLFDS_MAX];
-	int counts[SINKS_MAX];
-	nfds_t nfds = loop_pollfds(loop, fds, counts);
+	nfds_t nfds = loop_pollfds(loop, fds);
 	int64_t now_ms = clock_ms();
 	bool more;
 
@@ -459,12 +389,12 @@ static bool loop_turn(struct loop *loop, bool wait)
 	if (localaddr_step(loop->localaddr, now_ms) == 1)
 		loop_host_addresses_changed(loop);
 	loop->taken_us = clock_us();
-	more = subscriber_step(loop->subscriber, loop->generation + 1, now_ms);
+	more = subscriber_step(loop->subscriber, loop->sinks.generation + 1, now_ms);
 	registry_tick(loop->registry, now_ms);
 	refusals_tick(loop->refusals, now_ms);
 	changelog_tick(loop->changelog, now_ms);
 	log_tick(now_ms);
-	loop_step_sinks(loop, &fds[POLLFDS_OWN], counts, now_ms);
+	sinks_step(&loop->sinks, &fds[POLLFDS_OWN], now_ms);
 	control_step(loop->control, now_ms);
 	loop_publish(loop, now_ms);
 	http_step(loop->http, fds[4].revents != 0, now_ms);
@@ -495,7 +425,7 @@ static int loop_open(struct loop *loop, int64_t now_ms)
 	    (loop->control = control_new(&daemon)) == NULL || (loop->http = http_new(loop_sources, loop)) == NULL ||
 	    (loop->dnsmasq = dnsmasq_new(loop->conf, now_ms)) == NULL)
 		return -1;
-	loop->sinks[loop->nsinks++] = dnsmasq_sink(loop->dnsmasq);
+	sinks_add(&loop->sinks, dnsmasq_sink(loop->dnsmasq));
 	view_set_watcher(loop->view, &listings);
 	loop->subscriber = subscriber_new(loop->conf, loop->registry, loop->refusals, now_ms);
 	return loop->subscriber != NULL ? 0 : -1;
@@ -503,13 +433,10 @@ static int loop_open(struct loop *loop, int64_t now_ms)
 
 static void loop_close(struct loop *loop)
 {
-	unsigned i;
-
 	http_free(loop->http);
 	control_free(loop->control);
 	subscriber_free(loop->subscriber);
-	for (i = 0; i < loop->nsinks; i++)
-		loop->sinks[i].operations->free(loop->sinks[i].self);
+	sinks_free(&loop->sinks);
 	registry_free(loop->registry);
 	view_free(loop->view);
 	localaddr_free(loop->localaddr);
@@ -524,8 +451,8 @@ static int loop_first_file(struct loop *loop, int64_t now_ms)
 {
 	dnsmasq_restore(loop->dnsmasq, loop_restore, loop);
 	view_refresh(loop->view);
-	loop_flush(loop, now_ms);
-	return loop_stored(loop) == loop->generation ? 0 : -1;
+	sinks_flush(&loop->sinks, now_ms);
+	return sinks_stored(&loop->sinks) == loop->sinks.generation ? 0 : -1;
 }
 
 int loop_run(struct conf *conf, const char *conf_path, void (*ready)(void *arg), void *arg)
