@@ -31,6 +31,7 @@ struct subscriber {
 	size_t endpoint;      /* the one in use, or to be tried next */
 	enum { QUEUE_KEEP, QUEUE_DELETE_IF_UNUSED, QUEUE_DELETE } recreate; /* the queue has other arguments: delete it first */
 	bool awaiting_marker;
+	bool early;           /* some have announced themselves since the roll call, and before the marker */
 	int32_t priority;
 	struct bus_options options;
 	char client_name[HOSTNAME_FQDN_SIZE + 16];
@@ -55,7 +56,8 @@ static void subscriber_set_state(struct subscriber *subscriber, enum subscriber_
 
 /* ---- roll call ---- */
 
-bool subscriber_rollcall(struct subscriber *subscriber, int64_t now_ms)
+/* Call everyone on the bus: its nonce into *nonce. Whether it was sent. */
+static bool subscriber_call(struct subscriber *subscriber, struct ident *nonce)
 {
 	struct announcement *call = &subscriber->message;
 	struct bus_properties properties = {
@@ -67,9 +69,6 @@ bool subscriber_rollcall(struct subscriber *subscriber, int64_t now_ms)
 	char body[ANNOUNCEMENT_BODY_MAX];
 	int length;
 
-	if (subscriber->state != SUBSCRIBER_CONSUMING)
-		return false;
-	registry_connected(subscriber->registry, now_ms);
 	registry_count(subscriber->registry, &counts);
 	call->op = ANNOUNCEMENT_ROLLCALL;
 	snprintf(call->host, sizeof call->host, "%s", subscriber->conf->hostname);
@@ -82,10 +81,34 @@ bool subscriber_rollcall(struct subscriber *subscriber, int64_t now_ms)
 		bus_fail(subscriber->bus, "no roll call can be made");
 		return false;
 	}
-	subscriber->intake.nonce = call->nonce;
-	subscriber->awaiting_marker = true;
-	subscriber->due_ms = now_ms + SUBSCRIBER_MARKER_MS;
+	*nonce = call->nonce;
 	return bus_publish(subscriber->bus, EXCHANGE_ROLLCALL, "", true, &properties, body, (size_t)length) != 0;
+}
+
+bool subscriber_rollcall(struct subscriber *subscriber, int64_t now_ms)
+{
+	if (subscriber->state != SUBSCRIBER_CONSUMING)
+		return false;
+	registry_connected(subscriber->registry, now_ms);
+	subscriber->awaiting_marker = true;
+	subscriber->early = false;
+	subscriber->due_ms = now_ms + SUBSCRIBER_MARKER_MS;
+	return subscriber_call(subscriber, &subscriber->intake.nonce);
+}
+
+/*
+ * Our own roll call is back. A broker hands it to one queue after the other, thousands of them, and ours may be the last: whoever answered before
+ * has confirmed nothing and would not say it again. A second call asks them to; those who have yet to answer the first answer both at once.
+ */
+static void subscriber_marker(struct subscriber *subscriber)
+{
+	struct ident unused;
+
+	subscriber->awaiting_marker = false;
+	registry_marker(subscriber->registry, subscriber->now_ms);
+	if (subscriber->early)
+		subscriber_call(subscriber, &unused);
+	subscriber->early = false;
 }
 
 /* ---- answers ---- */
@@ -160,11 +183,11 @@ static void subscriber_delivery(void *arg, const struct bus_delivery *delivery)
 	if (outcome.understood)
 		subscriber->by_op[subscriber->message.op]++;
 	if (outcome.result == INTAKE_MARKER) {
-		subscriber->awaiting_marker = false;
-		registry_marker(subscriber->registry, subscriber->now_ms);
+		subscriber_marker(subscriber);
 	} else if (subscriber->awaiting_marker) {
 		/* A long queue before the marker: as long as something comes, it may yet come. */
 		subscriber->due_ms = subscriber->now_ms + SUBSCRIBER_MARKER_MS;
+		subscriber->early |= outcome.understood && subscriber->message.op == ANNOUNCEMENT_UP;
 	}
 	subscriber_reply(subscriber, delivery, &outcome);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "host/subscriber.h"
+#include "shared/announcement.h"
 #include "shared/bus.h"
 #include "shared/clock.h"
 
@@ -213,6 +214,36 @@ static void broker_deletes_no_quorum_queue_if_unused(struct bus *bus)
 	broker_closes(bus, BUS_FAILED_CLOSED, 540, BUS_REQUEST_QUEUE_DELETE);
 }
 
+static void deliver(struct bus *bus, const char *exchange, const char *key, const char *body, size_t length)
+{
+	struct bus_delivery delivery = {
+		.tag = 1,
+		.body_length = length,
+		.exchange = {exchange, strlen(exchange)},
+		.routing_key = {key, strlen(key)},
+		.body = {body, length},
+		.user_id = {"emit", strlen("emit")},
+	};
+
+	bus->callbacks->delivery(bus->arg, &delivery);
+}
+
+static void broker_brings_an_announcement(struct bus *bus)
+{
+	static const char body[] = "{\"v\":1,\"op\":\"up\",\"name\":\"web\",\"instance\":\"0197a3c25e1f7d0e9c41f2b6a8d3e570\","
+				   "\"session\":\"5f0c2b9de8a14c3f9a7712d4c06be833\",\"seq\":1,\"addresses\":[\"198.18.0.2\"],\"lease\":360}";
+
+	deliver(bus, EXCHANGE_ANNOUNCE, "up.web", body, sizeof body - 1);
+}
+
+static void broker_brings_the_marker(struct bus *bus)
+{
+	char body[BUS_BODY_MAX];
+
+	memcpy(body, bus->body, bus->length);
+	deliver(bus, EXCHANGE_ROLLCALL, "", body, bus->length);
+}
+
 /* ---- the host ---- */
 
 struct host {
@@ -346,6 +377,32 @@ static void a_quorum_queue_is_deleted_in_any_case(void **state)
 	assert_false(fake.deleted_if_unused);
 }
 
+/* An answer that overtook the marker confirmed nothing, and was the only one: the name of a living container was dropped. */
+static void who_answers_before_the_marker_is_asked_again(void **state)
+{
+	struct host *host = *state;
+
+	connect_to_broker(host);
+	step(host, broker_brings_an_announcement);
+	assert_int_equal(fake.published, 1);
+	step(host, broker_brings_the_marker);
+	assert_int_equal(fake.published, 2);
+	/* The second call is no resync of its own: its copy means nothing, and nothing more is asked. */
+	step(host, broker_brings_an_announcement);
+	step(host, broker_brings_the_marker);
+	assert_int_equal(fake.published, 2);
+}
+
+static void nobody_is_asked_twice_without_need(void **state)
+{
+	struct host *host = *state;
+
+	connect_to_broker(host);
+	step(host, broker_brings_the_marker);
+	step(host, broker_brings_an_announcement);
+	assert_int_equal(fake.published, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +411,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_marker_has_its_time_once_the_alarm_is_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_queue_with_other_arguments_is_deleted_if_unused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_quorum_queue_is_deleted_in_any_case, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_answers_before_the_marker_is_asked_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nobody_is_asked_twice_without_need, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
