@@ -48,6 +48,9 @@ static const struct {
 /* ---- findings ---- */
 
 static void note(struct doctor_finding *finding, enum doctor_verdict verdict, const char *mend, const char *format, va_list arguments)
+	__attribute__((format(printf, 4, 0)));
+
+static void note(struct doctor_finding *finding, enum doctor_verdict verdict, const char *mend, const char *format, va_list arguments)
 {
 	finding->verdict = verdict;
 	vsnprintf(finding->what, sizeof finding->what, format, arguments);
