@@ -70,11 +70,29 @@ no_red_names() {
     poll_until 70000 no_red_names
 }
 
-@test "huge and deeply nested bodies, and headers nested as deep" {
+@test "huge and deeply nested bodies" {
     attack bodies
     wait_log 'refused user=red key=up.red-huge .*bytes'
     wait_log 'refused user=red key=up.red-deep'
     poll_until 30000 queue_is_empty
+}
+
+@test "headers nested as deep as a frame has room for" {
+    attack nested_headers up.red-nested '{}'
+    wait_log 'refused user=red key=up.red-nested'
+    poll_until 30000 queue_is_empty
+    stayed_connected
+}
+
+stayed_connected() {
+    [[ $(log_count 'connected broker=|it is tried again') == 0 ]]
+}
+
+@test "headers that fill a frame, dead-lettered: longer than agreed on with the host, who stays connected" {
+    attack wide_headers "$RED_MAILBOX" up.red-wide "$(red_up red-wide)" 3
+    wait_log 'refused user=red key=up.red-wide reason="dead-lettered'
+    poll_until 30000 queue_is_empty
+    stayed_connected
 }
 
 @test "a thousand bindings and hundreds of mailboxes: roll calls still reach blue" {

@@ -11,6 +11,7 @@ import uuid
 import pika
 
 WILL = "callsign.will"
+FRAME_MAX = 131072  # what RabbitMQ agrees to unless told otherwise
 
 
 def body(name, instance=None, seq=1, address="198.18.64.9", **more):
@@ -123,13 +124,25 @@ def bodies(channel, args):
     for text in ("[" * 4000, '{"a":' * 800, "[" * 2000 + "]" * 2000):
         for _ in range(100):
             channel.basic_publish("callsign", "up.red-deep", text, properties())
-    # As deep as a frame has room for; python3-pika encodes it by recursion.
-    sys.setrecursionlimit(100000)
-    nested = {}
-    for _ in range(15000):
-        nested = {"n": nested}
     channel.confirm_delivery()
-    channel.basic_publish("callsign", "up.red-deep", b"{}", properties(headers=nested), mandatory=True)
+    channel.basic_publish("callsign", "up.red-deep", b"{}", properties(), mandatory=True)
+
+
+def nested_headers(channel, args):
+    """KEY BODY: headers as deep as a frame has room for, where a list in a list takes 5 bytes. python3-pika encodes it by recursion."""
+    sys.setrecursionlimit(100000)
+    nested = []
+    for _ in range(FRAME_MAX // 5 - 60):
+        nested = [nested]
+    channel.confirm_delivery()
+    channel.basic_publish("callsign", args.values[0], args.values[1].encode(), properties(headers={"n": nested}), mandatory=True)
+
+
+def wide_headers(channel, args):
+    """MAILBOX DEAD-LETTER-KEY BODY COUNT: headers that fill a frame, and to which the broker adds x-death."""
+    headers = json.dumps({"n": "x" * (FRAME_MAX - 200)})
+    for _ in range(int(args.values[3])):
+        own_mailbox(channel, argparse.Namespace(values=args.values[:3] + [headers]))
 
 
 def bindings(channel, args):
