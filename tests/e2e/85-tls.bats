@@ -9,8 +9,7 @@ GOOD=5671 EXPIRED=5681 WRONG=5682 SELF=5683 UNKNOWN=5684 OLD=5685 CLIENT=5686 NA
 setup_file() {
     load common
     mkdir -p "$TLS"
-    "$TESTS_DIR/lib/certificates" "$TLS" "$LAB_ADDRESS"
-    chmod 0644 "$TLS"/*.pem
+    make_certificates
     broker_run rabbitmq-plugins --quiet enable rabbitmq_auth_mechanism_ssl
     listeners
     lab_spawn silent /usr/bin/python3 "$TESTS_DIR/lib/silent.py" "$SILENT"
@@ -21,6 +20,16 @@ teardown_file() {
     load common
     lab_stop silent
     rabbitmqctl eval 'application:set_env(rabbit, auth_mechanisms, ['"'PLAIN', 'AMQPLAIN'"']).' >/dev/null
+}
+
+teardown() {
+    lab_stop tls
+    common_teardown
+}
+
+make_certificates() {
+    "$TESTS_DIR/lib/certificates" "$TLS" "$LAB_ADDRESS"
+    chmod 0644 "$TLS"/*.pem
 }
 
 # The listeners end with the broker: no other suite sees them after it restarted one.
@@ -165,16 +174,24 @@ silences() {
 
 # ---- the daemon: a second one, whose hosts file nobody reads ----
 
+# What it reads again with each connection must be readable for its user.
+daemon_files() {
+    install -m 0640 -g "$LAB_CALLSIGN_ID" "$LAB/secret/admin" "$LAB/etc/callsign/tls.password"
+    install -d "$LAB/etc/callsign/tls"
+    install -m 0644 "$TLS/ca.pem" "$TLS/admin.pem" "$LAB/etc/callsign/tls"
+    install -m 0640 -g "$LAB_CALLSIGN_ID" "$TLS/admin.key" "$LAB/etc/callsign/tls"
+    install -d -o "$LAB_CALLSIGN_ID" -g "$LAB_CALLSIGN_ID" "$LAB/run/callsign-tls"
+}
+
 # daemon PORT [SCHEME] [TLS-KEYS]
 daemon() {
-    install -m 0600 "$LAB/secret/admin" "$LAB/etc/callsign/tls.password"
-    mkdir -p "$LAB/run/callsign-tls"
+    daemon_files
     cat >"$LAB/etc/callsign/tls.conf" <<CONF
 bus {
     urls = {"${2-amqps}://admin@127.0.0.1:$1/callsign"}
     ${3-password_file = \"/etc/callsign/tls.password\"}
     tls {
-        ca = "$TLS/ca.pem"
+        ca = "/etc/callsign/tls/ca.pem"
         ${4-}
     }
 }
@@ -218,14 +235,13 @@ daemon_ends() {
     daemon $GOOD
     poll_until 15000 daemon_listens
     daemon_ends
-    daemon $CLIENT amqps '' "cert = \"$TLS/admin.pem\"
-        key = \"$TLS/admin.key\""
+    daemon $CLIENT amqps '' 'cert = "/etc/callsign/tls/admin.pem"
+        key = "/etc/callsign/tls/admin.key"'
     poll_until 15000 daemon_listens
     daemon_ends
 }
 
-@test "callsignd: what is wrong with TLS, one line each, and connected once it is mended" {
-    # The emitter's tests mended the other listeners.
+@test "callsignd: what is wrong with TLS, one line each" {
     daemon $OLD
     daemon_said "127\.0\.0\.1:$OLD/callsign: TLS failed: .*enable TLS 1\.2"
     daemon_ends
@@ -238,14 +254,24 @@ daemon_ends() {
     daemon $SILENT
     daemon_said "127\.0\.0\.1:$SILENT/callsign: TLS failed: .*within 3000 ms"
     daemon_ends
-    "$TESTS_DIR/lib/certificates" "$TLS" "$LAB_ADDRESS"
-    chmod 0644 "$TLS"/*.pem
-    rabbitmqctl eval 'ssl:clear_pem_cache().' >/dev/null
-    daemon $UNKNOWN
-    daemon_said "127\.0\.0\.1:$UNKNOWN/callsign: TLS failed: .*set tls ca"
-    mend unknown
-    # Its CA is a new one: the listener gives it to those that ask, callsignd reads it with each connection.
+}
+
+# daemon_refused PORT NAME PATTERN: callsignd says why, goes on trying, and listens once the certificate is good.
+daemon_refused() {
+    daemon "$1"
+    daemon_said "127\.0\.0\.1:$1/callsign: TLS failed: $3"
+    mend "$2"
     poll_until 15000 daemon_listens
     [[ $(grep -c "TLS failed" "$LAB/log/tls") == 1 ]]
     daemon_ends
+}
+
+@test "callsignd: expired, another's name, self-signed, an unknown CA: one line each, and connected once it is mended" {
+    # The emitter's tests mended these. The CA is a new one, too: callsignd reads it with each connection.
+    make_certificates
+    rabbitmqctl eval 'ssl:clear_pem_cache().' >/dev/null
+    daemon_refused $EXPIRED expired "the certificate is not accepted: certificate has expired: renew it"
+    daemon_refused $WRONG wrong "the certificate is not accepted: IP address mismatch: set tls server_name"
+    daemon_refused $SELF self "the certificate is not accepted: self-signed certificate: set tls ca"
+    daemon_refused $UNKNOWN unknown "the certificate is not accepted: unable to get local issuer certificate: set tls ca"
 }
