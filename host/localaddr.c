@@ -21,6 +21,7 @@ struct localaddr {
 	int64_t looked_ms;
 	struct address *list;
 	size_t count;
+	bool unreadable; /* and that was told */
 };
 
 static int open_socket(void)
@@ -145,10 +146,12 @@ int localaddr_step(struct localaddr *localaddr, int64_t now_ms)
 	localaddr->looked_ms = now_ms;
 	result = look(localaddr);
 	if (result == -1) {
-		log_warn("this host's own addresses cannot be read: those known before stay in force");
+		if (!localaddr->unreadable)
+			log_warn("this host's own addresses cannot be read: those known before stay in force, and it is tried again");
+		localaddr->unreadable = true;
 		return 0;
 	}
-	localaddr->changed = false;
+	localaddr->changed = localaddr->unreadable = false;
 	return result;
 }
 
