@@ -24,7 +24,7 @@ resident_kb() {
 
 # under_valgrind PART: what stands before a command whose findings go to log/PART.valgrind.
 under_valgrind() {
-    VALGRIND=(valgrind --quiet --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
+    VALGRIND=(valgrind --quiet --vgdb=no --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
         --log-file="$LAB/log/$1.valgrind")
 }
 
