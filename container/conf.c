@@ -220,18 +220,28 @@ static void conf_take_out(const char *variable)
 	unsetenv(variable);
 }
 
+/* An empty password is none: `docker run -e CALLSIGN_PASSWORD_FILE=` undoes what the image's ENV says. */
+static const char *conf_variable(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	if (value != NULL && value[0] == '\0' && strncmp(variable, "CALLSIGN_PASSWORD", strlen("CALLSIGN_PASSWORD")) == 0)
+		return NULL;
+	return value;
+}
+
 static int conf_read_environment(struct conf *conf)
 {
 	const struct setting *setting;
 	char error[SETTING_ERROR_SIZE];
 	int result = 0;
 
-	if (getenv("CALLSIGN_PASSWORD") != NULL && getenv("CALLSIGN_PASSWORD_FILE") != NULL) {
+	if (conf_variable("CALLSIGN_PASSWORD") != NULL && conf_variable("CALLSIGN_PASSWORD_FILE") != NULL) {
 		log_errorx("CALLSIGN_PASSWORD and CALLSIGN_PASSWORD_FILE: give one of them");
 		result = -1;
 	}
 	for (setting = settings; setting->key != NULL; setting++) {
-		const char *value = setting->variable != NULL ? getenv(setting->variable) : NULL;
+		const char *value = setting->variable != NULL ? conf_variable(setting->variable) : NULL;
 
 		if (value == NULL || setting->set(conf, value, error) == 0)
 			continue;

@@ -24,9 +24,7 @@ static int unconfigured(const struct options *options)
 {
 	switch (options->mode) {
 	case MODE_HEALTH:
-		/* Under a supervisor there is no emitter to ask: it had nothing to do and has ended. */
-		puts("not configured: nothing to announce");
-		return 0;
+		return health_ask("");
 	case MODE_CHECK:
 		puts("valid; not configured: no urls, so there is nothing to do");
 		return 0;

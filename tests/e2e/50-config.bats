@@ -19,9 +19,9 @@ unconfigured() {
     [[ $output == *ran* ]]
 }
 
-@test "no URL: the health check finds nothing wrong, whether COMMAND runs or the emitter has ended" {
+@test "no URL: the health check finds nothing wrong while COMMAND runs, and 1 where no emitter runs" {
     run -0 unconfigured lab:1 callsign-emit --healthcheck
-    run -0 unconfigured --entrypoint callsign-emit lab:1 --healthcheck
+    run -1 unconfigured --entrypoint callsign-emit lab:1 --healthcheck
 }
 
 # How often the broker refused a login of an emitter.
