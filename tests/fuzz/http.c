@@ -13,8 +13,8 @@
 #include "host/page.h"
 
 /*
- * The status page's listener: any bytes as what a client sends, through libmicrohttpd to http.c, page.c and metrics.c, with names behind them that
- * mean harm to whoever shows them. The client is a socket pair, and time is ours.
+ * The status page's listener: any bytes as what a client sends, through libmicrohttpd to http.c, page.c and metrics.c.
+ * The names behind them mean harm to whoever shows them. The client is a socket pair, and time is ours.
  */
 #define EVIL  "<x>&\"'\n\xff"
 #define TURNS 64
@@ -104,7 +104,8 @@ static size_t max_names(void *arg, const char *user)
 
 static void announce(uint8_t number, const char *name, const char *alias, const char *user)
 {
-	struct announcement message = {.op = ANNOUNCEMENT_UP, .instance = {{number}}, .seq = 1, .lease_s = 360, .naddresses = 2};
+	struct announcement message = {
+		.op = ANNOUNCEMENT_UP, .instance = {{number}}, .seq = 1, .lease_s = 360, .naddresses = 2};
 
 	message.addresses[0] = (struct address){4, {198, 18, 0, number}};
 	message.addresses[1] = (struct address){6, {0xfd, [15] = number}};
@@ -132,7 +133,8 @@ static void host_start(void)
 {
 	static const char text[] = "bus {\n\turls = {\"amqp://u:p@127.0.0.1/callsign\"}\n}\n";
 	static const struct view_policy policy = {name_allowed, address_allowed, NULL};
-	struct registry_options options = {.resync_timeout_ms = 8000, .max_lease_s = ANNOUNCEMENT_LEASE_MAX_S, .max_ended_per_user = 4};
+	struct registry_options options = {
+		.resync_timeout_ms = 8000, .max_lease_s = ANNOUNCEMENT_LEASE_MAX_S, .max_ended_per_user = 4};
 	struct registry_watcher watcher;
 
 	fuzz_trusts_input = true;
@@ -161,7 +163,8 @@ static void host_start(void)
 
 static int dial(void)
 {
-	struct sockaddr_in from = {.sin_family = AF_INET, .sin_port = htons(40000), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in from = {
+		.sin_family = AF_INET, .sin_port = htons(40000), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int fds[2];
 
 	fuzz_check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
@@ -195,7 +198,8 @@ static bool listen_until_closed(int fd, size_t *length)
 /* The search is whatever the client wrote: it ends where the attribute does, and the form goes on. */
 static void check_search(const char *body)
 {
-	static const char before[] = "placeholder=\"web-*\" value=\"", after[] = "\"></label>\n<button>Search</button>\n</form>\n";
+	static const char before[] = "placeholder=\"web-*\" value=\"",
+			  after[] = "\"></label>\n<button>Search</button>\n</form>\n";
 	const char *value = strstr(body, before);
 
 	fuzz_check(value != NULL);
@@ -217,7 +221,7 @@ static void check_metrics(const char *body)
 {
 	for (; *body != '\0'; body += strcspn(body, "\n") + 1)
 		fuzz_check(strncmp(body, "callsign_", 9) == 0 || strncmp(body, "# HELP callsign_", 16) == 0 ||
-		           strncmp(body, "# TYPE callsign_", 16) == 0);
+			   strncmp(body, "# TYPE callsign_", 16) == 0);
 }
 
 static void check_answer(size_t length)
