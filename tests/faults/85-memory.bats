@@ -28,12 +28,9 @@ under_valgrind() {
         --log-file="$LAB/log/$1.valgrind")
 }
 
-# What it wrote is what it found: nothing, with --quiet.
+# Its own remarks begin with --: valgrind 3.19 does not know pidfd_open(2), and goes on without it.
 found_nothing() {
-    [[ ! -s $LAB/log/$1.valgrind ]] || {
-        cat "$LAB/log/$1.valgrind"
-        return 1
-    }
+    not grep '^==' "$LAB/log/$1.valgrind"
 }
 
 @test "both programs under valgrind: no error, no leak" {
