@@ -45,8 +45,20 @@ build_folder_make() {
 lab_folder_make() {
     lab_folder_check
     touch "$LAB/.callsign-lab"
-    mkdir -p "$LAB"/{broker,docker,docker-client,etc,image,log,pid,run,secret}
-    chmod 0755 "$LAB/run" "$LAB/etc"
+    mkdir -p "$LAB"/{broker,docker,docker-client,etc,image,log,pid,secret}
+    [[ -e $LAB/run ]] || lab_folder_run
+    chmod 0755 "$LAB/run/." "$LAB/etc"
+}
+
+# /run is a tmpfs on every real machine. On a disk callsignd would sync its hosts file at each change, and be slower than it is.
+lab_folder_run() {
+    local shm
+    if [[ $(stat --file-system --format=%T /dev/shm 2>/dev/null) != tmpfs ]]; then
+        mkdir "$LAB/run"
+        return
+    fi
+    shm=$(mktemp -d /dev/shm/callsign-lab.XXXXXXXX)
+    ln -s "$shm" "$LAB/run"
 }
 
 # /etc as the lab sees it: a copy, so that changes stay here, with a resolver that asks the lab's dnsmasq and nobody else.
@@ -267,6 +279,7 @@ lab_end() {
         poll_until 20000 lab_ended || die "process $pid (the lab's first) does not go"
     fi
     cgroups_remove "$(lab_cgroup)"
+    [[ ! -L $LAB/run ]] || find "$(readlink "$LAB/run")" -xdev -delete
     find "$LAB" -xdev -mindepth 1 -delete
 }
 
