@@ -25,7 +25,7 @@ static const struct ctl_command commands[] = {
 	{"rollcall", "", "ask every emitter to announce again; root only", NULL, ctl_rollcall},
 	{"reload", "", "read the configuration again; root only; 1 if it is wrong", NULL, ctl_reload},
 	{"doctor", "", "look at the whole chain, and say what mends it; 1 if a link is broken",
-	 "  -c, --config FILE   the daemon's configuration, instead of " SYSCONFDIR "/callsign/callsignd.conf\n", ctl_doctor},
+	 "  -c, --config FILE   the daemon's configuration, instead of /etc/callsign/callsignd.conf\n", ctl_doctor},
 };
 
 #define COMMANDS (sizeof commands / sizeof *commands)

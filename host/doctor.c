@@ -184,7 +184,7 @@ static int walk(const struct ctl *ctl, struct doctor *doctor)
 int ctl_doctor(struct ctl *ctl, int argc, char **argv)
 {
 	static const struct option options[] = {CTL_OPTIONS, {"config", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
-	struct doctor doctor = {.conf_path = SYSCONFDIR "/callsign/callsignd.conf"};
+	struct doctor doctor = {.conf_path = "/etc/callsign/callsignd.conf"};
 	const char *usual = ctl->socket;
 	int code;
 

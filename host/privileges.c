@@ -16,7 +16,7 @@
 #include "process.h"
 #include "shared/log.h"
 
-#define OWN_DIRECTORY RUNSTATEDIR "/callsign"
+#define OWN_DIRECTORY "/run/callsign"
 
 /* ---- whom to become ---- */
 
