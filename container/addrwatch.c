@@ -8,12 +8,13 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define RECEIVE_SIZE 16384 /* the kernel fills at most this much of a dump into one datagram for a reader of this size */
 
-enum stage { STAGE_LINKS, STAGE_ADDRESSES, STAGE_ROUTES, STAGE_NONE };
+enum stage { STAGE_ADDRESSES, STAGE_ROUTES, STAGE_NONE };
 
 struct addrwatch {
 	int fd;
@@ -57,8 +58,7 @@ static int request(struct addrwatch *watch, uint16_t type)
 /* One dump after the other: the kernel runs only one at a time for a socket. */
 static int scan_stage(struct addrwatch *watch, enum stage stage)
 {
-	static const uint16_t types[] = {
-		[STAGE_LINKS] = RTM_GETLINK, [STAGE_ADDRESSES] = RTM_GETADDR, [STAGE_ROUTES] = RTM_GETROUTE};
+	static const uint16_t types[] = {[STAGE_ADDRESSES] = RTM_GETADDR, [STAGE_ROUTES] = RTM_GETROUTE};
 
 	watch->stage = stage;
 	return stage == STAGE_NONE ? 0 : request(watch, types[stage]);
@@ -68,7 +68,7 @@ static int scan_start(struct addrwatch *watch)
 {
 	scan_reset(watch);
 	watch->again = watch->broken = false;
-	return scan_stage(watch, STAGE_LINKS);
+	return scan_stage(watch, STAGE_ADDRESSES);
 }
 
 /* Room for one more at the end of an array, or NULL. */
@@ -103,29 +103,6 @@ static const struct rtattr *attribute_next(const struct rtattr *attribute, size_
 		return NULL;
 	*left -= step;
 	return attribute_at((const struct rtattr *)((const char *)attribute + step), *left);
-}
-
-static int read_link(struct addrwatch *watch, const struct nlmsghdr *header)
-{
-	const struct ifinfomsg *info = NLMSG_DATA(header);
-	size_t left = NLMSG_PAYLOAD(header, sizeof(*info));
-	const struct rtattr *attribute = attribute_at(IFLA_RTA(info), left);
-	void *array = watch->next.links;
-	struct addrselect_link *link = grow(&array, watch->next.nlinks, &watch->links_room, sizeof(*link));
-
-	watch->next.links = array;
-	if (link == NULL)
-		return -1;
-	link->index = (unsigned)info->ifi_index;
-	link->up = (info->ifi_flags & IFF_UP) != 0;
-	for (; attribute != NULL; attribute = attribute_next(attribute, &left)) {
-		size_t length = RTA_PAYLOAD(attribute);
-
-		if (attribute->rta_type == IFLA_IFNAME && length > 0 && length <= IF_NAMESIZE)
-			memcpy(link->name, RTA_DATA(attribute), length - 1);
-	}
-	watch->next.nlinks++;
-	return 0;
 }
 
 static void set_flags(struct addrselect_address *address, uint32_t flags)
@@ -191,6 +168,45 @@ static int read_route(struct addrwatch *watch, const struct nlmsghdr *header)
 	return 0;
 }
 
+/*
+ * The link of an address: its name, and whether it is up. A dump of the links (RTM_GETLINK) would wait for the kernel's rtnl lock, which
+ * every container that is being started elsewhere on the machine holds for milliseconds; these two calls take none.
+ */
+static int add_link(struct addrwatch *watch, unsigned index)
+{
+	struct ifreq request = {.ifr_ifindex = (int)index};
+	struct addrselect_link *link;
+	void *array = watch->next.links;
+	size_t i;
+
+	for (i = 0; i < watch->next.nlinks; i++) {
+		if (watch->next.links[i].index == index)
+			return 0;
+	}
+	if (ioctl(watch->fd, SIOCGIFNAME, &request) == -1)
+		return 0; /* gone since: the news of it are on the way */
+	link = grow(&array, watch->next.nlinks, &watch->links_room, sizeof(*link));
+	watch->next.links = array;
+	if (link == NULL)
+		return -1;
+	link->index = index;
+	memcpy(link->name, request.ifr_name, sizeof(link->name) - 1);
+	link->up = ioctl(watch->fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
+	watch->next.nlinks++;
+	return 0;
+}
+
+static int add_links(struct addrwatch *watch)
+{
+	size_t i;
+
+	for (i = 0; i < watch->next.naddresses; i++) {
+		if (add_link(watch, watch->next.addresses[i].link) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static bool facts_equal(const struct addrselect_facts *a, const struct addrselect_facts *b)
 {
 	return a->nlinks == b->nlinks && a->naddresses == b->naddresses && a->default_link == b->default_link &&
@@ -203,8 +219,8 @@ static int stage_done(struct addrwatch *watch)
 {
 	bool changed;
 
-	if (watch->stage != STAGE_ROUTES)
-		return scan_stage(watch, watch->stage + 1);
+	if (watch->stage == STAGE_ADDRESSES)
+		return add_links(watch) == -1 ? -1 : scan_stage(watch, STAGE_ROUTES);
 	watch->stage = STAGE_NONE;
 	if (watch->broken)
 		return scan_start(watch);
@@ -226,8 +242,6 @@ static int read_dumped(struct addrwatch *watch, const struct nlmsghdr *header)
 	case NLMSG_DONE:
 	case NLMSG_ERROR: /* no such table here (a kernel without IPv6, say): go on without it */
 		return stage_done(watch);
-	case RTM_NEWLINK:
-		return NLMSG_PAYLOAD(header, 0) >= sizeof(struct ifinfomsg) ? read_link(watch, header) : 0;
 	case RTM_NEWADDR:
 		return NLMSG_PAYLOAD(header, 0) >= sizeof(struct ifaddrmsg) ? read_address(watch, header) : 0;
 	case RTM_NEWROUTE:

@@ -2,6 +2,7 @@
 
 #include "announcer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "shared/clock.h"
@@ -50,7 +51,7 @@ static void session_reset(struct announcer *a)
 	a->mailbox = false;
 	a->will_tag = a->new_will_tag = 0;
 	a->will_confirmed = false;
-	a->will_by_ms = a->renew_at_ms = a->up_at_ms = a->up_by_ms = CLOCK_NEVER;
+	a->will_by_ms = a->renew_at_ms = a->up_at_ms = a->up_by_ms = a->fresh_at_ms = CLOCK_NEVER;
 	a->up_on_way = a->announced = a->unheard = a->refused = a->blocked = false;
 }
 
@@ -81,6 +82,11 @@ static void publish_down(struct announcer *a, int64_t now_ms, struct announcer_a
 /* Steps 1 to 3. The name resolves by the provisional up; the full one waits until the will is in our hands. */
 static void begin(struct announcer *a, int64_t now_ms, struct announcer_actions *out)
 {
+	if (a->self.naddresses == 0 && a->begun) {
+		/* It went while we were not heard: without a word the hosts would keep the name until the lease, or a resync, ends. */
+		publish_down(a, now_ms, out);
+		return;
+	}
 	if (a->self.naddresses == 0) {
 		a->state = ANNOUNCER_IDLE;
 		return;
@@ -155,6 +161,7 @@ static void on_addresses(struct announcer *a, const struct announcer_event *even
 
 	if (count > ANNOUNCEMENT_ADDRESSES_MAX)
 		return;
+	a->withheld = event->withheld;
 	if (count == a->self.naddresses && (count == 0 || memcmp(event->addresses, a->self.addresses,
 	                                                         count * sizeof(struct address)) == 0))
 		return;
@@ -233,6 +240,17 @@ static void on_rollcall(struct announcer *a, const struct announcer_event *event
 	due(a, now_ms + answer_after_ms(spread_ms, event->random));
 }
 
+/*
+ * Seen on RabbitMQ 3.10.8: a channel whose first message to a quorum queue came while that queue had no leader (its node had just died) refuses
+ * every further one, for ever, though the queue has a leader again after half a second; a new channel is fine. So a broker that refuses gets a fresh
+ * connection, soon, and then less and less often: our will fires each time, and it may be a queue of some other host's that is broken for good.
+ */
+static void up_refused(struct announcer *a, uint32_t random, int64_t now_ms)
+{
+	if (a->fresh_at_ms == CLOCK_NEVER)
+		a->fresh_at_ms = now_ms + backoff_next(&a->fresh, random);
+}
+
 static void up_settled(struct announcer *a, const struct announcer_event *event, int64_t now_ms)
 {
 	if (event->seq != a->up_seq)
@@ -242,10 +260,16 @@ static void up_settled(struct announcer *a, const struct announcer_event *event,
 	a->announced = event->result == RESULT_CONFIRMED;
 	a->unheard = event->result == RESULT_RETURNED;
 	a->refused = event->result == RESULT_NACKED;
-	if (a->announced)
-		backoff_reset(&a->retry);
+	if (a->refused)
+		up_refused(a, event->random, now_ms);
 	else
+		a->fresh_at_ms = CLOCK_NEVER;
+	if (a->announced) {
+		backoff_reset(&a->retry);
+		backoff_reset(&a->fresh);
+	} else {
 		due(a, now_ms + backoff_next(&a->retry, event->random));
+	}
 }
 
 static void on_confirm(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
@@ -264,11 +288,23 @@ static void on_confirm(struct announcer *a, const struct announcer_event *event,
 	/* What becomes of the provisional up is only a hint: the full one follows in any case. */
 }
 
+/* All is said for this instance; unless we go, another begins. */
+static void left(struct announcer *a, struct announcer_actions *out)
+{
+	if (a->withdrawing) {
+		end(a, out);
+		return;
+	}
+	session_reset(a);
+	a->state = ANNOUNCER_FRESH;
+	add(out, ACTION_NEW_INSTANCE);
+}
+
 /* Step 7. Closing without the ack would fire the will. */
 static void leave_mailbox(struct announcer *a, struct announcer_actions *out)
 {
 	if (!a->mailbox) {
-		end(a, out);
+		left(a, out);
 		return;
 	}
 	ack(a->will_tag, out);
@@ -302,13 +338,7 @@ static void on_deleted(struct announcer *a, const struct announcer_event *event,
 {
 	(void)event;
 	(void)now_ms;
-	if (a->withdrawing) {
-		end(a, out);
-		return;
-	}
-	session_reset(a);
-	a->state = ANNOUNCER_FRESH;
-	add(out, ACTION_NEW_INSTANCE);
+	left(a, out);
 }
 
 static void on_cancelled(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
@@ -357,6 +387,10 @@ static void on_timer(struct announcer *a, const struct announcer_event *event, i
 	} else if (now_ms >= a->will_by_ms || now_ms >= a->up_by_ms) {
 		a->will_by_ms = a->up_by_ms = CLOCK_NEVER; /* once is enough; the connection is over */
 		fail("the broker confirmed nothing for 10 s", out);
+	} else if (live && now_ms >= a->fresh_at_ms && !a->up_on_way) {
+		a->fresh_at_ms = CLOCK_NEVER;
+		backoff_reset(&a->retry);
+		fail("the broker refuses announcements on this connection", out);
 	} else if (live && now_ms >= a->up_at_ms && !a->up_on_way) {
 		publish_up(a, now_ms, out);
 	} else if (a->state == ANNOUNCER_LIVE && now_ms >= a->renew_at_ms) {
@@ -442,12 +476,19 @@ void announcer_init(struct announcer *a, const char *name, const char (*aliases)
 	a->end_by_ms = CLOCK_NEVER;
 	a->renew_s = renew_s;
 	backoff_init(&a->retry, ANNOUNCER_RETRY_FIRST_MS, ANNOUNCER_RETRY_MAX_MS);
+	backoff_init(&a->fresh, ANNOUNCER_RETRY_FIRST_MS, ANNOUNCER_FRESH_MAX_MS);
 	memcpy(a->self.name, name, strlen(name) + 1);
 	if (naliases > 0)
 		memcpy(a->self.aliases, aliases, naliases * sizeof(*aliases));
 	a->self.naliases = naliases;
 	a->self.instance = *instance;
 	a->self.has_session = true;
+}
+
+void announcer_set_ports(struct announcer *a, const struct announcement_port *ports, unsigned nports)
+{
+	memcpy(a->self.ports, ports, nports * sizeof(*ports));
+	a->self.nports = nports;
 }
 
 void announcer_handle(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
@@ -475,7 +516,7 @@ int64_t announcer_deadline_ms(const struct announcer *a)
 		return deadline_ms;
 	deadline_ms = earlier(deadline_ms, earlier(a->will_by_ms, a->up_by_ms));
 	if ((a->state == ANNOUNCER_LIVE || a->state == ANNOUNCER_RENEWING) && !a->up_on_way)
-		deadline_ms = earlier(deadline_ms, a->up_at_ms);
+		deadline_ms = earlier(deadline_ms, earlier(a->up_at_ms, a->fresh_at_ms));
 	if (a->state == ANNOUNCER_LIVE)
 		deadline_ms = earlier(deadline_ms, a->renew_at_ms);
 	return deadline_ms;
@@ -506,6 +547,8 @@ void announcer_compose(const struct announcer *a, const struct announcer_action 
 		break;
 	case MESSAGE_DOWN:
 		out->op = ANNOUNCEMENT_DOWN;
+		if (a->withheld != NULL && !a->withdrawing)
+			snprintf(out->reason, sizeof(out->reason), "%s", a->withheld);
 		break;
 	}
 }
@@ -529,6 +572,8 @@ const char *announcer_status(const struct announcer *a)
 		return "the broker refuses announcements";
 	if (a->state == ANNOUNCER_OFFLINE)
 		return "not connected to a broker";
+	if (a->withheld != NULL)
+		return "not ready";
 	if (a->self.naddresses == 0)
 		return "no usable address";
 	return "announcing";

@@ -29,7 +29,7 @@ enum announcer_event_type {
 	EVENT_CONNECTED,      /* session */
 	EVENT_DISCONNECTED,
 	EVENT_IDENTITY,       /* instance, session; the answer to ACTION_NEW_INSTANCE */
-	EVENT_ADDRESSES,      /* addresses, naddresses: what there is to announce now */
+	EVENT_ADDRESSES,      /* addresses, naddresses: what there is to announce now; withheld */
 	EVENT_CONSUMING,      /* the mailbox's consumer stands */
 	EVENT_WILL_DELIVERED, /* tag */
 	EVENT_ROLLCALL,       /* tag, spread_ms */
@@ -52,6 +52,7 @@ struct announcer_event {
 	struct ident instance, session;
 	const struct address *addresses;
 	unsigned naddresses;
+	const char *withheld; /* why there are none, though there may be some: the text stays. NULL: there are none */
 	uint64_t tag;
 	uint32_t spread_ms;
 	enum announcer_message message;
@@ -91,6 +92,7 @@ struct announcer_actions {
 #define ANNOUNCER_ANSWER_PART 8   /* no answer to a roll call before this part of its spread_ms is over */
 #define ANNOUNCER_RETRY_FIRST_MS 200
 #define ANNOUNCER_RETRY_MAX_MS 5000
+#define ANNOUNCER_FRESH_MAX_MS 120000
 
 /* All times are on one monotonic clock, in ms; CLOCK_NEVER where nothing is due. */
 struct announcer {
@@ -117,11 +119,17 @@ struct announcer {
 	bool withdrawing;
 	int64_t end_by_ms;
 	struct backoff retry;
+	int64_t fresh_at_ms;      /* the broker refuses what we publish: then it gets a fresh connection */
+	struct backoff fresh;
+	const char *withheld;
 };
 
 /* name and aliases are folded; renew_s is at most a third of ANNOUNCEMENT_LEASE_MAX_S. */
 void announcer_init(struct announcer *announcer, const char *name, const char (*aliases)[HOSTNAME_NAME_SIZE],
                     unsigned naliases, uint32_t renew_s, const struct ident *instance);
+
+/* What else is announced, from the first message on. Sorted; at most ANNOUNCEMENT_PORTS_MAX. */
+void announcer_set_ports(struct announcer *announcer, const struct announcement_port *ports, unsigned nports);
 
 /* Events that mean nothing in a state are ignored. actions is overwritten; carry them out in order. */
 void announcer_handle(struct announcer *announcer, const struct announcer_event *event, int64_t now_ms,

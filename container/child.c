@@ -94,19 +94,26 @@ static void child_ended(struct child *child, int wait_status)
 	child->error_fd = -1;
 }
 
-bool child_reap(struct child *child)
+bool child_reap(struct child *child, void (*other)(void *arg, pid_t pid, int wait_status), void *arg)
 {
 	bool ended = false;
-	int wait_status;
-	pid_t pid;
+	siginfo_t info;
 
-	while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
-		if (pid != child->pid)
-			continue;
-		child_ended(child, wait_status);
-		ended = true;
+	for (;;) {
+		int wait_status;
+
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 || info.si_pid == 0)
+			return ended;
+		wait_status = info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
+		if (info.si_pid == child->pid) {
+			child_ended(child, wait_status);
+			ended = true;
+		} else {
+			other(arg, info.si_pid, wait_status);
+		}
+		waitpid(info.si_pid, NULL, WNOHANG);
 	}
-	return ended;
 }
 
 void child_forward(const struct child *child, int signo)

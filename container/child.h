@@ -24,8 +24,11 @@ void child_adopt_orphans(void);
  */
 int child_start(struct child *child, char *const command[], const sigset_t *mask);
 
-/* After SIGCHLD: bury everything that has died. Returns whether COMMAND was among it. */
-bool child_reap(struct child *child);
+/*
+ * After SIGCHLD: bury everything that has died. Returns whether COMMAND was among it. Whatever else it is, other is told before it is reaped, so
+ * that its number is still its own; wait_status is as waitpid(2) gives it.
+ */
+bool child_reap(struct child *child, void (*other)(void *arg, pid_t pid, int wait_status), void *arg);
 
 /* Nothing happens if it is not running. */
 void child_forward(const struct child *child, int signo);

@@ -18,6 +18,7 @@ void conf_init(struct conf *conf)
 	memset(conf, 0, sizeof(*conf));
 	busconf_init(&conf->bus);
 	conf->renew_s = CONF_RENEW_S;
+	conf->check_rules = (struct check_rules){CONF_CHECK_INTERVAL_S, CONF_CHECK_TIMEOUT_S, CONF_CHECK_RISE, CONF_CHECK_FALL};
 	conf->log_level = LOG_LEVEL_INFO;
 }
 
@@ -34,6 +35,8 @@ void conf_clear(struct conf *conf)
 	conf_forget_password(conf);
 	free(conf->password_file);
 	free(conf->name);
+	conf_clear_templates(conf);
+	checktarget_clear(&conf->check);
 	busconf_clear(&conf->bus);
 	conf_init(conf);
 }
@@ -49,12 +52,15 @@ static void conf_complain(cfg_t *cfg, const char *format, va_list arguments)
 {
 	char text[SETTING_ERROR_SIZE + 64];
 
+	/* libconfuse 3.3 says so of each key of a section whose keys are free, and then takes it. */
+	if (cfg != NULL && strcmp(cfg_name(cfg), "ports") == 0 && strncmp(format, "no such option", strlen("no such option")) == 0)
+		return;
 	vsnprintf(text, sizeof(text), format, arguments);
 	log_errorx("%s:%d: %s", conf_path_now, cfg != NULL ? cfg->line : 0, text);
 }
 
-/* The list's items (or the one value) as the comma-separated text that a variable would hold; NULL if memory ran out. */
-static char *conf_joined(cfg_opt_t *option)
+/* The list's items (or the one value) as the one text that a variable would hold; NULL if memory ran out. */
+static char *conf_joined(cfg_opt_t *option, char between)
 {
 	unsigned i, count = cfg_opt_size(option);
 	size_t size = 1;
@@ -67,17 +73,40 @@ static char *conf_joined(cfg_opt_t *option)
 		const char *item = cfg_opt_getnstr(option, i);
 
 		if (i > 0)
-			text[strlen(text)] = ',';
+			text[strlen(text)] = between;
 		memcpy(text + strlen(text), item, strlen(item));
 	}
 	return text;
 }
 
+/* ports { NAME = NUMBER … }: its keys are anybody's. */
+static int conf_set_ports(struct conf *conf, const cfg_t *section, char *error)
+{
+	char text[SETTING_ERROR_SIZE];
+	const cfg_opt_t *option;
+
+	for (option = section->opts; option->name != NULL; option++) {
+		int length = snprintf(text, sizeof(text), "%s=%s", option->name, cfg_opt_getnstr((cfg_opt_t *)(uintptr_t)option, 0));
+
+		if (length < 0 || (size_t)length >= sizeof(text)) {
+			snprintf(error, SETTING_ERROR_SIZE, "a name has at most %d characters, a port 5", ANNOUNCEMENT_PORT_NAME_MAX);
+			return -1;
+		}
+		if (conf_add_port(conf, text, (size_t)length, false, error, SETTING_ERROR_SIZE) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int conf_set_option(struct conf *conf, const struct setting *setting, cfg_opt_t *option, char *error)
 {
-	char *text = conf_joined(option);
+	bool command = strcmp(setting->key, "check|command") == 0;
+	char *text = NULL;
 	int result = -1;
 
+	if (option->type == CFGT_SEC)
+		return conf_set_ports(conf, cfg_opt_getnsec(option, 0), error);
+	text = conf_joined(option, command ? CHECKTARGET_WORD_END : ','); /* a comma may well stand in a command */
 	if (text == NULL) {
 		snprintf(error, SETTING_ERROR_SIZE, "out of memory");
 	} else {
@@ -113,7 +142,8 @@ static int conf_apply(struct conf *conf, cfg_t *cfg)
 	for (setting = settings; setting->key != NULL; setting++) {
 		cfg_opt_t *option = cfg_getopt(cfg, setting->key);
 
-		if (option == NULL || cfg_opt_size(option) == 0 || cfg_opt_getnstr(option, 0) == NULL)
+		if (option == NULL || cfg_opt_size(option) == 0 ||
+		    (option->type != CFGT_SEC && cfg_opt_getnstr(option, 0) == NULL))
 			continue;
 		if (conf_set_option(conf, setting, option, error) == -1) {
 			log_errorx("%s: %s: %s", conf_path_now, setting->key, error);
@@ -150,6 +180,10 @@ static int conf_parse(struct conf *conf, cfg_t *cfg, const char *path)
 		log_errorx("%s: password and password_file: give one of them", path);
 		return -1;
 	}
+	if ((cfg_size(cfg, "check|command") > 0) + conf_given(cfg, "check|tcp") + conf_given(cfg, "check|http") > 1) {
+		log_errorx("%s: check: command, tcp and http: give one of them", path);
+		return -1;
+	}
 	return conf_apply(conf, cfg);
 }
 
@@ -160,13 +194,22 @@ static int conf_read_file(struct conf *conf, const char *path)
 		CFG_STR("key", NULL, CFGF_NONE),         CFG_STR("verify", NULL, CFGF_NONE),
 		CFG_STR("server_name", NULL, CFGF_NONE), CFG_END(),
 	};
+	cfg_opt_t ports[] = {CFG_END()};
+	cfg_opt_t check[] = {
+		CFG_STR_LIST("command", NULL, CFGF_NONE), CFG_STR("tcp", NULL, CFGF_NONE),
+		CFG_STR("http", NULL, CFGF_NONE),         CFG_STR("interval", NULL, CFGF_NONE),
+		CFG_STR("timeout", NULL, CFGF_NONE),      CFG_STR("rise", NULL, CFGF_NONE),
+		CFG_STR("fall", NULL, CFGF_NONE),         CFG_END(),
+	};
 	cfg_opt_t options[] = {
 		CFG_STR_LIST("urls", NULL, CFGF_NONE),      CFG_STR("password", NULL, CFGF_NONE),
 		CFG_STR("password_file", NULL, CFGF_NONE),  CFG_STR("name", NULL, CFGF_NONE),
 		CFG_STR_LIST("aliases", NULL, CFGF_NONE),   CFG_STR_LIST("interface", NULL, CFGF_NONE),
 		CFG_STR_LIST("subnets", NULL, CFGF_NONE),   CFG_STR("renew", NULL, CFGF_NONE),
 		CFG_STR("heartbeat", NULL, CFGF_NONE),      CFG_STR("log_level", NULL, CFGF_NONE),
-		CFG_SEC("tls", tls, CFGF_NONE),             CFG_END(),
+		CFG_STR("legacy", NULL, CFGF_NONE),
+		CFG_SEC("ports", ports, CFGF_KEYSTRVAL),    CFG_SEC("tls", tls, CFGF_NONE),
+		CFG_SEC("check", check, CFGF_NONE),         CFG_END(),
 	};
 	size_t i;
 	cfg_t *cfg;
@@ -174,7 +217,9 @@ static int conf_read_file(struct conf *conf, const char *path)
 
 	for (i = 0; i < sizeof(tls) / sizeof(*tls) - 1; i++)
 		tls[i].validcb = conf_validate;
-	for (i = 0; i < sizeof(options) / sizeof(*options) - 2; i++)
+	for (i = 0; i < sizeof(check) / sizeof(*check) - 1; i++)
+		check[i].validcb = conf_validate;
+	for (i = 0; i < sizeof(options) / sizeof(*options) - 3; i++)
 		options[i].validcb = conf_validate;
 	cfg = cfg_init(options, CFGF_NONE);
 	if (cfg == NULL) {
@@ -230,6 +275,13 @@ static const char *conf_variable(const char *variable)
 	return value;
 }
 
+static bool conf_set_variable(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value != NULL && value[0] != '\0';
+}
+
 static int conf_read_environment(struct conf *conf)
 {
 	const struct setting *setting;
@@ -238,6 +290,10 @@ static int conf_read_environment(struct conf *conf)
 
 	if (conf_variable("CALLSIGN_PASSWORD") != NULL && conf_variable("CALLSIGN_PASSWORD_FILE") != NULL) {
 		log_errorx("CALLSIGN_PASSWORD and CALLSIGN_PASSWORD_FILE: give one of them");
+		result = -1;
+	}
+	if (conf_set_variable("CALLSIGN_CHECK_COMMAND") + conf_set_variable("CALLSIGN_CHECK_TCP") + conf_set_variable("CALLSIGN_CHECK_HTTP") > 1) {
+		log_errorx("CALLSIGN_CHECK_COMMAND, CALLSIGN_CHECK_TCP and CALLSIGN_CHECK_HTTP: give one of them");
 		result = -1;
 	}
 	for (setting = settings; setting->key != NULL; setting++) {
@@ -310,66 +366,12 @@ int conf_load(struct conf *conf, const char *path)
 	return result;
 }
 
-/* ---- the name ---- */
-
-static void conf_drop_alias(struct conf *conf, const char *name)
+int conf_set_check(struct conf *conf, const char *key, const char *text)
 {
-	unsigned i;
+	char error[SETTING_ERROR_SIZE];
 
-	for (i = 0; i < conf->naliases; i++) {
-		if (strcmp(conf->aliases[i], name) != 0)
-			continue;
-		memmove(conf->aliases + i, conf->aliases + i + 1, (conf->naliases - i - 1) * sizeof(conf->aliases[0]));
-		conf->naliases--;
-		return;
-	}
-}
-
-/* With as many and as long addresses as there can be, so that it never fails later. */
-static bool conf_fits(const struct conf *conf, const char *name)
-{
-	static struct announcement largest;
-	static char body[ANNOUNCEMENT_BODY_MAX];
-	unsigned i;
-
-	memset(&largest, 0, sizeof(largest));
-	largest.op = ANNOUNCEMENT_UP;
-	memcpy(largest.name, name, strlen(name) + 1);
-	memcpy(largest.aliases, conf->aliases, sizeof(largest.aliases));
-	largest.naliases = conf->naliases;
-	largest.has_session = true;
-	largest.seq = ANNOUNCEMENT_SEQ_MAX;
-	largest.lease_s = ANNOUNCEMENT_LEASE_MAX_S;
-	largest.naddresses = ANNOUNCEMENT_ADDRESSES_MAX;
-	for (i = 0; i < ANNOUNCEMENT_ADDRESSES_MAX; i++) {
-		largest.addresses[i].family = 6;
-		memset(largest.addresses[i].bytes, 0x20 + (int)i, sizeof(largest.addresses[i].bytes));
-	}
-	return announcement_encode(&largest, body) != -1;
-}
-
-int conf_choose_name(struct conf *conf, char name[HOSTNAME_NAME_SIZE])
-{
-	char host[256] = "", safe[LOG_SAFE_MAX];
-	const char *text = conf->name != NULL ? conf->name : host;
-	enum hostname_error fault;
-
-	if (conf->name == NULL && gethostname(host, sizeof(host) - 1) == -1) {
-		log_error("hostname");
-		return -1;
-	}
-	fault = hostname_fold(text, strlen(text), name);
-	if (fault == HOSTNAME_OK && hostname_is_localhost(name))
-		fault = HOSTNAME_LOCALHOST;
-	if (fault != HOSTNAME_OK) {
-		log_errorx("the hostname \"%s\" cannot be announced: %s; give the container another (--hostname), or set name or CALLSIGN_NAME",
-		           log_safe(safe, sizeof(safe), text, strlen(text)), hostname_error_text(fault));
-		return -1;
-	}
-	conf_drop_alias(conf, name);
-	if (!conf_fits(conf, name)) {
-		log_errorx("name and aliases are too long together: one message holds at most %d bytes", ANNOUNCEMENT_BODY_MAX);
-		return -1;
-	}
-	return 0;
+	if (setting_find("check", key)->set(conf, text, error) == 0)
+		return 0;
+	log_errorx("--check-%s: %s", key, error);
+	return -1;
 }

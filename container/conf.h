@@ -1,9 +1,13 @@
 #ifndef CALLSIGN_EMIT_CONF_H
 #define CALLSIGN_EMIT_CONF_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "addrselect.h"
+#include "check.h"
+#include "checktarget.h"
 #include "shared/announcement.h"
 #include "shared/busconf.h"
 #include "shared/log.h"
@@ -11,11 +15,18 @@
 /* emit.conf and the CALLSIGN_* variables, validated, as plain values. emit.conf(5) describes them. */
 struct conf {
 	struct busconf bus; /* no endpoint: not configured, there is nothing to do */
-	char *name;         /* folded, or NULL: the machine's hostname */
+	char *name;         /* folded, or with variables (template.h) as given; NULL: the machine's hostname */
 	char aliases[ANNOUNCEMENT_ALIASES_MAX][HOSTNAME_NAME_SIZE];
 	unsigned naliases;
+	char *templates[ANNOUNCEMENT_ALIASES_MAX]; /* further aliases, with variables */
+	unsigned ntemplates;
+	struct announcement_port ports[ANNOUNCEMENT_PORTS_MAX];
+	unsigned nports;
 	struct addrselect_wish wish;
+	struct checktarget check; /* CHECK_NONE: ready from the start */
+	struct check_rules check_rules;
 	uint32_t renew_s;
+	bool legacy; /* speak the older wire format, and nothing else */
 	enum log_level log_level;
 	char *password; /* only until it is given to the endpoints */
 	char *password_file;
@@ -25,6 +36,10 @@ struct conf {
 #define CONF_RENEW_S 120
 #define CONF_RENEW_MIN_S 1
 #define CONF_RENEW_MAX_S 600
+#define CONF_CHECK_INTERVAL_S 5
+#define CONF_CHECK_TIMEOUT_S 2
+#define CONF_CHECK_RISE 1
+#define CONF_CHECK_FALL 3
 
 void conf_init(struct conf *conf);
 
@@ -38,8 +53,21 @@ void conf_init(struct conf *conf);
 int conf_load(struct conf *conf, const char *path);
 void conf_clear(struct conf *conf); /* wipes passwords */
 
+/* One more alias with variables in it, as given. Room for it is the caller's matter. 0, or -1 with the reason in error (SETTING_ERROR_SIZE bytes). */
+int conf_add_template(struct conf *conf, const char *text, size_t length, char *error);
+void conf_clear_templates(struct conf *conf);
+
+/* NAME=NUMBER (length bytes) as one more port. With replace one of the same name gives way. 0, or -1 with the reason in error. */
+int conf_add_port(struct conf *conf, const char *text, size_t length, bool replace, char *error, size_t size);
+
 /*
- * The name to announce: conf->name, or the machine's hostname by the same rules. Checks too that every message of it fits. Drops an alias that
+ * An option of the command line, which wins over both: `--check-KEY TEXT`. The kinds take each other's place. 0, or -1 after logging what is wrong.
+ */
+int conf_set_check(struct conf *conf, const char *key, const char *text);
+
+/*
+ * The name to announce: conf->name with its variables filled in from the environment, or the machine's hostname by the same rules; likewise the
+ * aliases. Checks too that every message of it fits. Drops an alias that
  * equals it. 0, or -1 after it has logged which rule is broken.
  */
 int conf_choose_name(struct conf *conf, char name[HOSTNAME_NAME_SIZE]);

@@ -3,12 +3,14 @@
 
 #include <malloc.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "conf.h"
 #include "health.h"
 #include "once.h"
 #include "options.h"
 #include "run.h"
+#include "settings.h"
 
 #define EXIT_USAGE 2
 
@@ -35,11 +37,53 @@ static int unconfigured(const struct options *options)
 	}
 }
 
+/* --name wins over the variable and the file. */
+static int take_name(struct conf *conf, const struct options *options)
+{
+	char error[SETTING_ERROR_SIZE];
+
+	if (options->name == NULL || setting_find(NULL, "name")->set(conf, options->name, error) == 0)
+		return 0;
+	log_errorx("--name: %s", error);
+	return -1;
+}
+
+/* --port wins over what the file or the variable says of the same name. */
+static int take_ports(struct conf *conf, const struct options *options)
+{
+	char error[256];
+	unsigned i;
+
+	for (i = 0; i < options->nports; i++) {
+		if (conf_add_port(conf, options->ports[i], strlen(options->ports[i]), true, error, sizeof(error)) == -1) {
+			log_errorx("--port: %s", error);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* The older format has nobody who answers, no lease, and nothing that --once could remember. */
+static int check_legacy(struct conf *conf, const struct options *options)
+{
+	conf->legacy |= options->legacy;
+	if (!conf->legacy)
+		return 0;
+	if (options->wait_s != 0)
+		log_errorx("--wait: in the older format (legacy) no host answers: leave one of the two out");
+	else if (options->mode == MODE_ONCE_UP || options->mode == MODE_ONCE_DOWN)
+		log_errorx("--once: there is none in the older format (legacy): leave one of the two out");
+	else
+		return 0;
+	return -1;
+}
+
 static int configured(struct conf *conf, const struct options *options)
 {
 	char name[HOSTNAME_NAME_SIZE];
 
-	if (conf_choose_name(conf, name) == -1)
+	if (check_legacy(conf, options) == -1 || take_name(conf, options) == -1 || take_ports(conf, options) == -1 ||
+	    conf_choose_name(conf, name) == -1)
 		return EXIT_USAGE;
 	switch (options->mode) {
 	case MODE_HEALTH:
@@ -53,6 +97,17 @@ static int configured(struct conf *conf, const struct options *options)
 	default:
 		return run(conf, name, options->command, options->wait_s);
 	}
+}
+
+static int take_check_options(struct conf *conf, const struct options *options)
+{
+	int i;
+
+	for (i = 0; i < OPTIONS_CHECKS; i++) {
+		if (options->check[i] != NULL && conf_set_check(conf, options_check_keys[i], options->check[i]) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -73,7 +128,7 @@ int main(int argc, char **argv)
 		puts("callsign-emit " PACKAGE_VERSION);
 		return 0;
 	}
-	if (conf_load(&conf, options.conf_path) == 0) {
+	if (conf_load(&conf, options.conf_path) == 0 && take_check_options(&conf, &options) == 0) {
 		log_set_level(conf.log_level);
 		status = conf.bus.nendpoints > 0 ? configured(&conf, &options) : unconfigured(&options);
 	}

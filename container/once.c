@@ -221,6 +221,8 @@ static void compose(struct announcement *message, const struct conf *conf, const
 	message->lease_s = lease_s;
 	memcpy(message->aliases, conf->aliases, sizeof(message->aliases));
 	message->naliases = conf->naliases;
+	memcpy(message->ports, conf->ports, sizeof(message->ports));
+	message->nports = conf->nports;
 }
 
 int once(const struct conf *conf, const char *name, bool up, uint32_t lease_s, const char *state_path)

@@ -9,6 +9,8 @@
 
 #include "shared/announcement.h"
 
+const char *const options_check_keys[OPTIONS_CHECKS] = {"command", "tcp", "http", "interval", "timeout", "rise", "fall"};
+
 static int wrong(const char *what, const char *value)
 {
 	fprintf(stderr, "callsign-emit: %s%s; see callsign-emit --help\n", what, value != NULL ? value : "");
@@ -17,14 +19,20 @@ static int wrong(const char *what, const char *value)
 
 void options_help(void)
 {
-	puts("usage: callsign-emit [-c FILE] [--wait[=SECONDS]] [-- COMMAND [ARGUMENT ...]]\n"
-	     "       callsign-emit [-c FILE] --once up|down [--lease SECONDS] [--state FILE]\n"
+	puts("usage: callsign-emit [-c FILE] [--port NAME=NUMBER ...] [--legacy] [--wait[=SECONDS]] [-- COMMAND [ARGUMENT ...]]\n"
+	     "       callsign-emit [-c FILE] [--port NAME=NUMBER ...] --once up|down [--lease SECONDS] [--state FILE]\n"
 	     "       callsign-emit [-c FILE] --check-config | --healthcheck\n"
 	     "\n"
 	     "Announces this container's name and addresses to the hosts, and withdraws them at its end.\n"
 	     "\n"
 	     "  -c, --config FILE   configuration (default /etc/callsign/emit.conf)\n"
+	     "      --name NAME     what to announce; with variables, as {hostname}.{service}, filled from the environment\n"
+	     "      --port NAME=NUMBER  announce where a service listens, as http=8080; may be repeated\n"
+	     "      --legacy        speak the older wire format of Network Scripts instead (see docs/legacy.md)\n"
 	     "      --wait[=SECONDS]  start COMMAND only when a host says that the name resolves (default 30 s)\n"
+	     "      --check-tcp PORT, --check-http URL, --check-command COMMAND\n"
+	     "                      announce only while this passes; --check-interval, --check-timeout (seconds),\n"
+	     "                      --check-rise, --check-fall (how often in a row): see check in emit.conf(5)\n"
 	     "      --once up|down  announce or withdraw, and end: for hook scripts\n"
 	     "      --lease SECONDS how long --once up is good for (5 to 86400, default 86400)\n"
 	     "      --state FILE    what --once remembers (default /run/callsign/once-NAME)\n"
@@ -73,9 +81,24 @@ static int set_once(struct options *options, const char *what)
 
 static int set_option(struct options *options, int option, const char *value)
 {
+	if (option < OPTIONS_CHECKS && option >= 0) {
+		options->check[option] = value;
+		return 0;
+	}
 	switch (option) {
 	case 'c':
 		options->conf_path = value;
+		return 0;
+	case 'n':
+		options->name = value;
+		return 0;
+	case 'p':
+		if (options->nports == ANNOUNCEMENT_PORTS_MAX)
+			return wrong("--port may be given 16 times, not also with ", value);
+		options->ports[options->nports++] = value;
+		return 0;
+	case 'L':
+		options->legacy = true;
 		return 0;
 	case 'w':
 		options->wait_s = OPTIONS_WAIT_S;
@@ -109,9 +132,12 @@ static int check(const struct options *options)
 	bool once = options->mode == MODE_ONCE_UP || options->mode == MODE_ONCE_DOWN;
 
 	if (options->command != NULL && options->mode != MODE_RUN)
-		return wrong("COMMAND goes with no option but -c and --wait: ", options->command[0]);
+		return wrong("COMMAND goes with no option but -c, --name, --port, --check-KEY and --wait: ", options->command[0]);
 	if (options->wait_s != 0 && options->command == NULL)
 		return wrong("--wait needs a COMMAND", NULL);
+	if ((options->check[OPTIONS_CHECK_COMMAND] != NULL) + (options->check[OPTIONS_CHECK_TCP] != NULL) +
+	    (options->check[OPTIONS_CHECK_HTTP] != NULL) > 1)
+		return wrong("--check-command, --check-tcp and --check-http exclude each other", NULL);
 	if (!once && options->state_path != NULL)
 		return wrong("--state goes with --once only", NULL);
 	if (options->mode != MODE_ONCE_UP && options->lease_s != 0)
@@ -126,7 +152,17 @@ int options_read(struct options *options, int argc, char **argv)
 		{"once", required_argument, NULL, 'o'},   {"lease", required_argument, NULL, 'l'},
 		{"state", required_argument, NULL, 's'},  {"check-config", no_argument, NULL, 'k'},
 		{"healthcheck", no_argument, NULL, 'H'},  {"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
+		{"version", no_argument, NULL, 'V'},      {"port", required_argument, NULL, 'p'},
+		{"legacy", no_argument, NULL, 'L'},
+		{"name", required_argument, NULL, 'n'},
+		{"check-command", required_argument, NULL, OPTIONS_CHECK_COMMAND},
+		{"check-tcp", required_argument, NULL, OPTIONS_CHECK_TCP},
+		{"check-http", required_argument, NULL, OPTIONS_CHECK_HTTP},
+		{"check-interval", required_argument, NULL, OPTIONS_CHECK_INTERVAL},
+		{"check-timeout", required_argument, NULL, OPTIONS_CHECK_TIMEOUT},
+		{"check-rise", required_argument, NULL, OPTIONS_CHECK_RISE},
+		{"check-fall", required_argument, NULL, OPTIONS_CHECK_FALL},
+		{NULL, 0, NULL, 0},
 	};
 	int option;
 

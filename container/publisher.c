@@ -37,6 +37,8 @@ struct publisher {
 	size_t failures;        /* since the backoff was last asked */
 	bool open;              /* bus_open() was called and `down` was not */
 	bool own_address;       /* the connection's local address was seen on an interface */
+	bool hurry;             /* the connection ends because our own network has changed: no pause before the next */
+	unsigned hurried;       /* tries given up for that, since the last login */
 	bool close_wanted;      /* the announcer is done; the bus may not be closed inside its callbacks */
 	struct backoff backoff;
 	int64_t tried_ms, retry_at_ms;
@@ -46,6 +48,7 @@ struct publisher {
 	unsigned consumers_due; /* consume-oks to come */
 	unsigned sessions;      /* how many there were */
 	struct in_flight in_flight[IN_FLIGHT_MAX];
+	const char *withheld;   /* why nothing is to be announced now; NULL: it is */
 	bool want_answer;
 	bool answers_come;      /* this connection consumes them: a second time would be an error that ends the channel */
 	enum publisher_answer answer;
@@ -222,7 +225,7 @@ static void log_status(struct publisher *p)
 		log_announced(p);
 	else if (p->announcer.unheard || p->announcer.refused || p->announcer.blocked)
 		log_warnx("not announced name=%s: %s; retrying", p->announcer.self.name, status);
-	else if (p->announcer.state == ANNOUNCER_IDLE)
+	else if (p->announcer.state == ANNOUNCER_IDLE && p->withheld == NULL)
 		log_warnx("not announced name=%s: %s; waiting for one", p->announcer.self.name, status);
 	else
 		log_debug("%s name=%s", status, p->announcer.self.name);
@@ -265,6 +268,7 @@ static bool connection_is_cut(struct publisher *p, const struct address *local)
 	if (p->own_address || !had)
 		return false;
 	snprintf(why, sizeof(why), "the connection's own address %s is gone", address_format(local, text));
+	p->hurry = true; /* nobody else's is: this is no herd */
 	bus_fail(p->bus, why);
 	return true;
 }
@@ -272,14 +276,15 @@ static bool connection_is_cut(struct publisher *p, const struct address *local)
 static void feed_addresses(struct publisher *p)
 {
 	struct address list[ANNOUNCEMENT_ADDRESSES_MAX], local;
-	struct announcer_event event = {.type = EVENT_ADDRESSES, .addresses = list};
+	struct announcer_event event = {.type = EVENT_ADDRESSES, .addresses = list, .withheld = p->withheld};
 	bool connected = bus_local_address(p->bus, &local) == 0;
 
 	/* Without a connection there is nothing to go by, as a rule, and what was announced stands until there is one. */
 	if (!connected || connection_is_cut(p, &local))
 		return;
 	memset(list, 0, sizeof(list));
-	event.naddresses = addrselect(addrwatch_facts(p->watch), &p->conf->wish, &local, list);
+	if (p->withheld == NULL)
+		event.naddresses = addrselect(addrwatch_facts(p->watch), &p->conf->wish, &local, list);
 	feed(p, &event);
 }
 
@@ -293,6 +298,7 @@ static void on_up(void *arg)
 
 	memset(p->in_flight, 0, sizeof(p->in_flight));
 	p->sessions++;
+	p->hurried = 0;
 	p->answers_come = false;
 	log_debug("connected to %s in %lld us", busconf_endpoint_text(&p->conf->bus.endpoints[p->endpoint], where, sizeof(where)),
 	          (long long)bus_login_us(p->bus));
@@ -329,6 +335,9 @@ static void on_down(void *arg, const struct bus_failure *failure)
 		log_debug("%s; retrying", failure->text);
 	feed_type(p, EVENT_DISCONNECTED);
 	schedule_retry(p, stood);
+	if (p->hurry)
+		p->retry_at_ms = p->now_ms;
+	p->hurry = false;
 }
 
 static void on_done(void *arg, enum bus_request request, uint32_t count)
@@ -482,6 +491,7 @@ struct publisher *publisher_new(const struct conf *conf, const char *name, const
 	                                  .user_timeout_ms = BUS_USER_TIMEOUT_MS, .frame_max = BUS_FRAME_MAX_EMITTER,
 	                                  .tls = &conf->bus.tls};
 	announcer_init(&p->announcer, name, conf->aliases, conf->naliases, conf->renew_s, &instance);
+	announcer_set_ports(&p->announcer, conf->ports, conf->nports);
 	backoff_init(&p->backoff, PUBLISHER_RETRY_FIRST_MS, PUBLISHER_RETRY_MAX_MS);
 	p->now_ms = now_ms;
 	connect_next(p);
@@ -536,15 +546,41 @@ void publisher_step(struct publisher *p, int64_t now_ms)
 		connect_next(p);
 }
 
+/*
+ * A try that began with the wrong address, or none of the routes, would be waited for until it times out. Not so early, and not so often,
+ * that a slow login among flapping routes never comes to its end.
+ */
+static void give_up_if_stuck(struct publisher *p)
+{
+	struct address local;
+
+	if (bus_local_address(p->bus, &local) == 0 || p->hurried >= 8 || p->now_ms - p->tried_ms < (PUBLISHER_STUCK_MS << p->hurried))
+		return;
+	p->hurried++;
+	p->hurry = true;
+	bus_fail(p->bus, "the network has changed");
+}
+
 void publisher_network_changed(struct publisher *p, int64_t now_ms)
 {
 	p->now_ms = now_ms;
 	if (publisher_ended(p))
 		return;
-	if (p->open)
+	if (p->open) {
+		give_up_if_stuck(p);
 		feed_addresses(p);
-	else if (p->retry_at_ms > p->tried_ms + PUBLISHER_RETRY_FIRST_MS) /* not for each of a hundred new routes */
-		p->retry_at_ms = p->tried_ms + PUBLISHER_RETRY_FIRST_MS;
+	} else if (p->retry_at_ms > p->tried_ms + PUBLISHER_NEWS_MS) {
+		p->retry_at_ms = p->tried_ms + PUBLISHER_NEWS_MS;
+	}
+	close_if_wanted(p);
+}
+
+void publisher_withhold(struct publisher *p, const char *why, int64_t now_ms)
+{
+	p->withheld = why;
+	p->now_ms = now_ms;
+	if (p->open && !publisher_ended(p))
+		feed_addresses(p);
 	close_if_wanted(p);
 }
 

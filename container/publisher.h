@@ -16,6 +16,8 @@ struct publisher;
 
 #define PUBLISHER_RETRY_FIRST_MS 100
 #define PUBLISHER_RETRY_MAX_MS 5000
+#define PUBLISHER_NEWS_MS 20   /* an address or a route is news: try again, so long after the last try. They come in twos and threes */
+#define PUBLISHER_STUCK_MS 500 /* a try that has taken as long began on the network as it was; twice as long each time */
 
 /* Whether a host has answered that the name resolves (only if asked by want_answer). */
 enum publisher_answer { PUBLISHER_NO_ANSWER, PUBLISHER_RESOLVES };
@@ -32,6 +34,12 @@ void publisher_step(struct publisher *publisher, int64_t now_ms);
 
 /* addrwatch says that something changed: announce it, and if there is no connection try again at once. */
 void publisher_network_changed(struct publisher *publisher, int64_t now_ms);
+
+/*
+ * Not ready, and why: nothing is announced, and what was is withdrawn with that reason. NULL: ready, as at first. The text must stay; it may
+ * change.
+ */
+void publisher_withhold(struct publisher *publisher, const char *why, int64_t now_ms);
 
 /* Withdraw and close: publisher_ended() within ANNOUNCER_WITHDRAW_MS whatever the broker does. */
 void publisher_withdraw(struct publisher *publisher, int64_t now_ms);

@@ -10,9 +10,10 @@
 #include "announcer.h"
 #include "child.h"
 #include "health.h"
-#include "publisher.h"
+#include "readiness.h"
 #include "shared/clock.h"
 #include "signals.h"
+#include "voice.h"
 
 struct run {
 	const struct conf *conf;
@@ -21,7 +22,8 @@ struct run {
 	struct signals signals;
 	struct child child;
 	struct addrwatch *watch;
-	struct publisher *publisher; /* NULL: not configured */
+	struct voice voice;          /* not open: not configured */
+	struct readiness readiness;
 	int health_fd;
 	int64_t wait_by_ms;          /* COMMAND waits for its name until then; CLOCK_NEVER: it does not */
 	int64_t leave_by_ms;         /* CLOCK_NEVER: we stay */
@@ -40,13 +42,14 @@ static void leave(struct run *r, int status, int64_t now_ms)
 	r->status = status;
 	r->wait_by_ms = CLOCK_NEVER;
 	r->leave_by_ms = now_ms + ANNOUNCER_WITHDRAW_MS;
-	if (r->publisher != NULL)
-		publisher_withdraw(r->publisher, now_ms);
+	readiness_stop(&r->readiness);
+	if (voice_is_open(&r->voice))
+		voice_withdraw(&r->voice, now_ms);
 }
 
 static bool over(const struct run *r, int64_t now_ms)
 {
-	return leaving(r) && (r->publisher == NULL || publisher_ended(r->publisher) || now_ms >= r->leave_by_ms);
+	return leaving(r) && (!voice_is_open(&r->voice) || voice_ended(&r->voice) || now_ms >= r->leave_by_ms);
 }
 
 static void start_command(struct run *r, int64_t now_ms)
@@ -58,10 +61,17 @@ static void start_command(struct run *r, int64_t now_ms)
 	}
 }
 
+static void take_death(void *arg, pid_t pid, int wait_status)
+{
+	struct run *r = arg;
+
+	readiness_buried(&r->readiness, pid, wait_status);
+}
+
 static void take_signal(struct run *r, int signo, int64_t now_ms)
 {
 	if (signo == SIGCHLD) {
-		if (child_reap(&r->child))
+		if (child_reap(&r->child, take_death, r))
 			leave(r, r->child.status, now_ms);
 		return;
 	}
@@ -87,28 +97,40 @@ static void take_news(struct run *r, int64_t now_ms)
 
 	if (changed == -1)
 		log_warn("changes of addresses go unnoticed from now on: netlink");
-	if (changed == 1 && r->publisher != NULL)
-		publisher_network_changed(r->publisher, now_ms);
+	if (changed == 1 && voice_is_open(&r->voice))
+		voice_network_changed(&r->voice, now_ms);
+}
+
+static void take_readiness(struct run *r, bool ready, int64_t now_ms)
+{
+	if (readiness_step(&r->readiness, ready, now_ms))
+		voice_withhold(&r->voice, readiness_missing(&r->readiness), now_ms);
 }
 
 static void take_question(const struct run *r)
 {
+	const char *missing = readiness_missing(&r->readiness);
+
 	/* An image that carries a health check must not be sick because nothing is configured. */
-	if (r->publisher == NULL)
+	if (!voice_is_open(&r->voice))
 		health_answer(r->health_fd, true, "not configured: nothing to announce");
+	else if (missing != NULL)
+		health_answer(r->health_fd, false, missing);
 	else
-		health_answer(r->health_fd, publisher_is_announced(r->publisher), publisher_status(r->publisher));
+		health_answer(r->health_fd, voice_is_announced(&r->voice), voice_status(&r->voice));
 }
 
 static void check_wait(struct run *r, int64_t now_ms)
 {
+	const char *missing = readiness_missing(&r->readiness);
+
 	if (r->wait_by_ms == CLOCK_NEVER)
 		return;
-	if (publisher_answer(r->publisher) == PUBLISHER_RESOLVES) {
+	if (voice_answer(&r->voice) == PUBLISHER_RESOLVES) {
 		start_command(r, now_ms);
 	} else if (now_ms >= r->wait_by_ms) {
 		log_errorx("the name %s does not resolve in time: %s; COMMAND is not started", r->name,
-		           publisher_why_not(r->publisher));
+		           missing != NULL ? missing : voice_why_not(&r->voice));
 		leave(r, RUN_EXIT_WAIT_RAN_OUT, now_ms);
 	}
 }
@@ -116,9 +138,11 @@ static void check_wait(struct run *r, int64_t now_ms)
 static int64_t deadline_ms(const struct run *r)
 {
 	int64_t due = r->wait_by_ms < r->leave_by_ms ? r->wait_by_ms : r->leave_by_ms;
-	int64_t publisher = r->publisher != NULL ? publisher_deadline_ms(r->publisher) : CLOCK_NEVER;
+	int64_t voice = voice_deadline_ms(&r->voice);
+	int64_t readiness = readiness_deadline_ms(&r->readiness);
 
-	return publisher < due ? publisher : due;
+	due = voice < due ? voice : due;
+	return readiness < due ? readiness : due;
 }
 
 static void turn(struct run *r)
@@ -127,7 +151,8 @@ static void turn(struct run *r)
 		{.fd = r->signals.fd, .events = POLLIN},
 		{.fd = addrwatch_fd(r->watch), .events = POLLIN},
 		{.fd = r->health_fd, .events = POLLIN},
-		{.fd = r->publisher != NULL ? publisher_fd(r->publisher) : -1, .events = POLLIN},
+		{.fd = voice_fd(&r->voice), .events = POLLIN},
+		{.fd = readiness_fd(&r->readiness), .events = readiness_events(&r->readiness)},
 	};
 	int64_t now_ms;
 
@@ -137,10 +162,11 @@ static void turn(struct run *r)
 		take_signals(r, now_ms);
 	if (fds[1].revents != 0)
 		take_news(r, now_ms);
+	take_readiness(r, fds[4].revents != 0, now_ms);
 	if (fds[2].revents != 0)
 		take_question(r);
-	if (r->publisher != NULL && (fds[3].revents != 0 || now_ms >= publisher_deadline_ms(r->publisher)))
-		publisher_step(r->publisher, now_ms);
+	if (voice_is_open(&r->voice) && (fds[3].revents != 0 || now_ms >= voice_deadline_ms(&r->voice)))
+		voice_step(&r->voice, now_ms);
 	check_wait(r, now_ms);
 }
 
@@ -150,9 +176,10 @@ static int begin_announcing(struct run *r, bool want_answer)
 	r->watch = addrwatch_open();
 	if (r->watch == NULL)
 		log_warn("changes of addresses will go unnoticed: netlink");
-	r->publisher = publisher_new(r->conf, r->name, r->watch, want_answer, clock_ms());
-	if (r->publisher == NULL)
+	if (voice_open(&r->voice, r->conf, r->name, r->watch, want_answer, clock_ms()) == -1)
 		return -1;
+	readiness_init(&r->readiness, r->conf, r->name, &r->signals.original, clock_ms());
+	voice_withhold(&r->voice, readiness_missing(&r->readiness), clock_ms());
 	if (r->watch != NULL && addrwatch_scan(r->watch) == -1)
 		log_warn("addresses cannot be listed: netlink");
 	return 0;
@@ -190,7 +217,7 @@ int run(const struct conf *conf, const char *name, char *const command[], uint32
 		return EXIT_FAILURE;
 	while (!over(&r, clock_ms()))
 		turn(&r);
-	publisher_free(r.publisher);
+	voice_close(&r.voice);
 	addrwatch_close(r.watch);
 	if (r.health_fd != -1)
 		close(r.health_fd);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "template.h"
+
 /* The value as an error shows it. */
 static const char *shown(const char *text, char out[LOG_SAFE_MAX])
 {
@@ -128,8 +130,11 @@ static int set_password_file(struct conf *conf, const char *text, char *error)
 static int set_name(struct conf *conf, const char *text, char *error)
 {
 	char name[HOSTNAME_NAME_SIZE];
-	const char *fault = name_fault(text, strlen(text), name);
+	const char *fault;
 
+	if (template_has_variables(text, strlen(text)))
+		return template_check(text, strlen(text), error, SETTING_ERROR_SIZE) == -1 ? -1 : replace(&conf->name, text, error);
+	fault = name_fault(text, strlen(text), name);
 	if (fault != NULL)
 		return bad_item(text, strlen(text), fault, error);
 	return replace(&conf->name, name, error);
@@ -138,13 +143,16 @@ static int set_name(struct conf *conf, const char *text, char *error)
 static int take_alias(struct conf *conf, const char *text, size_t length, char *error)
 {
 	char name[HOSTNAME_NAME_SIZE];
-	const char *fault = name_fault(text, length, name);
+	const char *fault;
 	unsigned i;
 
+	if (conf->naliases + conf->ntemplates == ANNOUNCEMENT_ALIASES_MAX)
+		return bad_item(text, length, "more than 32 aliases", error);
+	if (template_has_variables(text, length))
+		return conf_add_template(conf, text, length, error);
+	fault = name_fault(text, length, name);
 	if (fault != NULL)
 		return bad_item(text, length, fault, error);
-	if (conf->naliases == ANNOUNCEMENT_ALIASES_MAX)
-		return bad_item(text, length, "more than 32 aliases", error);
 	for (i = 0; i < conf->naliases; i++) {
 		if (strcmp(conf->aliases[i], name) == 0)
 			return bad_item(text, length, "given twice", error);
@@ -156,6 +164,7 @@ static int take_alias(struct conf *conf, const char *text, size_t length, char *
 static int set_aliases(struct conf *conf, const char *text, char *error)
 {
 	conf->naliases = 0;
+	conf_clear_templates(conf);
 	return each_item(conf, text, take_alias, error);
 }
 
@@ -196,6 +205,31 @@ static int set_subnets(struct conf *conf, const char *text, char *error)
 {
 	conf->wish.nsubnets = 0;
 	return each_item(conf, text, take_subnet, error);
+}
+
+static int take_port(struct conf *conf, const char *text, size_t length, char *error)
+{
+	return conf_add_port(conf, text, length, false, error, SETTING_ERROR_SIZE);
+}
+
+static int set_ports(struct conf *conf, const char *text, char *error)
+{
+	conf->nports = 0;
+	return each_item(conf, text, take_port, error);
+}
+
+static int set_legacy(struct conf *conf, const char *text, char *error)
+{
+	static const char *const words[] = {"false", "0", "", "true", "1"};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (strcmp(text, words[i]) != 0)
+			continue;
+		conf->legacy = i >= 3;
+		return 0;
+	}
+	return bad_item(text, strlen(text), "not true or false (1 or 0)", error);
 }
 
 static int set_renew(struct conf *conf, const char *text, char *error)
@@ -254,6 +288,53 @@ static int set_tls_server_name(struct conf *conf, const char *text, char *error)
 	return replace(&conf->bus.tls.server_name, text, error);
 }
 
+/* An empty one is none: `docker run -e CALLSIGN_CHECK_TCP=` undoes what the image says. */
+static int set_check(struct conf *conf, const char *text, int (*parse)(struct checktarget *, const char *, const char **), char *error)
+{
+	const char *why;
+
+	if (text[0] == '\0') {
+		checktarget_clear(&conf->check);
+		return 0;
+	}
+	return parse(&conf->check, text, &why) == 0 ? 0 : bad_item(text, strlen(text), why, error);
+}
+
+static int set_check_command(struct conf *conf, const char *text, char *error)
+{
+	return set_check(conf, text, checktarget_command, error);
+}
+
+static int set_check_tcp(struct conf *conf, const char *text, char *error)
+{
+	return set_check(conf, text, checktarget_tcp, error);
+}
+
+static int set_check_http(struct conf *conf, const char *text, char *error)
+{
+	return set_check(conf, text, checktarget_http, error);
+}
+
+static int set_check_interval(struct conf *conf, const char *text, char *error)
+{
+	return set_number(text, 1, 86400, "seconds", &conf->check_rules.interval_s, error);
+}
+
+static int set_check_timeout(struct conf *conf, const char *text, char *error)
+{
+	return set_number(text, 1, 3600, "seconds", &conf->check_rules.timeout_s, error);
+}
+
+static int set_check_rise(struct conf *conf, const char *text, char *error)
+{
+	return set_number(text, 1, 100, "passes", &conf->check_rules.rise, error);
+}
+
+static int set_check_fall(struct conf *conf, const char *text, char *error)
+{
+	return set_number(text, 1, 100, "failures", &conf->check_rules.fall, error);
+}
+
 const struct setting settings[] = {
 	{"urls", "CALLSIGN_URLS", true, set_urls},
 	{"password", "CALLSIGN_PASSWORD", false, set_password},
@@ -262,9 +343,18 @@ const struct setting settings[] = {
 	{"aliases", "CALLSIGN_ALIASES", true, set_aliases},
 	{"interface", "CALLSIGN_INTERFACE", true, set_interface},
 	{"subnets", "CALLSIGN_SUBNETS", true, set_subnets},
+	{"ports", "CALLSIGN_PORTS", true, set_ports},
+	{"legacy", "CALLSIGN_LEGACY", false, set_legacy},
 	{"renew", "CALLSIGN_RENEW", false, set_renew},
 	{"heartbeat", "CALLSIGN_HEARTBEAT", false, set_heartbeat},
 	{"log_level", "CALLSIGN_LOG_LEVEL", false, set_log_level},
+	{"check|command", "CALLSIGN_CHECK_COMMAND", true, set_check_command},
+	{"check|tcp", "CALLSIGN_CHECK_TCP", false, set_check_tcp},
+	{"check|http", "CALLSIGN_CHECK_HTTP", false, set_check_http},
+	{"check|interval", "CALLSIGN_CHECK_INTERVAL", false, set_check_interval},
+	{"check|timeout", "CALLSIGN_CHECK_TIMEOUT", false, set_check_timeout},
+	{"check|rise", "CALLSIGN_CHECK_RISE", false, set_check_rise},
+	{"check|fall", "CALLSIGN_CHECK_FALL", false, set_check_fall},
 	{"tls|ca", "CALLSIGN_TLS_CA", false, set_tls_ca},
 	{"tls|cert", NULL, false, set_tls_cert},
 	{"tls|key", NULL, false, set_tls_key},

@@ -12,7 +12,7 @@
 struct setting {
 	const char *key;      /* "SECTION|KEY" inside a section */
 	const char *variable; /* or NULL */
-	bool list;            /* in the file a list, or one string; in the variable comma-separated */
+	bool list;            /* in the file a list, or one string (ports: a section of NAME = NUMBER); in the variable comma-separated */
 	/* Takes text whole or not at all: 0, or -1 with the reason, what is allowed included, in error; never a secret. */
 	int (*set)(struct conf *conf, const char *text, char error[SETTING_ERROR_SIZE]);
 };

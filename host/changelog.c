@@ -82,10 +82,14 @@ void changelog_changed(struct changelog *changelog, const struct fact *fact, int
 
 void changelog_gone(struct changelog *changelog, const struct fact *fact, const char *why, int64_t now_ms)
 {
-	char user[LOG_SAFE_MAX], instance[IDENT_TEXT_SIZE];
+	char user[LOG_SAFE_MAX], instance[IDENT_TEXT_SIZE], reason[ANNOUNCEMENT_REASON_MAX + 3];
+	char *quote;
 
 	if (!changelog_may(changelog, now_ms))
 		return;
-	log_each(LOG_LEVEL_INFO, "gone name=%s why=\"%s\" user=%s instance=%s", fact->name, why,
+	snprintf(reason, sizeof reason, "%s%s", fact->reason != NULL ? ": " : "", fact->reason != NULL ? fact->reason : "");
+	for (quote = reason; (quote = strchr(quote, '"')) != NULL; quote++)
+		*quote = '\'';
+	log_each(LOG_LEVEL_INFO, "gone name=%s why=\"%s%s\" user=%s instance=%s", fact->name, why, reason,
 	         log_safe(user, sizeof user, fact->user, strlen(fact->user)), ident_format(&fact->instance, instance));
 }

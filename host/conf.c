@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "conf_haproxy.h"
+#include "conf_hook.h"
 #include "conf_values.h"
 #include "shared/conftext.h"
 
@@ -68,11 +70,20 @@ static cfg_opt_t user_options[] = {
 	CFG_END(),
 };
 
+static cfg_opt_t serve_options[] = {
+	CFG_STR_LIST_CB("names", NULL, CFGF_NONE, conf_take_pattern),
+	CFG_STR_LIST_CB("users", NULL, CFGF_NONE, conf_take_text),
+	CFG_STR_LIST_CB("subnets", NULL, CFGF_NONE, conf_take_subnet),
+	CFG_STR_CB("conflict", NULL, CFGF_NONE, conf_take_choice),
+	CFG_END(),
+};
+
 static cfg_opt_t dnsmasq_options[] = {
 	CFG_STR_CB("hosts_file", "/run/callsign/hosts", CFGF_NONE, conf_take_path),
 	CFG_STR_CB("pid_file", "/run/dnsmasq/dnsmasq.pid", CFGF_NONE, conf_take_path),
 	CFG_STR_CB("server", NULL, CFGF_NONE, conf_take_server),
 	CFG_INT_CB("port", 53, CFGF_NONE, conf_take_integer),
+	CFG_BOOL("enabled", cfg_true, CFGF_NONE),
 	CFG_END(),
 };
 
@@ -94,9 +105,14 @@ static cfg_opt_t options[] = {
 	CFG_SEC("registry", registry_options, CFGF_NONE),
 	CFG_SEC("policy", policy_options, CFGF_NONE),
 	CFG_SEC("user", user_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_SEC("serve", serve_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("dnsmasq", dnsmasq_options, CFGF_NONE),
+	CFG_SEC("haproxy", conf_haproxy_options, CFGF_NONE),
+	CFG_SEC("zone", conf_zone_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("control", control_options, CFGF_NONE),
 	CFG_SEC("metrics", metrics_options, CFGF_NONE),
+	CFG_SEC("hook", conf_hook_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_BOOL("legacy", cfg_false, CFGF_NONE),
 	CFG_STR_LIST_CB("host_names", NULL, CFGF_NONE, conf_take_host_name),
 	CFG_STR_CB("pid_file", "/run/callsign/callsignd.pid", CFGF_NONE, conf_take_path),
 	CFG_STR_CB("run_as", NULL, CFGF_NONE, conf_take_text),
@@ -183,6 +199,10 @@ void conf_free(struct conf *conf)
 		free(conf->host_names[i].interface);
 	}
 	free(conf->host_names);
+	for (size_t i = 0; i < conf->nzones; i++)
+		conf_zone_clear(&conf->zones[i]);
+	free(conf->zones);
+	conf_hook_free(conf);
 	busconf_clear(&conf->bus);
 	policy_clear(&conf->policy);
 	free(conf->domain);
@@ -192,6 +212,7 @@ void conf_free(struct conf *conf)
 	free(conf->dnsmasq.hosts_file);
 	free(conf->dnsmasq.pid_file);
 	free(conf->dnsmasq.server);
+	conf_haproxy_clear(&conf->haproxy);
 	free(conf->control.socket);
 	free(conf->control.group);
 	free(conf->pid_file);

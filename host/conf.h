@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf_zone.h"
 #include "policy.h"
 #include "registry.h"
 #include "shared/busconf.h"
@@ -28,10 +29,21 @@ struct conf_queue {
 };
 
 struct conf_dnsmasq {
+	bool enabled;  /* false: the hosts file is only the daemon's memory, nobody is signalled or asked */
 	char *hosts_file;
 	char *pid_file;
 	char *server; /* address as text, or NULL: docker0's IPv4 address whenever it is asked */
 	uint16_t port;
+};
+
+/* The sink that keeps a map of HAProxy's current. */
+struct conf_haproxy {
+	char *socket; /* its runtime socket; NULL: there is no such sink */
+	char *map_file;
+	char *pid_file;        /* of its master process, */
+	bool reload;           /* which is told to reload where the socket does not work */
+	uint16_t default_port; /* of containers that announce no port "http"; 0: none */
+	bool required;
 };
 
 struct conf_control {
@@ -45,19 +57,38 @@ struct conf_metrics {
 	uint16_t port;
 };
 
+#define CONF_HOOKS_MAX 8
+
+/* A command that is told of changes. */
+struct conf_hook {
+	char *name;
+	char **command; /* ends with NULL; the first is a path */
+	bool required;
+	int64_t timeout_ms;
+	int64_t retry_ms; /* the longest pause between two tries */
+	int64_t delay_ms; /* from the first change to the run */
+};
+
 struct conf {
-	char *domain;
+	char *domain; /* the first of policy.domains */
 	char *hostname; /* this host's name in roll calls and replies */
 	struct busconf bus;
 	struct conf_queue queue;
 	struct registry_options registry;
 	enum view_conflict conflict;
+	enum view_conflict conflicts[POLICY_DOMAINS_MAX]; /* of each domain */
 	struct policy policy;
 	struct conf_dnsmasq dnsmasq;
+	struct conf_haproxy haproxy;
+	struct conf_zone *zones;
+	size_t nzones;
 	struct conf_control control;
 	struct conf_metrics metrics;
+	struct conf_hook *hooks;
+	size_t nhooks;
 	struct conf_host_name *host_names;
 	size_t nhost_names;
+	bool legacy; /* the older wire format is taken too */
 	char *pid_file;
 	char *run_as; /* NULL: not given */
 	enum log_level log_level;

@@ -7,7 +7,10 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "conf_haproxy.h"
+#include "conf_hook.h"
 #include "conf_values.h"
+#include "hostsfile.h"
 
 /* No key of its own: a bound on what one broker user can make this host remember. */
 #define MAX_ENDED_PER_USER 100000
@@ -281,23 +284,26 @@ static int64_t to_ms(double seconds)
 	return (int64_t)(seconds * 1000 + 0.5);
 }
 
+static enum view_conflict conflict_of(const char *text)
+{
+	return strcmp(text, "newest") == 0 ? VIEW_NEWEST : strcmp(text, "first") == 0 ? VIEW_FIRST : VIEW_ALL;
+}
+
 static void copy_registry(cfg_t *section, struct conf *conf)
 {
-	const char *conflict = cfg_getstr(section, "conflict");
-
-	conf->conflict = strcmp(conflict, "newest") == 0  ? VIEW_NEWEST
-			 : strcmp(conflict, "first") == 0 ? VIEW_FIRST
-							  : VIEW_ALL;
+	conf->conflict = conflict_of(cfg_getstr(section, "conflict"));
 	conf->registry = (struct registry_options){
 		.lost_grace_ms = to_ms(cfg_getfloat(section, "lost_grace")),
 		.resync_timeout_ms = to_ms(cfg_getfloat(section, "resync_timeout")),
 		.max_lease_s = (uint32_t)cfg_getint(section, "max_lease"),
 		.max_ended_per_user = MAX_ENDED_PER_USER,
+		.ask = true,
 	};
 }
 
 static void copy_dnsmasq(struct copying *copying, cfg_t *section, struct conf_dnsmasq *dnsmasq)
 {
+	dnsmasq->enabled = cfg_getbool(section, "enabled") == cfg_true;
 	dnsmasq->hosts_file = copy_text(copying, cfg_getstr(section, "hosts_file"));
 	dnsmasq->pid_file = copy_text(copying, cfg_getstr(section, "pid_file"));
 	dnsmasq->server = copy_text(copying, cfg_getstr(section, "server"));
@@ -317,28 +323,104 @@ static void copy_metrics(cfg_t *section, struct conf_metrics *metrics)
 	metrics->on = listen != NULL && conf_parse_listen(listen, metrics) == 0;
 }
 
-static void copy_domain(struct copying *copying, cfg_t *cfg, struct conf *conf)
-{
-	char domain[HOSTNAME_FQDN_SIZE];
-	const char *text = cfg_getstr(cfg, "domain");
+/* ---- domains ---- */
 
-	hostname_fold_fqdn(text, strlen(text), domain);
-	conf->domain = copy_text(copying, domain);
+static bool same_or_below(const char *name, const char *base)
+{
+	size_t length = strlen(name), tail = strlen(base);
+
+	return length >= tail && strcmp(name + length - tail, base) == 0 && (length == tail || name[length - tail - 1] == '.');
+}
+
+/* The domain that this section is about, an earlier one or a new one; NULL if it cannot be one (reported) or there is no memory. */
+static struct policy_domain *domain_of(struct copying *copying, cfg_t *section, struct policy *policy)
+{
+	char name[HOSTNAME_FQDN_SIZE], joined[HOSTNAME_FQDN_SIZE];
+	const char *text = cfg_title(section);
+	enum hostname_error error = hostname_fold_fqdn(text, strlen(text), name);
+
+	if (error == HOSTNAME_OK && hostname_is_localhost(name))
+		error = HOSTNAME_LOCALHOST;
+	if (error == HOSTNAME_OK)
+		error = hostname_join(HOSTSFILE_SERIAL_NAME, name, joined);
+	if (error != HOSTNAME_OK) {
+		conf_values_error(section, NULL, "not allowed: %s; a domain such as \"lab.example.org\" is", hostname_error_text(error));
+		return NULL;
+	}
+	if (strcmp(name, policy->domains[0].name) == 0)
+		return &policy->domains[0];
+	/* NAME.DOMAIN must be one name of one domain: "a.dev" below docker and "a" below dev.docker would be the same. */
+	for (size_t i = 0; i < policy->ndomains; i++) {
+		if (!same_or_below(name, policy->domains[i].name) && !same_or_below(policy->domains[i].name, name))
+			continue;
+		conf_values_error(section, NULL, "not allowed: it is, or one is below the other, the domain \"%s\": names of several labels go there",
+				  policy->domains[i].name);
+		return NULL;
+	}
+	policy->domains[policy->ndomains].name = copy_text(copying, name);
+	return policy->domains[policy->ndomains].name != NULL ? &policy->domains[policy->ndomains++] : NULL;
+}
+
+static void copy_serve(struct copying *copying, cfg_t *section, struct conf *conf)
+{
+	struct policy_domain *domain = domain_of(copying, section, &conf->policy);
+	const char *conflict = cfg_getstr(section, "conflict");
+
+	if (domain == NULL)
+		return;
+	if (domain->rule.names != NULL) {
+		conf_values_error(section, NULL, "not allowed: there is a section for this domain already");
+		return;
+	}
+	copy_rule(copying, section, &domain->rule);
+	domain->users = copy_list(copying, section, "users", &domain->nusers);
+	if (conflict != NULL)
+		conf->conflicts[domain - conf->policy.domains] = conflict_of(conflict);
+}
+
+/* The first one is `domain`, which may have a section, too. After the policy and the registry, which say what holds in all of them. */
+static void copy_domains(struct copying *copying, cfg_t *cfg, struct conf *conf)
+{
+	char name[HOSTNAME_FQDN_SIZE];
+	const char *text = cfg_getstr(cfg, "domain");
+	struct policy *policy = &conf->policy;
+
+	hostname_fold_fqdn(text, strlen(text), name);
+	conf->domain = copy_text(copying, name);
+	for (size_t i = 0; i < POLICY_DOMAINS_MAX; i++)
+		conf->conflicts[i] = conf->conflict;
+	policy->domains = copy_room(copying, POLICY_DOMAINS_MAX, sizeof(*policy->domains));
+	if (policy->domains == NULL)
+		return;
+	policy->domains[policy->ndomains++].name = copy_text(copying, name);
+	for (unsigned i = 0; i < cfg_size(cfg, "serve") && !copying->failed; i++) {
+		cfg_t *section = cfg_getnsec(cfg, "serve", i);
+
+		if (policy->ndomains == POLICY_DOMAINS_MAX) {
+			conf_values_error(section, NULL, "not allowed: more than %d domains", POLICY_DOMAINS_MAX);
+			return;
+		}
+		copy_serve(copying, section, conf);
+	}
 }
 
 int conf_copy(cfg_t *cfg, bool others_may_read, struct conf *conf)
 {
 	struct copying copying = {false};
 
-	copy_domain(&copying, cfg, conf);
 	copy_bus(&copying, cfg_getsec(cfg, "bus"), others_may_read, &conf->bus);
 	copy_queue(&copying, cfg_getsec(cfg, "queue"), conf);
 	copy_registry(cfg_getsec(cfg, "registry"), conf);
 	copy_policy(&copying, cfg, &conf->policy);
+	copy_domains(&copying, cfg, conf);
 	copy_host_names(&copying, cfg, conf);
 	copy_dnsmasq(&copying, cfg_getsec(cfg, "dnsmasq"), &conf->dnsmasq);
+	copying.failed |= conf_haproxy_copy(cfg_getsec(cfg, "haproxy"), &conf->haproxy) == -1;
+	copying.failed |= conf_zone_copy(cfg, conf) == -1;
 	copy_control(&copying, cfg_getsec(cfg, "control"), &conf->control);
 	copy_metrics(cfg_getsec(cfg, "metrics"), &conf->metrics);
+	copying.failed |= conf_hook_copy(cfg, conf) == -1;
+	conf->legacy = cfg_getbool(cfg, "legacy") == cfg_true;
 	conf->pid_file = copy_text(&copying, cfg_getstr(cfg, "pid_file"));
 	conf->run_as = copy_text(&copying, cfg_getstr(cfg, "run_as"));
 	log_level_parse(cfg_getstr(cfg, "log_level"), &conf->log_level);

@@ -103,6 +103,8 @@ static const struct {
 	{"max_length", 100, 10000000},
 	{"max_lease", ANNOUNCEMENT_LEASE_MIN_S, ANNOUNCEMENT_LEASE_MAX_S},
 	{"port", 1, 65535},
+	{"default_port", 0, 65535},
+	{"ttl", 0, 86400},
 	{"max_names", 0, 10000000},
 	{"rate", 0, 10000000},
 	{"burst", 0, 100000000},
@@ -222,6 +224,7 @@ static const struct {
 	const char *allowed[5];
 } choices[] = {
 	{"type", {"classic", "quorum", NULL}},
+	{"algorithm", {"hmac-sha256", "hmac-sha512", NULL}},
 	{"conflict", {"all", "newest", "first", NULL}},
 	{"log_level", {"error", "warning", "info", "debug", NULL}},
 };
@@ -362,8 +365,7 @@ int conf_take_host_name(cfg_t *section, cfg_opt_t *option, const char *value, vo
 	return keep(value, result);
 }
 
-/* Whole and decimal, without leading zeros. 0: it is none. */
-static uint16_t parse_port(const char *text)
+uint16_t conf_parse_port(const char *text)
 {
 	size_t length = strspn(text, "0123456789");
 	long port;
@@ -380,7 +382,7 @@ int conf_parse_listen(const char *value, struct conf_metrics *out)
 	size_t length = colon != NULL ? (size_t)(colon - value) : 0;
 	bool bracketed = length >= 2 && value[0] == '[' && value[length - 1] == ']';
 
-	out->port = parse_port(colon != NULL ? colon + 1 : value);
+	out->port = conf_parse_port(colon != NULL ? colon + 1 : value);
 	out->address = (struct address){.family = 4, .bytes = {127, 0, 0, 1}};
 	if (out->port == 0)
 		return -1;

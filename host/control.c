@@ -11,12 +11,12 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "control_answer.h"
 #include "control_client.h"
 #include "control_listen.h"
 #include "control_request.h"
 #include "control_stream.h"
-#include "events.h"
-#include "metrics.h"
+#include "control_watch.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 
@@ -24,22 +24,13 @@
 #define REQUESTS_PER_TURN 16 /* of all clients */
 #define EPOLL_EVENTS 16
 
-/* What watchers are told of when it changes. */
-struct brief {
-	enum subscriber_state broker;
-	bool blocked;
-	enum registry_resync resync;
-};
-
 struct control {
 	struct control_daemon daemon;
 	struct control_listen listen;
 	int epoll;
 	struct client *clients; /* in the order of their next turn */
 	unsigned nclients, others, watchers;
-	struct events *events;
-	uint64_t served; /* told of */
-	struct brief brief;
+	struct control_watch watch;
 	bool quiet; /* too many clients: said already */
 };
 
@@ -52,8 +43,7 @@ struct control *control_new(const struct control_daemon *daemon)
 	control->daemon = *daemon;
 	control->listen.fd = -1;
 	control->epoll = epoll_create1(EPOLL_CLOEXEC);
-	control->events = events_new();
-	if (control->epoll == -1 || control->events == NULL) {
+	if (control_watch_init(&control->watch) == -1 || control->epoll == -1) {
 		control_free(control);
 		return NULL;
 	}
@@ -96,7 +86,7 @@ static void control_drop(struct control *control, struct client *client, const c
 	control->others -= client->uid != 0;
 	control->watchers -= client->stream == CLIENT_WATCHING;
 	if (control->watchers == 0)
-		events_clear(control->events);
+		events_clear(control->watch.events);
 	client_free(client); /* closing takes it out of the epoll set */
 }
 
@@ -164,115 +154,24 @@ static void control_accept(struct control *control, int64_t now_ms)
 
 /* ---- requests ---- */
 
-static json_t *answer_status(const struct control *control, int64_t now_ms)
-{
-	struct status_sources sources = control_sources(control);
-	struct status status;
-
-	status_gather(&sources, status_clock_at(now_ms), &status);
-	return json_pack("{s:b, s:o}", "ok", 1, "status", status_json(&status));
-}
-
-static json_t *answer_why(const struct control *control, const struct control_request *request, int64_t now_ms)
-{
-	struct status_sources sources = control_sources(control);
-
-	return json_pack("{s:b, s:o}", "ok", 1, "why",
-	                 status_why_json(&sources, request->name, request->has_user ? request->user : NULL, status_clock_at(now_ms)));
-}
-
-static json_t *answer_forget(const struct control *control, const struct control_request *request, int64_t now_ms)
-{
-	size_t count = control->daemon.forget(control->daemon.arg, request->name, now_ms);
-
-	if (count == 0)
-		return json_pack("{s:b, s:s, s:s}", "ok", 0, "code", "absent", "error", "nobody has announced this name");
-	return json_pack("{s:b, s:I}", "ok", 1, "forgotten", (json_int_t)count);
-}
-
-static json_t *answer_rollcall(const struct control *control, int64_t now_ms)
-{
-	if (control->daemon.rollcall(control->daemon.arg, now_ms))
-		return json_pack("{s:b}", "ok", 1);
-	return json_pack("{s:b, s:s, s:s}", "ok", 0, "code", "unavailable", "error", "there is no connection to the broker");
-}
-
-static json_t *answer_reload(const struct control *control, int64_t now_ms)
-{
-	if (control->daemon.reload(control->daemon.arg, now_ms))
-		return json_pack("{s:b}", "ok", 1);
-	return json_pack("{s:b, s:s, s:s}", "ok", 0, "code", "refused", "error",
-	                 "the new configuration is wrong and the old one stays in force: callsignd --check-config says where");
-}
-
-static json_t *answer_metrics(const struct control *control, int64_t now_ms)
-{
-	struct status_sources sources = control_sources(control);
-	size_t length;
-	char *text = metrics_text(&sources, status_clock_at(now_ms), &length);
-	json_t *answer = text != NULL ? json_pack("{s:b, s:s}", "ok", 1, "metrics", text) : NULL;
-
-	free(text);
-	return answer;
-}
-
-static json_t *brief_json(const struct brief *brief)
-{
-	return json_pack("{s:s, s:s, s:b, s:s}", "event", "daemon", "broker", status_broker_word(brief->broker), "blocked", brief->blocked,
-	                 "resync", status_resync_word(brief->resync));
-}
-
-static struct brief control_brief(const struct status_sources *sources)
-{
-	struct subscriber_status broker;
-	struct registry_counts counts;
-
-	subscriber_status(sources->subscriber, &broker);
-	registry_count(sources->registry, &counts);
-	return (struct brief){.broker = broker.state, .blocked = broker.blocked, .resync = counts.resync};
-}
-
 static void control_stream(struct control *control, struct client *client, const struct control_request *request, int64_t now_ms)
 {
 	struct status_sources sources = control_sources(control);
-	struct brief brief = control_brief(&sources);
 
-	if (request->op == CONTROL_WATCH)
-		client_send(client, brief_json(&brief), now_ms);
 	memcpy(client->pattern, request->pattern, sizeof client->pattern);
-	control->watchers += request->op == CONTROL_WATCH;
-	stream_begin(client, request->op == CONTROL_WATCH ? CLIENT_WATCHING : CLIENT_LISTING);
+	if (request->op == CONTROL_LIST) {
+		stream_begin(client, CLIENT_LISTING);
+		return;
+	}
+	control->watchers++;
+	control_watch_begin(client, &sources, now_ms);
 }
 
-static void control_answer(struct control *control, struct client *client, const struct control_request *request, int64_t now_ms)
+static void control_reply(struct control *control, struct client *client, const struct control_request *request, int64_t now_ms)
 {
-	json_t *answer = NULL;
-
-	switch (request->op) {
-	case CONTROL_LIST:
-	case CONTROL_WATCH:
+	if (request->op == CONTROL_LIST || request->op == CONTROL_WATCH)
 		control_stream(control, client, request, now_ms);
-		return;
-	case CONTROL_STATUS:
-		answer = answer_status(control, now_ms);
-		break;
-	case CONTROL_WHY:
-		answer = answer_why(control, request, now_ms);
-		break;
-	case CONTROL_FORGET:
-		answer = answer_forget(control, request, now_ms);
-		break;
-	case CONTROL_ROLLCALL:
-		answer = answer_rollcall(control, now_ms);
-		break;
-	case CONTROL_RELOAD:
-		answer = answer_reload(control, now_ms);
-		break;
-	case CONTROL_METRICS:
-		answer = answer_metrics(control, now_ms);
-		break;
-	}
-	if (!client_send(client, answer, now_ms) && !client->broken)
+	else if (!client_send(client, control_answer(&control->daemon, request, now_ms), now_ms) && !client->broken)
 		client_send_error(client, "too-large", "the answer is too large", now_ms);
 }
 
@@ -282,7 +181,7 @@ static void control_request(struct control *control, struct client *client, cons
 	struct control_request request;
 	char error[CONTROL_ERROR_SIZE];
 
-	if (control_request_parse(line, length, sources.conf->domain, &request, error) == -1) {
+	if (control_request_parse(line, length, &sources.conf->policy, &request, error) == -1) {
 		client_send_error(client, "bad-request", error, now_ms);
 		return;
 	}
@@ -294,7 +193,7 @@ static void control_request(struct control *control, struct client *client, cons
 		log_info("control op=%s%s%s uid=%u pid=%d", control_op_name(request.op), request.name[0] != '\0' ? " name=" : "",
 		         request.name, (unsigned)client->uid, (int)client->pid);
 	}
-	control_answer(control, client, &request, now_ms);
+	control_reply(control, client, &request, now_ms);
 }
 
 /* Answers what a client has asked, as far as its answers are read. */
@@ -410,105 +309,24 @@ void control_step(struct control *control, int64_t now_ms)
 void control_changed(struct control *control, const struct fact *fact)
 {
 	if (control->watchers > 0)
-		events_changed(control->events, fact);
+		events_changed(control->watch.events, fact);
 }
 
 void control_gone(struct control *control, const struct fact *fact, const char *why)
 {
 	if (control->watchers > 0)
-		events_gone(control->events, fact, why);
-}
-
-struct publishing {
-	struct control *control;
-	struct status_sources sources;
-	struct status_clock clock;
-};
-
-/* Takes line over. */
-static void publish_line(struct publishing *publishing, json_t *line)
-{
-	char *text = line != NULL ? json_dumps(line, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
-	struct client *client;
-
-	DL_FOREACH2(publishing->control->clients, client, next_client) {
-		if (text != NULL)
-			stream_line(client, text, publishing->clock.now_ms);
-		else
-			stream_overflowed(client);
-	}
-	json_decref(line);
-	free(text);
-}
-
-static void publish_entry(struct publishing *publishing, const struct listing *listing)
-{
-	char *text = stream_entry_text(listing, &publishing->sources, publishing->clock);
-	struct client *client;
-
-	DL_FOREACH2(publishing->control->clients, client, next_client) {
-		if (text != NULL)
-			stream_entry(client, listing, publishing->sources.conf, text, publishing->clock.now_ms);
-		else
-			stream_overflowed(client);
-	}
-	free(text);
-}
-
-static void publish_event(void *arg, const struct event *event)
-{
-	struct publishing *publishing = arg;
-	const struct fact *fact = registry_find(publishing->sources.registry, &event->instance);
-	const struct listing *listing = fact != NULL ? view_listing(fact) : NULL;
-	char instance[IDENT_TEXT_SIZE];
-
-	if (listing != NULL)
-		publish_entry(publishing, listing);
-	else if (event->why != NULL)
-		publish_line(publishing, json_pack("{s:s, s:I, s:s, s:s, s:s}", "event", "gone", "generation",
-		                                   (json_int_t)publishing->sources.generation, "name", event->name, "instance",
-		                                   ident_format(&event->instance, instance), "why", event->why));
-}
-
-static void publish_events(struct publishing *publishing)
-{
-	struct client *client;
-
-	if (!events_overflowed(publishing->control->events)) {
-		events_each(publishing->control->events, publish_event, publishing);
-	} else {
-		DL_FOREACH2(publishing->control->clients, client, next_client)
-			stream_overflowed(client);
-	}
-	events_clear(publishing->control->events);
-}
-
-static void publish_brief(struct publishing *publishing)
-{
-	struct control *control = publishing->control;
-	struct brief now = control_brief(&publishing->sources), *told = &control->brief;
-
-	if (now.broker == told->broker && now.blocked == told->blocked && now.resync == told->resync)
-		return;
-	*told = now;
-	publish_line(publishing, brief_json(&now));
+		events_gone(control->watch.events, fact, why);
 }
 
 void control_publish(struct control *control, int64_t now_ms)
 {
-	struct publishing publishing = {.control = control};
+	struct status_sources sources;
 	struct client *client;
 
 	if (control->watchers == 0)
 		return;
-	publishing.sources = control_sources(control);
-	publishing.clock = status_clock_at(now_ms);
-	if (events_count(control->events) > 0 || events_overflowed(control->events))
-		publish_events(&publishing);
-	if (publishing.sources.served != control->served)
-		publish_line(&publishing, json_pack("{s:s, s:I}", "event", "served", "generation", (json_int_t)publishing.sources.served));
-	control->served = publishing.sources.served;
-	publish_brief(&publishing);
+	sources = control_sources(control);
+	control_watch_publish(&control->watch, control->clients, &sources, status_clock_at(now_ms));
 	DL_FOREACH2(control->clients, client, next_client) {
 		if (client->stream != CLIENT_WATCHING)
 			continue;
@@ -528,6 +346,6 @@ void control_free(struct control *control)
 	control_listen_close(&control->listen);
 	if (control->epoll != -1)
 		close(control->epoll);
-	events_free(control->events);
+	control_watch_free(&control->watch);
 	free(control);
 }

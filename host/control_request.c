@@ -23,6 +23,7 @@ static const struct {
 	[CONTROL_ROLLCALL] = {"rollcall", CHANGES},
 	[CONTROL_RELOAD] = {"reload", CHANGES},
 	[CONTROL_METRICS] = {"metrics", 0},
+	[CONTROL_WITHDRAWN] = {"withdrawn", 0},
 };
 
 #define OPS (sizeof ops / sizeof *ops)
@@ -46,9 +47,23 @@ static int refuse(char error[CONTROL_ERROR_SIZE], const char *what, const char *
 	return -1;
 }
 
-int control_name_parse(const char *text, const char *domain, char out[HOSTNAME_NAME_SIZE], char error[CONTROL_ERROR_SIZE])
+/* The length of a whole name without its domain; none is below another, so that there is at most one. */
+static size_t without_domain(const char *whole, size_t length, const struct policy *policy)
 {
-	size_t length = strlen(text), tail = strlen(domain);
+	size_t i;
+
+	for (i = 0; i < policy->ndomains; i++) {
+		size_t tail = strlen(policy->domains[i].name);
+
+		if (length > tail + 1 && whole[length - tail - 1] == '.' && strcmp(whole + length - tail, policy->domains[i].name) == 0)
+			return length - tail - 1;
+	}
+	return length;
+}
+
+int control_name_parse(const char *text, const struct policy *policy, char out[HOSTNAME_NAME_SIZE], char error[CONTROL_ERROR_SIZE])
+{
+	size_t length = strlen(text);
 	char whole[HOSTNAME_FQDN_SIZE];
 	enum hostname_error wrong;
 
@@ -57,8 +72,7 @@ int control_name_parse(const char *text, const char *domain, char out[HOSTNAME_N
 	wrong = hostname_fold_fqdn(text, length, whole);
 	if (wrong != HOSTNAME_OK)
 		return refuse(error, hostname_error_text(wrong), text);
-	if (length > tail + 1 && whole[length - tail - 1] == '.' && strcmp(whole + length - tail, domain) == 0)
-		length -= tail + 1;
+	length = without_domain(whole, length, policy);
 	wrong = hostname_fold(whole, length, out);
 	return wrong == HOSTNAME_OK ? 0 : refuse(error, hostname_error_text(wrong), text);
 }
@@ -84,7 +98,7 @@ static int parse_user(const char *text, struct control_request *out, char error[
 	return 0;
 }
 
-static int parse_key(const char *key, const char *text, const char *domain, struct control_request *out, char error[CONTROL_ERROR_SIZE])
+static int parse_key(const char *key, const char *text, const struct policy *policy, struct control_request *out, char error[CONTROL_ERROR_SIZE])
 {
 	unsigned takes = ops[out->op].takes;
 
@@ -93,7 +107,7 @@ static int parse_key(const char *key, const char *text, const char *domain, stru
 	if (strcmp(key, "pattern") == 0 && (takes & TAKES_PATTERN) != 0)
 		return parse_pattern(text, out->pattern, error);
 	if (strcmp(key, "name") == 0 && (takes & TAKES_NAME) != 0)
-		return control_name_parse(text, domain, out->name, error);
+		return control_name_parse(text, policy, out->name, error);
 	if (strcmp(key, "user") == 0 && (takes & TAKES_USER) != 0)
 		return parse_user(text, out, error);
 	return refuse(error, "a key that this request does not have", key);
@@ -115,7 +129,7 @@ static int parse_op(const json_t *root, struct control_request *out, char error[
 	return refuse(error, "unknown op", text);
 }
 
-static int parse_object(json_t *root, const char *domain, struct control_request *out, char error[CONTROL_ERROR_SIZE])
+static int parse_object(json_t *root, const struct policy *policy, struct control_request *out, char error[CONTROL_ERROR_SIZE])
 {
 	const char *key;
 	json_t *value;
@@ -125,7 +139,7 @@ static int parse_object(json_t *root, const char *domain, struct control_request
 	json_object_foreach(root, key, value) {
 		if (!json_is_string(value))
 			return refuse(error, "not a string", key);
-		if (parse_key(key, json_string_value(value), domain, out, error) == -1)
+		if (parse_key(key, json_string_value(value), policy, out, error) == -1)
 			return -1;
 	}
 	if ((ops[out->op].takes & TAKES_NAME) != 0 && out->name[0] == '\0')
@@ -133,7 +147,7 @@ static int parse_object(json_t *root, const char *domain, struct control_request
 	return 0;
 }
 
-int control_request_parse(const char *line, size_t length, const char *domain, struct control_request *out, char error[CONTROL_ERROR_SIZE])
+int control_request_parse(const char *line, size_t length, const struct policy *policy, struct control_request *out, char error[CONTROL_ERROR_SIZE])
 {
 	json_error_t wrong;
 	json_t *root = json_loadb(line, length, JSON_REJECT_DUPLICATES, &wrong);
@@ -142,7 +156,7 @@ int control_request_parse(const char *line, size_t length, const char *domain, s
 	memset(out, 0, sizeof *out);
 	if (root == NULL)
 		return refuse(error, "not JSON", wrong.text);
-	result = parse_object(root, domain, out, error);
+	result = parse_object(root, policy, out, error);
 	json_decref(root);
 	return result;
 }

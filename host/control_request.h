@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "policy.h"
 #include "shared/hostname.h"
 
 /* One request on the control socket: a line of JSON. docs/control.md has the protocol. Pure. */
@@ -15,7 +16,8 @@ enum control_op {
 	CONTROL_FORGET,
 	CONTROL_ROLLCALL,
 	CONTROL_RELOAD,
-	CONTROL_METRICS
+	CONTROL_METRICS,
+	CONTROL_WITHDRAWN
 };
 
 #define CONTROL_LINE_MAX 4096 /* bytes, without the newline */
@@ -31,17 +33,17 @@ struct control_request {
 };
 
 /*
- * length bytes, not terminated. domain: a name may be given with it. 0, or -1 with the reason in error, fit for a log line: not a JSON object,
+ * length bytes, not terminated. policy: a name may be given with one of its domains. 0, or -1 with the reason in error, fit for a log line: not a JSON object,
  * a duplicate or unknown key, an unknown op, a missing or unsuitable value.
  */
-int control_request_parse(const char *line, size_t length, const char *domain, struct control_request *out, char error[CONTROL_ERROR_SIZE]);
+int control_request_parse(const char *line, size_t length, const struct policy *policy, struct control_request *out, char error[CONTROL_ERROR_SIZE]);
 
 const char *control_op_name(enum control_op op);
 
 /* Whether only root may ask for it. */
 bool control_op_changes(enum control_op op);
 
-/* A name as people give it, with or without the domain and a last dot, into out without them. 0, or -1 with error. */
-int control_name_parse(const char *text, const char *domain, char out[HOSTNAME_NAME_SIZE], char error[CONTROL_ERROR_SIZE]);
+/* A name as people give it, with or without one of the domains and a last dot, into out without them. 0, or -1 with error. */
+int control_name_parse(const char *text, const struct policy *policy, char out[HOSTNAME_NAME_SIZE], char error[CONTROL_ERROR_SIZE]);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "served.h"
 #include "shared/clock.h"
 
 void stream_begin(struct client *client, enum client_stream kind)
@@ -27,23 +28,40 @@ int64_t stream_due_ms(const struct client *client)
 
 /* ---- who is meant ---- */
 
-static bool name_matches(const char *pattern, const char *name, const char *domain)
+static bool is_fqdn_matched(const char *pattern, const char *name, const char *domain)
 {
 	char fqdn[HOSTNAME_FQDN_SIZE];
 
-	return hostname_matches(pattern, name) ||
-	       (hostname_join(name, domain, fqdn) == HOSTNAME_OK && hostname_matches(pattern, fqdn));
+	return hostname_join(name, domain, fqdn) == HOSTNAME_OK && hostname_matches(pattern, fqdn);
 }
 
-static bool listing_matches(const char *pattern, const struct listing *listing, const char *domain)
+/* The name by itself, or with a domain that has it, or, if none does, that would take it. */
+static bool name_matches(const char *pattern, const struct listing *listing, unsigned i, const struct policy *policy)
 {
 	const struct fact *fact = listing->fact;
+	const char *name = i == 0 ? fact->name : fact->aliases[i - 1];
+	uint32_t domains = served_domains(listing, i);
+	size_t d;
+
+	if (hostname_matches(pattern, name))
+		return true;
+	if (domains == 0)
+		domains = policy_name_domains(policy, fact->user, name);
+	for (d = 0; d < policy->ndomains; d++) {
+		if ((domains >> d & 1) != 0 && is_fqdn_matched(pattern, name, policy->domains[d].name))
+			return true;
+	}
+	return false;
+}
+
+static bool listing_matches(const char *pattern, const struct listing *listing, const struct policy *policy)
+{
 	unsigned i;
 
-	if (pattern[0] == '\0' || name_matches(pattern, fact->name, domain))
+	if (pattern[0] == '\0')
 		return true;
-	for (i = 0; i < fact->naliases; i++) {
-		if (name_matches(pattern, fact->aliases[i], domain))
+	for (i = 0; i <= listing->fact->naliases; i++) {
+		if (name_matches(pattern, listing, i, policy))
 			return true;
 	}
 	return false;
@@ -116,7 +134,7 @@ static void snapshot_tell(struct client *client, const struct status_sources *so
 	const struct fact *fact = registry_find(sources->registry, &client->snapshot[client->next++]);
 	const struct listing *listing = fact != NULL ? view_listing(fact) : NULL;
 
-	if (listing == NULL || !listing_matches(client->pattern, listing, sources->conf->domain))
+	if (listing == NULL || !listing_matches(client->pattern, listing, &sources->conf->policy))
 		return;
 	client_send(client, entry_line(listing, sources, clock, client->stream == CLIENT_WATCHING), clock.now_ms);
 	client->told++;
@@ -176,7 +194,7 @@ static void stream_unmatched(struct client *client, const struct fact *fact, int
 
 void stream_entry(struct client *client, const struct listing *listing, const struct conf *conf, const char *text, int64_t now_ms)
 {
-	if (listing_matches(client->pattern, listing, conf->domain))
+	if (listing_matches(client->pattern, listing, &conf->policy))
 		stream_line(client, text, now_ms);
 	else
 		stream_unmatched(client, listing->fact, now_ms);

@@ -3,6 +3,8 @@
 #include "ctl_entry.h"
 
 #include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,21 +27,42 @@ const json_t *entry_in(const json_t *object, const char *first, const char *seco
 	return json_object_get(json_object_get(object, first), second);
 }
 
+/* Whether a piece of this length still fitted; else the text ends in "..". */
+static bool fitted(int length, char *out, size_t size, size_t *used)
+{
+	if (length < 0 || (size_t)length >= size - *used) {
+		memcpy(out + size - sizeof "..", "..", sizeof "..");
+		return false;
+	}
+	*used += (size_t)length;
+	return true;
+}
+
 const char *entry_join(const json_t *array, char *out, size_t size)
 {
 	size_t used = 0, i;
-	int length;
+	bool fits = true;
 
 	snprintf(out, size, "-");
-	for (i = 0; i < json_array_size(array); i++) {
+	for (i = 0; fits && i < json_array_size(array); i++) {
 		const char *text = json_string_value(json_array_get(array, i));
 
-		length = snprintf(out + used, size - used, "%s%s", i > 0 ? "," : "", text != NULL ? text : "?");
-		if (length < 0 || (size_t)length >= size - used) {
-			memcpy(out + size - sizeof "..", "..", sizeof "..");
-			return out;
-		}
-		used += (size_t)length;
+		fits = fitted(snprintf(out + used, size - used, "%s%s", i > 0 ? "," : "", text != NULL ? text : "?"), out, size, &used);
+	}
+	return out;
+}
+
+const char *entry_ports(const json_t *object, char *out, size_t size)
+{
+	size_t used = 0;
+	const char *name;
+	json_t *number;
+
+	snprintf(out, size, "-");
+	json_object_foreach((json_t *)(uintptr_t)object, name, number) {
+		if (!fitted(snprintf(out + used, size - used, "%s%s=%" JSON_INTEGER_FORMAT, used > 0 ? "," : "", name,
+		                     json_integer_value(number)), out, size, &used))
+			break;
 	}
 	return out;
 }

@@ -52,6 +52,7 @@ static void row_clear(struct model_row *row)
 	free(row->user);
 	free(row->addresses);
 	free(row->aliases);
+	json_decref(row->fqdns);
 }
 
 static char *joined(const json_t *array)
@@ -71,6 +72,7 @@ static int row_read(struct model_row *row, const json_t *entry, int64_t now_ms)
 	row->user = strdup(entry_text(entry, "user"));
 	row->addresses = joined(json_object_get(entry, "addresses"));
 	row->aliases = joined(json_object_get(entry, "aliases"));
+	row->fqdns = json_incref(json_object_get(entry, "fqdns"));
 	row->name_served = json_is_true(json_object_get(entry, "name_served"));
 	row->since_ms = now_ms - (int64_t)(entry_number(entry, "since_age_s", 0) * 1000);
 	return row->name != NULL && row->fqdn != NULL && row->state != NULL && row->user != NULL && row->addresses != NULL &&
@@ -80,7 +82,7 @@ static int row_read(struct model_row *row, const json_t *entry, int64_t now_ms)
 static bool row_same(const struct model_row *a, const struct model_row *b)
 {
 	return strcmp(a->state, b->state) == 0 && strcmp(a->addresses, b->addresses) == 0 && strcmp(a->aliases, b->aliases) == 0 &&
-	       a->name_served == b->name_served;
+	       a->name_served == b->name_served && (a->fqdns == b->fqdns || json_equal(a->fqdns, b->fqdns));
 }
 
 static int model_add(struct model *model, struct model_row *row, int64_t now_ms)
@@ -284,16 +286,17 @@ static bool list_has(const char *list, const char *name, size_t length)
 
 bool model_row_serves(const struct model_row *row, const char *name)
 {
-	const char *tail = row->fqdn + (row->fqdn[0] != '\0' ? strlen(row->name) : 0); /* .DOMAIN */
-	size_t length = strlen(name), end = strlen(tail);
+	size_t i;
 
 	if (strcmp(row->addresses, "-") == 0)
 		return false;
-	if (row->name_served && (strcmp(row->name, name) == 0 || strcmp(row->fqdn, name) == 0))
+	if ((row->name_served && strcmp(row->name, name) == 0) || list_has(row->aliases, name, strlen(name)))
 		return true;
-	if (list_has(row->aliases, name, length))
-		return true;
-	return length > end && end > 0 && strcmp(name + length - end, tail) == 0 && list_has(row->aliases, name, length - end);
+	for (i = 0; i < json_array_size(row->fqdns); i++) {
+		if (json_is_string(json_array_get(row->fqdns, i)) && strcmp(json_string_value(json_array_get(row->fqdns, i)), name) == 0)
+			return true;
+	}
+	return false;
 }
 
 void model_free(struct model *model)

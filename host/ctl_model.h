@@ -16,6 +16,7 @@ struct model_row {
 	char instance[33];
 	char *name, *fqdn, *state, *user;
 	char *addresses, *aliases; /* served ones, joined with commas; "-": none */
+	json_t *fqdns;             /* served whole names: an array of strings */
 	bool name_served;
 	int64_t since_ms;     /* monotonic, of this program */
 	unsigned changes;     /* seen while watching */

@@ -33,7 +33,7 @@ static void print_key(const char *key)
 static void print_head(const struct ctl *ctl, const json_t *status)
 {
 	bool ok = strcmp(entry_text(status, "health"), "ok") == 0;
-	char age[32];
+	char age[32], domains[1024];
 
 	printf("callsignd %s on %s: %s%s%s\n", safe(entry_text(status, "version")), safe(entry_text(status, "hostname")),
 	       table_tone_on(ok ? TABLE_GOOD : TABLE_BAD, ctl->colour), ok ? "ok" : "degraded", table_tone_off(ctl->colour));
@@ -41,6 +41,10 @@ static void print_head(const struct ctl *ctl, const json_t *status)
 	printf("%s\n", entry_age(entry_number(status, "started_age_s", -1), age, sizeof age));
 	print_key("domain");
 	printf("%s\n", safe(entry_text(status, "domain")));
+	if (json_array_size(json_object_get(status, "domains")) > 1) {
+		print_key("all domains");
+		printf("%s\n", safe(entry_join(json_object_get(status, "domains"), domains, sizeof domains)));
+	}
 }
 
 static void print_broker(const json_t *status)
@@ -53,7 +57,11 @@ static void print_broker(const json_t *status)
 	       safe(entry_text(broker, "state")), entry_age(entry_number(broker, "since_age_s", -1), age, sizeof age),
 	       count(broker, "connects"));
 	print_key("queue");
-	printf("%s, %" JSON_INTEGER_FORMAT " waited in it at the last connect\n", safe(entry_text(broker, "queue")), count(broker, "queue_depth"));
+	printf("%s", safe(entry_text(broker, "queue")));
+	if (json_is_number(json_object_get(broker, "queue_depth_time_age_s")))
+		printf(", %" JSON_INTEGER_FORMAT " waited in it %s ago", count(broker, "queue_depth"),
+		       entry_age(entry_number(broker, "queue_depth_time_age_s", -1), age, sizeof age));
+	putchar('\n');
 	print_key("resync");
 	printf("%s", safe(entry_text(resync, "state")));
 	if (json_is_number(json_object_get(resync, "done_age_s")))
@@ -98,6 +106,27 @@ static void print_dnsmasq(const json_t *status)
 	}
 }
 
+/* Those besides dnsmasq, which has lines of its own. What is wrong in words stands among the warnings. */
+static void print_sinks(const struct ctl *ctl, const json_t *status)
+{
+	const json_t *sinks = json_object_get(status, "sinks");
+
+	for (size_t i = 0; i < json_array_size(sinks); i++) {
+		const json_t *sink = json_array_get(sinks, i);
+		bool well = json_is_null(json_object_get(sink, "trouble"));
+		json_int_t behind = count(status, "generation") - count(sink, "served");
+
+		if (strcmp(entry_text(sink, "name"), "dnsmasq") == 0)
+			continue;
+		print_key("sink");
+		printf("%s%s: %s%s%s", safe(entry_text(sink, "name")), json_is_true(json_object_get(sink, "required")) ? " (required)" : "",
+		       table_tone_on(well ? TABLE_GOOD : TABLE_BAD, ctl->colour), well ? "ok" : "in trouble", table_tone_off(ctl->colour));
+		if (behind > 0)
+			printf(", %" JSON_INTEGER_FORMAT " batch(es) behind", behind);
+		putchar('\n');
+	}
+}
+
 static void print_warnings(const struct ctl *ctl, const json_t *status)
 {
 	const json_t *warnings = json_object_get(status, "warnings");
@@ -126,6 +155,7 @@ int ctl_status(struct ctl *ctl, int argc, char **argv)
 		print_broker(status);
 		print_names(status);
 		print_dnsmasq(status);
+		print_sinks(ctl, status);
 		print_warnings(ctl, status);
 	}
 	code = strcmp(entry_text(status, "health"), "ok") == 0 ? CTL_YES : CTL_NO;

@@ -17,6 +17,7 @@ struct row {
 struct table {
 	const struct table_column *columns;
 	unsigned count;
+	bool hidden[TABLE_COLUMNS_MAX];
 	unsigned natural[TABLE_COLUMNS_MAX]; /* the width that the widest cell of each column needs */
 	struct row *rows;
 	size_t used, size;
@@ -51,6 +52,11 @@ void table_free(struct table *table)
 size_t table_rows(const struct table *table)
 {
 	return table->used;
+}
+
+void table_hide(struct table *table, unsigned column)
+{
+	table->hidden[column] = true;
 }
 
 /* All cells of a row in one block. */
@@ -148,8 +154,8 @@ void table_layout(const struct table *table, unsigned width, unsigned widths[TAB
 
 	memset(widths, 0, TABLE_COLUMNS_MAX * sizeof *widths);
 	for (i = 0; i < table->count; i++) {
-		widths[i] = table->natural[i];
-		least[i] = least_width(table, i);
+		widths[i] = table->hidden[i] ? 0 : table->natural[i];
+		least[i] = table->hidden[i] ? 0 : least_width(table, i);
 	}
 	if (width == 0)
 		return;

@@ -28,6 +28,7 @@ struct table *table_new(const struct table_column *columns, unsigned count); /* 
 void table_free(struct table *table);
 int table_add(struct table *table, enum table_tone tone, const char *const *cells); /* copied; 0, or -1: no memory */
 size_t table_rows(const struct table *table);
+void table_hide(struct table *table, unsigned column); /* leave it out whatever the width */
 
 /*
  * Into widths: what each column gets of `width` characters, 0 for one that is left out. width 0: as much as they need. The widest give way first,

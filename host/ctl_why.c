@@ -40,6 +40,8 @@ static void print_claim(const struct ctl *ctl, const json_t *claim)
 	bool serves = json_is_true(json_object_get(claim, "serves_it"));
 
 	printf("  %s%s%s\n", table_tone_on(serves ? TABLE_GOOD : TABLE_DOUBTFUL, ctl->colour), verdict(claim), table_tone_off(ctl->colour));
+	if (serves)
+		printf("    in %s\n", safe(entry_join(json_object_get(claim, "serves_it_in"), addresses, sizeof addresses), name));
 	printf("    user %s, instance %s\n", safe(entry_text(claim, "user"), user), safe(entry_text(claim, "instance"), name));
 	if (json_is_true(json_object_get(claim, "as_alias")))
 		printf("    as an alias of %s\n", safe(entry_text(claim, "name"), name));
@@ -51,6 +53,8 @@ static void print_claim(const struct ctl *ctl, const json_t *claim)
 	if (json_array_size(entry_in(claim, "held_back", "addresses")) > 0)
 		printf("; held back: %s", entry_join(entry_in(claim, "held_back", "addresses"), addresses, sizeof addresses));
 	putchar('\n');
+	if (json_object_size(json_object_get(claim, "ports")) > 0)
+		printf("    ports %s\n", safe(entry_ports(json_object_get(claim, "ports"), addresses, sizeof addresses), name));
 }
 
 static void print_claims(const struct ctl *ctl, const json_t *why)
@@ -58,12 +62,40 @@ static void print_claims(const struct ctl *ctl, const json_t *why)
 	const json_t *claims = json_object_get(why, "claims"), *omitted = json_object_get(why, "claims_omitted");
 	size_t i;
 
-	if (json_array_size(claims) == 0)
+	if (json_array_size(claims) == 0 && json_array_size(json_object_get(why, "withdrawn")) == 0)
 		puts("  nobody has announced it");
 	for (i = 0; i < json_array_size(claims); i++)
 		print_claim(ctl, json_array_get(claims, i));
 	if (json_integer_value(omitted) > 0)
 		printf("  and %" JSON_INTEGER_FORMAT " more that claim it\n", json_integer_value(omitted));
+}
+
+static void print_withdrawn(const json_t *why)
+{
+	const json_t *withdrawn = json_object_get(why, "withdrawn"), *entry;
+	char user[SAFE_SIZE], since[SAFE_SIZE], reason[SAFE_SIZE], age[32];
+	size_t i;
+
+	for (i = 0; i < json_array_size(withdrawn); i++) {
+		entry = json_array_get(withdrawn, i);
+		printf("  withdrawn by its emitter, user %s, since %s (%s ago): %s\n", safe(entry_text(entry, "user"), user),
+		       safe(entry_text(entry, "since"), since), entry_age(entry_number(entry, "since_age_s", -1), age, sizeof age),
+		       safe(entry_text(entry, "reason"), reason));
+	}
+}
+
+/* Sinks that leave it out although it is served. */
+static void print_left_out(const struct ctl *ctl, const json_t *why)
+{
+	const json_t *list = json_object_get(why, "left_out"), *one;
+	char sink[SAFE_SIZE], reason[SAFE_SIZE];
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		one = json_array_get(list, i);
+		printf("  %s%s: not there%s: %s\n", table_tone_on(TABLE_DOUBTFUL, ctl->colour), safe(entry_text(one, "sink"), sink),
+		       table_tone_off(ctl->colour), safe(entry_text(one, "reason"), reason));
+	}
 }
 
 static void print_refusals(const json_t *why)
@@ -83,15 +115,16 @@ static void print_refusals(const json_t *why)
 
 static void print_rules(const json_t *why)
 {
-	char user[SAFE_SIZE];
+	bool may = json_is_true(json_object_get(why, "user_may"));
+	char user[SAFE_SIZE], joined[SAFE_SIZE], domains[SAFE_SIZE];
 
 	if (json_is_true(json_object_get(why, "own")))
 		puts("  it is this host's own name (host_names), which nobody else is given");
 	else if (json_is_true(json_object_get(why, "reserved")))
 		puts("  it is reserved: nobody is given it");
 	if (json_is_string(json_object_get(why, "user")))
-		printf("  user %s %s announce it\n", safe(entry_text(why, "user"), user),
-		       json_is_true(json_object_get(why, "user_may")) ? "may" : "may not");
+		printf("  user %s %s announce it%s%s\n", safe(entry_text(why, "user"), user), may ? "may" : "may not", may ? ", in " : "",
+		       may ? safe(entry_join(json_object_get(why, "user_may_in"), joined, sizeof joined), domains) : "");
 }
 
 static bool is_served(const json_t *why)
@@ -114,6 +147,8 @@ static void print_why(const struct ctl *ctl, const json_t *why)
 	printf("%s: %s\n", safe(fqdn[0] != '\0' ? fqdn : entry_text(why, "name"), name), is_served(why) ? "served" : "not served");
 	print_rules(why);
 	print_claims(ctl, why);
+	print_withdrawn(why);
+	print_left_out(ctl, why);
 	print_refusals(why);
 }
 

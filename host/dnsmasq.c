@@ -31,6 +31,7 @@ struct written {
 struct dnsmasq {
 	const struct conf *conf; /* borrowed */
 	struct hostsfile *file;
+	struct hostsfile_domains domains;
 	struct reload reload;
 	char boot_id[HOSTSFILE_BOOT_SIZE];
 
@@ -71,7 +72,7 @@ static bool same_own(const struct hostsfile_own *a, size_t na, const struct host
 	if (na != nb)
 		return false;
 	for (size_t i = 0; i < na; i++)
-		if (strcmp(a[i].name, b[i].name) != 0 || !address_equal(&a[i].address, &b[i].address))
+		if (strcmp(a[i].name, b[i].name) != 0 || a[i].domains != b[i].domains || !address_equal(&a[i].address, &b[i].address))
 			return false;
 	return true;
 }
@@ -93,7 +94,9 @@ static void refresh_own(struct dnsmasq *dnsmasq, int64_t now_ms)
 
 		dnsmasq->own_missing |= count == 0;
 		for (size_t j = 0; j < count; j++)
-			own[nown++] = (struct hostsfile_own){.name = conf->host_names[i].name, .address = addresses[j]};
+			own[nown++] = (struct hostsfile_own){.name = conf->host_names[i].name,
+			                                      .domains = policy_own_name_domains(&conf->policy, conf->host_names[i].name),
+			                                      .address = addresses[j]};
 	}
 	if (!same_own(own, nown, dnsmasq->own, dnsmasq->nown))
 		dnsmasq->dirty = dnsmasq->records = true;
@@ -216,6 +219,9 @@ static uint64_t sink_served(void *self)
 	struct dnsmasq *dnsmasq = self;
 	size_t oldest = dnsmasq->nhistory > HISTORY ? dnsmasq->nhistory - HISTORY : 0;
 
+	/* Nobody serves from the file: who serves instead is another sink. */
+	if (!dnsmasq->conf->dnsmasq.enabled)
+		return dnsmasq->served = dnsmasq->stored;
 	for (size_t i = dnsmasq->nhistory; i > oldest; i--) {
 		const struct written *written = &dnsmasq->history[(i - 1) % HISTORY];
 
@@ -316,13 +322,23 @@ static void read_boot_id(char out[HOSTSFILE_BOOT_SIZE])
 		close(fd);
 }
 
+static void domains_of(const struct conf *conf, struct hostsfile_domains *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (; out->count < conf->policy.ndomains; out->count++)
+		snprintf(out->names[out->count], sizeof(out->names[0]), "%s", conf->policy.domains[out->count].name);
+	if (out->count == 0)
+		snprintf(out->names[out->count++], sizeof(out->names[0]), "%s", conf->domain);
+}
+
 struct dnsmasq *dnsmasq_new(const struct conf *conf, int64_t now_ms)
 {
 	struct dnsmasq *dnsmasq = calloc(1, sizeof(*dnsmasq));
 
 	if (dnsmasq == NULL)
 		return NULL;
-	dnsmasq->file = hostsfile_new(conf->domain);
+	domains_of(conf, &dnsmasq->domains);
+	dnsmasq->file = hostsfile_new(&dnsmasq->domains);
 	if (dnsmasq->file == NULL) {
 		free(dnsmasq);
 		return NULL;
@@ -343,7 +359,7 @@ void dnsmasq_restore(struct dnsmasq *dnsmasq, hostsfile_visit *visit, void *arg)
 	const char *path = dnsmasq->conf->dnsmasq.hosts_file;
 	struct hostsfile_content content;
 
-	if (hostsfile_read(path, dnsmasq->conf->domain, dnsmasq->boot_id, visit, arg, &content) < 0) {
+	if (hostsfile_read(path, &dnsmasq->domains, dnsmasq->boot_id, visit, arg, &content) < 0) {
 		if (errno != ENOENT)
 			log_warn("hosts file=%s is not read back", path);
 	} else if (content.skipped > 0) {
@@ -359,9 +375,11 @@ void dnsmasq_restore(struct dnsmasq *dnsmasq, hostsfile_visit *visit, void *arg)
 int dnsmasq_configure(struct dnsmasq *dnsmasq, const struct conf *conf, int64_t now_ms)
 {
 	const struct conf *old = dnsmasq->conf;
+	struct hostsfile_domains before = dnsmasq->domains;
 
-	if (strcmp(old->domain, conf->domain) != 0) {
-		hostsfile_set_domain(dnsmasq->file, conf->domain);
+	domains_of(conf, &dnsmasq->domains);
+	if (!hostsfile_same_domains(&before, &dnsmasq->domains)) {
+		hostsfile_set_domains(dnsmasq->file, &dnsmasq->domains); /* the view tells every listing anew */
 		dnsmasq->dirty = dnsmasq->records = true;
 	}
 	if (strcmp(old->dnsmasq.hosts_file, conf->dnsmasq.hosts_file) != 0)

@@ -10,8 +10,8 @@
 #include "ctl_table.h"
 
 enum link {
-	CONFIGURATION, DAEMON, BROKER, LOGIN, VHOST, EXCHANGES, QUEUE, PERMISSIONS, DNSMASQ, HOSTS_FILE, LOCAL, LISTENING, SERIAL,
-	SIGHUP_ALLOWED, RESOLVER, DOCKER, PORT53, FIREWALL, TRIP, LINKS
+	CONFIGURATION, DAEMON, BROKER, LOGIN, VHOST, EXCHANGES, QUEUE, PERMISSIONS, USERS, DNSMASQ, HOSTS_FILE, LOCAL, LISTENING, SERIAL,
+	SIGHUP_ALLOWED, SINKS, RESOLVER, DOCKER, PORT53, FIREWALL, TRIP, LINKS
 };
 
 #define NEEDS(link) (1U << (link))
@@ -31,12 +31,14 @@ static const struct {
 	[EXCHANGES] = {"exchanges", doctor_exchanges, NEEDS_VHOST},
 	[QUEUE] = {"queue", doctor_queue, NEEDS_VHOST},
 	[PERMISSIONS] = {"permissions", doctor_permissions, NEEDS_VHOST | NEEDS(EXCHANGES) | NEEDS(QUEUE)},
+	[USERS] = {"users", doctor_users, NEEDS_VHOST},
 	[DNSMASQ] = {"dnsmasq", doctor_dnsmasq, NEEDS(CONFIGURATION)},
 	[HOSTS_FILE] = {"hosts-file", doctor_hosts_file, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ)},
 	[LOCAL] = {"local-domain", doctor_local, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ)},
 	[LISTENING] = {"listening", doctor_listening, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ)},
 	[SERIAL] = {"serial", doctor_serial, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ) | NEEDS(HOSTS_FILE) | NEEDS(LISTENING)},
 	[SIGHUP_ALLOWED] = {"sighup", doctor_sighup, NEEDS(CONFIGURATION) | NEEDS(DAEMON) | NEEDS(DNSMASQ)},
+	[SINKS] = {"sinks", doctor_sinks, NEEDS(CONFIGURATION) | NEEDS(DAEMON)},
 	[RESOLVER] = {"resolver", doctor_resolver, NEEDS(CONFIGURATION) | NEEDS(SERIAL) | NEEDS(DNSMASQ) | NEEDS(HOSTS_FILE) | NEEDS(LISTENING)},
 	[DOCKER] = {"docker", doctor_docker, NEEDS(CONFIGURATION)},
 	[PORT53] = {"port-53", doctor_port53, NEEDS(CONFIGURATION)},
@@ -117,8 +119,8 @@ static void print_finding(const struct ctl *ctl, const char *name, const struct 
 {
 	printf("%s%-8s%s %-13s %s\n", table_tone_on(tones[finding->verdict], ctl->colour), words[finding->verdict], table_tone_off(ctl->colour),
 	       name, finding->what);
-	if (finding->mend[0] != '\0')
-		printf("%-22s -> %s\n", "", finding->mend);
+	for (const char *line = finding->mend; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n')
+		printf("%-22s -> %.*s\n", "", (int)strcspn(line, "\n"), line);
 	fflush(stdout); /* the next check may take a second */
 }
 
@@ -136,11 +138,18 @@ static void print_sum(const unsigned counts[4])
 
 /* ---- the walk along the chain ---- */
 
+/* What has no meaning where names are served by somebody else. */
+#define OF_DNSMASQ (NEEDS(DNSMASQ) | NEEDS(LOCAL) | NEEDS(LISTENING) | NEEDS(SERIAL) | NEEDS(SIGHUP_ALLOWED) | NEEDS(RESOLVER) | NEEDS(TRIP))
+
 static void examine(struct doctor *doctor, enum link link, unsigned broken, struct doctor_finding *finding)
 {
 	unsigned missing = links[link].needs & broken;
 	unsigned first = 0;
 
+	if ((OF_DNSMASQ & NEEDS(link)) != 0 && doctor->conf != NULL && !doctor->conf->dnsmasq.enabled) {
+		doctor_skipped(finding, "not looked at: dnsmasq.enabled is false");
+		return;
+	}
 	if (missing == 0) {
 		links[link].check(doctor, finding);
 		return;

@@ -16,13 +16,13 @@
  */
 enum doctor_verdict { DOCTOR_OK, DOCTOR_WARNING, DOCTOR_BROKEN, DOCTOR_SKIPPED };
 
-#define DOCTOR_WHAT_SIZE 768
-#define DOCTOR_MEND_SIZE 512
+#define DOCTOR_WHAT_SIZE 2048
+#define DOCTOR_MEND_SIZE 4096
 
 struct doctor_finding {
 	enum doctor_verdict verdict;
 	char what[DOCTOR_WHAT_SIZE];
-	char mend[DOCTOR_MEND_SIZE]; /* a command, or in a few words what to do; "": nothing */
+	char mend[DOCTOR_MEND_SIZE]; /* commands, one a line, or in a few words what to do; "": nothing */
 	json_t *steps;               /* of the round trip, or NULL */
 };
 
@@ -46,15 +46,22 @@ void doctor_skipped(struct doctor_finding *finding, const char *format, ...) __a
 typedef void doctor_check(struct doctor *doctor, struct doctor_finding *finding);
 
 /* doctor_daemon.c */
-doctor_check doctor_configuration, doctor_daemon;
+doctor_check doctor_configuration, doctor_daemon, doctor_sinks;
 /* doctor_broker.c */
 doctor_check doctor_broker, doctor_login, doctor_vhost, doctor_exchanges, doctor_queue, doctor_permissions;
+/* doctor_users.c */
+doctor_check doctor_users;
 /* doctor_dnsmasq.c */
 doctor_check doctor_dnsmasq, doctor_hosts_file, doctor_local, doctor_listening, doctor_serial, doctor_sighup;
 /* doctor_host.c */
-doctor_check doctor_resolver, doctor_docker, doctor_port53, doctor_firewall;
+doctor_check doctor_resolver, doctor_docker, doctor_port53;
+/* doctor_firewall.c */
+doctor_check doctor_firewall;
 /* doctor_trip.c */
 doctor_check doctor_trip;
+
+/* Whether that address of a broker is this machine itself. */
+bool doctor_is_here(const char *host);
 
 /* Whether this host has an init system of that kind: decides which command is named. */
 bool doctor_has_systemd(void);
@@ -69,6 +76,8 @@ enum probe_result doctor_ask(const struct doctor *doctor, const char *name, unsi
                              struct dnsquery_answer *answer);
 
 /* The name whose address is the serial of the hosts file; out has HOSTNAME_FQDN_SIZE bytes. Returns out. */
+/* All domains, with commas between them, as far as they fit. Returns out. */
+const char *doctor_domains(const struct doctor *doctor, char *out, size_t size);
 const char *doctor_serial_name(const struct doctor *doctor, char *out);
 
 /* The serial in the hosts file (host order); 0, or -1: there is none, and errno is 0 if the file could be read. */

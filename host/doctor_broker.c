@@ -26,7 +26,7 @@ static const struct bus_endpoint *endpoint_of(const struct doctor *doctor)
 
 /* ---- from the network to the vhost ---- */
 
-static bool is_here(const char *host)
+bool doctor_is_here(const char *host)
 {
 	return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 || strcmp(host, "localhost") == 0;
 }
@@ -35,7 +35,7 @@ static void mend_broker(const struct doctor *doctor, char *out, size_t size)
 {
 	const struct bus_endpoint *endpoint = &doctor->conf->bus.endpoints[0];
 
-	if (is_here(endpoint->host))
+	if (doctor_is_here(endpoint->host))
 		doctor_service(out, size, "start", "rabbitmq-server");
 	else
 		snprintf(out, size, "on %s: rabbitmq-diagnostics listeners; and see that port %u is open from here", endpoint->host, endpoint->port);

@@ -41,7 +41,7 @@ static const struct log_target capture = {.open = capture_open, .send = capture_
 
 void doctor_configuration(struct doctor *doctor, struct doctor_finding *finding)
 {
-	char mend[DOCTOR_MEND_SIZE];
+	char mend[DOCTOR_MEND_SIZE], names[1024];
 
 	mistakes = 0;
 	log_open(&capture, "callsignctl", LOG_LEVEL_WARNING);
@@ -59,7 +59,8 @@ void doctor_configuration(struct doctor *doctor, struct doctor_finding *finding)
 			doctor_broken(finding, mend, "%s", mistakes > 0 ? mistake : "it cannot be read");
 		return;
 	}
-	doctor_ok(finding, "%s: domain %s, this host is %s", doctor->conf_path, doctor->conf->domain, doctor->conf->hostname);
+	doctor_ok(finding, "%s: %s %s, this host is %s", doctor->conf_path, doctor->conf->policy.ndomains > 1 ? "domains" : "domain",
+	          doctor_domains(doctor, names, sizeof names), doctor->conf->hostname);
 }
 
 /* ---- daemon ---- */
@@ -111,6 +112,47 @@ static const char *text_of(const json_t *object, const char *key)
 
 	return text != NULL ? text : "";
 }
+
+/* ---- sinks ---- */
+
+/* dnsmasq has checks of its own. The first of the others that is in trouble, a required one before others, for those hold up everything. NULL: none is. */
+static const json_t *find_trouble(const json_t *sinks)
+{
+	const json_t *found = NULL;
+
+	for (size_t i = json_array_size(sinks); i-- > 0;) {
+		const json_t *sink = json_array_get(sinks, i);
+		bool required = json_is_true(json_object_get(sink, "required"));
+
+		if (strcmp(text_of(sink, "name"), "dnsmasq") == 0 || text_of(sink, "trouble")[0] == '\0')
+			continue;
+		if (found == NULL || required || !json_is_true(json_object_get(found, "required")))
+			found = sink;
+	}
+	return found;
+}
+
+void doctor_sinks(struct doctor *doctor, struct doctor_finding *finding)
+{
+	const json_t *sinks = json_object_get(doctor->status, "sinks"), *sink = find_trouble(sinks);
+	char name[DOCTOR_WHAT_SIZE / 4], safe[DOCTOR_WHAT_SIZE / 2];
+	const char *trouble, *text;
+
+	if (sink == NULL) {
+		doctor_ok(finding, "%zu besides dnsmasq, all well", json_array_size(sinks) > 0 ? json_array_size(sinks) - 1 : 0);
+		return;
+	}
+	trouble = text_of(sink, "trouble");
+	text = text_of(sink, "name");
+	log_phrase(name, sizeof name, text, strlen(text));
+	log_phrase(safe, sizeof safe, trouble, strlen(trouble));
+	if (json_is_true(json_object_get(sink, "required")))
+		doctor_warning(finding, "callsignctl status", "%s, which is required, so that nothing is acknowledged: %s", name, safe);
+	else
+		doctor_warning(finding, "callsignctl status", "%s: %s", name, safe);
+}
+
+/* ---- verdict on the daemon ---- */
 
 static void judge_status(const json_t *status, struct doctor_finding *finding)
 {

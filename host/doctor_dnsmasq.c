@@ -29,6 +29,17 @@ const char *doctor_serial_name(const struct doctor *doctor, char *out)
 	return out;
 }
 
+const char *doctor_domains(const struct doctor *doctor, char *out, size_t size)
+{
+	const struct policy *policy = &doctor->conf->policy;
+	size_t used = 0, i;
+
+	out[0] = '\0';
+	for (i = 0; i < policy->ndomains && used < size; i++)
+		used += (size_t)snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", policy->domains[i].name);
+	return out;
+}
+
 /* One question and what comes back within ASK_AGAIN_MS. */
 static enum probe_result ask_once(struct probe *probe, int64_t until_ms, enum dnsquery_result *result, struct dnsquery_answer *answer)
 {
@@ -159,18 +170,30 @@ void doctor_hosts_file(struct doctor *doctor, struct doctor_finding *finding)
 	dnsmasqconf_free(&conf);
 }
 
-void doctor_local(struct doctor *doctor, struct doctor_finding *finding)
+/* local= and a server= without an address are the same. */
+static bool is_local(const struct dnsmasqconf *conf, const char *domain)
 {
 	char name[HOSTNAME_FQDN_SIZE + 2];
+
+	snprintf(name, sizeof name, "/%s/", domain);
+	return dnsmasqconf_find(conf, "local", name) != NULL || dnsmasqconf_find(conf, "server", name) != NULL;
+}
+
+void doctor_local(struct doctor *doctor, struct doctor_finding *finding)
+{
+	const struct policy *policy = &doctor->conf->policy;
+	char names[1024] = "";
 	struct dnsmasqconf conf;
+	size_t i;
 
 	read_conf(doctor, &conf);
-	snprintf(name, sizeof name, "/%s/", doctor->conf->domain);
-	/* local= and a server= without an address are the same. */
-	if (dnsmasqconf_find(&conf, "local", name) != NULL || dnsmasqconf_find(&conf, "server", name) != NULL)
-		doctor_ok(finding, "dnsmasq keeps %s to itself", doctor->conf->domain);
+	for (i = 0; i < policy->ndomains && is_local(&conf, policy->domains[i].name); i++)
+		continue;
+	if (i == policy->ndomains)
+		doctor_ok(finding, "dnsmasq keeps %s to itself", doctor_domains(doctor, names, sizeof names));
 	else
-		doctor_warning(finding, SAMPLE, "dnsmasq's configuration has no local=%s: names that are not there are asked for in the world", name);
+		doctor_warning(finding, SAMPLE, "dnsmasq's configuration has no local=/%s/: names that are not there are asked for in the world",
+		               policy->domains[i].name);
 	dnsmasqconf_free(&conf);
 }
 

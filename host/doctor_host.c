@@ -11,14 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "firewall.h"
 #include "ports.h"
 #include "resolver.h"
 
 #define DAEMON_JSON "/etc/docker/daemon.json"
 #define SETUP "callsign-setup"
-#define AMQP_PORT 5672
 
 /* ---- the host's own resolver ---- */
 
@@ -38,11 +35,25 @@ static int look_up(const char *name, char out[INET_ADDRSTRLEN])
 	return 0;
 }
 
+/* " '~docker' '~lab.example'", as resolvectl takes them. */
+static const char *routed(const struct policy *policy, char *out, size_t size)
+{
+	size_t used = 0, i;
+
+	out[0] = '\0';
+	for (i = 0; i < policy->ndomains && used < size; i++)
+		used += (size_t)snprintf(out + used, size - used, " '~%s'", policy->domains[i].name);
+	return out;
+}
+
 static void mend_resolver(const struct doctor *doctor, const struct resolver *resolver, const char *server, char *out, size_t size)
 {
+	char names[1024];
+
 	switch (resolver->kind) {
 	case RESOLVER_RESOLVED:
-		snprintf(out, size, SETUP " (or: resolvectl dns docker0 %s && resolvectl domain docker0 '~%s')", server, doctor->conf->domain);
+		snprintf(out, size, SETUP " (or: resolvectl dns docker0 %s && resolvectl domain docker0%s)", server,
+		         routed(&doctor->conf->policy, names, sizeof names));
 		break;
 	case RESOLVER_NETWORKMANAGER:
 	case RESOLVER_LOOPBACK:
@@ -173,56 +184,4 @@ void doctor_port53(struct doctor *doctor, struct doctor_finding *finding)
 		doctor_ok(finding, "port %u: dnsmasq, and on other addresses %s", doctor->conf->dnsmasq.port, all.beside);
 	else
 		doctor_ok(finding, "nobody but dnsmasq is on port %u", doctor->conf->dnsmasq.port);
-}
-
-/* ---- between containers and this host ---- */
-
-/* 0 with the rules; -1: they cannot be had, said in finding. */
-static int read_rules(char **rules, struct doctor_finding *finding)
-{
-	const char *const argv[] = {"iptables-save", "-t", "filter", NULL};
-	char *errors;
-	int status = command_run(argv, NULL, 0, rules, &errors, 10);
-
-	if (status == -1 && errno == ENOENT)
-		doctor_ok(finding, "there are no iptables here");
-	else if (status != 0)
-		doctor_warning(finding, "", "not known: iptables-save: %.200s", status == -1 ? strerror(errno) : errors != NULL ? errors : "");
-	free(errors);
-	return status == 0 && *rules != NULL ? 0 : -1;
-}
-
-/* Whether this one comes through; if not, finding says so (a certain no stays). */
-static void try_packet(const char *rules, const struct firewall_packet *packet, struct doctor_finding *finding)
-{
-	char rule[300], mend[DOCTOR_MEND_SIZE];
-
-	if (finding->verdict == DOCTOR_BROKEN)
-		return;
-	snprintf(mend, sizeof mend, "iptables -I INPUT -i %s -p %s --dport %u -j ACCEPT", packet->interface, packet->protocol, packet->port);
-	switch (firewall_input(rules, packet, rule, sizeof rule)) {
-	case FIREWALL_ACCEPTS:
-		break;
-	case FIREWALL_DROPS:
-		doctor_broken(finding, mend, "what containers send to %s port %u is dropped: %s", packet->protocol, packet->port, rule);
-		break;
-	case FIREWALL_UNSURE:
-		doctor_warning(finding, mend, "what containers send to %s port %u may be dropped: %s", packet->protocol, packet->port, rule);
-		break;
-	}
-}
-
-void doctor_firewall(struct doctor *doctor, struct doctor_finding *finding)
-{
-	const struct firewall_packet packets[] = {
-		{"docker0", "udp", doctor->conf->dnsmasq.port}, {"docker0", "tcp", doctor->conf->dnsmasq.port},
-		{"docker0", "tcp", doctor->reached ? doctor->conf->bus.endpoints[doctor->endpoint].port : AMQP_PORT}};
-	char *rules = NULL;
-
-	if (read_rules(&rules, finding) == 0) {
-		doctor_ok(finding, "iptables let containers reach port %u and %u of this host", packets[0].port, packets[2].port);
-		for (size_t i = 0; i < sizeof packets / sizeof *packets; i++)
-			try_packet(rules, &packets[i], finding);
-	}
-	free(rules);
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "doctor_line.h"
+#include "served.h"
 #include "shared/clock.h"
 
 #define TRIP_MS 5000
@@ -68,6 +69,15 @@ static int publish(struct line *line, const struct announcement *message)
 	return length == -1 ? -1 : line_publish(line, EXCHANGE_ANNOUNCE, key, body, (size_t)length, message->op == ANNOUNCEMENT_UP);
 }
 
+/* The first domain that takes the name of the user that we log in as. */
+static const char *trip_domain(const struct doctor *doctor, const char *name)
+{
+	const struct bus_endpoint *endpoint = &doctor->conf->bus.endpoints[0];
+	int first = served_first(policy_name_domains(&doctor->conf->policy, endpoint->user != NULL ? endpoint->user : "", name));
+
+	return doctor->conf->policy.domains[first > 0 ? first : 0].name;
+}
+
 /* Whether dnsmasq has the name: it answers with a record, or (an IPv6 address) that it has none of this type. */
 static bool is_served(const struct doctor *doctor, const char *name, bool *asked)
 {
@@ -75,7 +85,7 @@ static bool is_served(const struct doctor *doctor, const char *name, bool *asked
 	struct dnsquery_answer answer;
 	enum dnsquery_result result;
 
-	*asked = hostname_join(name, doctor->conf->domain, fqdn) == HOSTNAME_OK && doctor_ask(doctor, fqdn, 250, &result, &answer) == PROBE_ANSWER;
+	*asked = hostname_join(name, trip_domain(doctor, name), fqdn) == HOSTNAME_OK && doctor_ask(doctor, fqdn, 250, &result, &answer) == PROBE_ANSWER;
 	return *asked && result != DNSQUERY_NO_NAME && result != DNSQUERY_REFUSED;
 }
 

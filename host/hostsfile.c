@@ -9,6 +9,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "served.h"
 #include "shared/atomicfile.h"
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -16,14 +17,13 @@
 /* One instance's lines, rendered when it changed; uthash keeps the entries in order of arrival. */
 struct entry {
 	struct ident instance;
-	struct listing listing; /* for hostsfile_set_domain */
 	char *text;
 	size_t length;
 	UT_hash_handle hh;
 };
 
 struct hostsfile {
-	char domain[HOSTNAME_FQDN_SIZE];
+	struct hostsfile_domains domains;
 	struct entry *entries;
 	char *scratch; /* a listing is rendered here first: LINES_MAX bytes, far more than the longest */
 };
@@ -43,7 +43,7 @@ bool hostsfile_serial_reached(uint32_t a, uint32_t b)
 	return ((a - b) & circle) <= circle / 2;
 }
 
-struct hostsfile *hostsfile_new(const char *domain)
+struct hostsfile *hostsfile_new(const struct hostsfile_domains *domains)
 {
 	struct hostsfile *file = calloc(1, sizeof(*file));
 
@@ -54,7 +54,7 @@ struct hostsfile *hostsfile_new(const char *domain)
 		free(file);
 		return NULL;
 	}
-	snprintf(file->domain, sizeof(file->domain), "%s", domain);
+	file->domains = *domains;
 	return file;
 }
 
@@ -106,28 +106,41 @@ static char *put_encoded(char *at, const char *text)
 	return at;
 }
 
-static char *put_name(char *at, const char *name, const char *domain)
+/* A name, without the domain, below each of these domains. */
+static char *put_name(char *at, const char *name, const struct hostsfile_domains *domains, uint32_t bits)
 {
-	*at++ = ' ';
-	at = put(at, name);
-	*at++ = '.';
-	return put(at, domain);
+	char fqdn[HOSTNAME_FQDN_SIZE];
+
+	for (unsigned i = 0; i < domains->count; i++) {
+		if ((bits >> i & 1) == 0 || hostname_join(name, domains->names[i], fqdn) != HOSTNAME_OK)
+			continue;
+		*at++ = ' ';
+		at = put(at, fqdn);
+	}
+	return at;
 }
 
-static char *put_names(char *at, const struct listing *listing, const char *domain)
+/* What an address has in those domains that take it. */
+static char *put_names(char *at, const struct listing *listing, const struct hostsfile_domains *domains, uint32_t taken)
 {
 	const struct fact *fact = listing->fact;
 
-	if ((listing->names & 1) != 0)
-		at = put_name(at, fact->name, domain);
-	for (unsigned i = 0; i < fact->naliases; i++)
-		if ((listing->names >> (1 + i) & 1) != 0)
-			at = put_name(at, fact->aliases[i], domain);
+	for (unsigned i = 0; i <= fact->naliases; i++)
+		at = put_name(at, i == 0 ? fact->name : fact->aliases[i - 1], domains, served_domains(listing, i) & taken);
+	return at;
+}
+
+static char *put_ports(char *at, const struct fact *fact)
+{
+	for (unsigned i = 0; i < fact->nports; i++) {
+		at = put(put(at, i == 0 ? " ports=" : ","), fact->ports[i].name);
+		at += snprintf(at, sizeof(":65535"), ":%u", (unsigned)fact->ports[i].port);
+	}
 	return at;
 }
 
 /* Who this is, for the next start of the daemon. */
-static char *put_comment(char *at, const struct listing *listing)
+static char *put_comment(char *at, const struct listing *listing, bool named)
 {
 	const struct fact *fact = listing->fact;
 	char hex[IDENT_TEXT_SIZE];
@@ -136,34 +149,58 @@ static char *put_comment(char *at, const struct listing *listing)
 	if (fact->has_session)
 		at = put(put(at, " session="), ident_format(&fact->session, hex));
 	at = put_encoded(put(at, " user="), fact->user);
-	if ((listing->names & 1) == 0)
+	if (!named)
 		at = put(put(at, " name="), fact->name);
 	if (!fact->has_session && fact->expires_ms != CLOCK_NEVER)
 		at += snprintf(at, UNTIL_SIZE, " until=%" PRId64, fact->expires_ms);
+	at = put_ports(at, fact);
 	*at++ = '\n';
 	return at;
 }
 
-/* What stands behind the address is the same on each line. Returns the length; nothing listed: 0. */
-static size_t render(char *out, const struct listing *listing, const char *domain)
+/* The domains that take address number i. */
+static uint32_t taken_by(const struct listing *listing, const struct hostsfile_domains *domains, unsigned i)
+{
+	uint32_t bits = 0;
+
+	for (unsigned domain = 0; domain < domains->count; domain++)
+		bits |= (served_addresses(listing, domain) >> i & 1) << domain;
+	return bits;
+}
+
+/* What stands behind an address: nothing if no name does. Returns the length. */
+static size_t render_tail(char *out, const struct listing *listing, const struct hostsfile_domains *domains, uint32_t taken)
+{
+	char *at = put_names(out, listing, domains, taken);
+
+	if (at == out)
+		return 0;
+	return (size_t)(put_comment(at, listing, (served_domains(listing, 0) & taken) != 0) - out);
+}
+
+/* Mostly the same stands behind each address. Returns the length; nothing listed: 0. */
+static size_t render(char *out, const struct listing *listing, const struct hostsfile_domains *domains)
 {
 	char address[ADDRESS_TEXT_SIZE], *at = out, *tail = NULL;
-	size_t tail_length = 0;
+	uint32_t taken, tail_taken = 0;
+	size_t length = 0;
 
-	if (listing->names == 0)
-		return 0;
 	for (unsigned i = 0; i < listing->fact->naddresses; i++) {
-		if ((listing->addresses >> i & 1) == 0)
+		char *line = at;
+
+		taken = taken_by(listing, domains, i);
+		if (taken == 0)
 			continue;
 		at = put(at, address_format(&listing->fact->addresses[i], address));
-		if (tail != NULL) {
-			memcpy(at, tail, tail_length);
-			at += tail_length;
-			continue;
-		}
+		if (tail != NULL && taken == tail_taken)
+			memcpy(at, tail, length);
+		else
+			length = render_tail(at, listing, domains, taken);
 		tail = at;
-		at = put_comment(put_names(at, listing, domain), listing);
-		tail_length = (size_t)(at - tail);
+		tail_taken = taken;
+		at = length > 0 ? at + length : line;
+		if (length == 0)
+			tail = NULL;
 	}
 	return (size_t)(at - out);
 }
@@ -198,13 +235,12 @@ static struct entry *entry_new(struct hostsfile *file, const struct ident *insta
 bool hostsfile_listing(struct hostsfile *file, const struct listing *listing)
 {
 	struct entry *entry = entry_find(file, &listing->fact->instance);
-	size_t length = render(file->scratch, listing, file->domain);
+	size_t length = render(file->scratch, listing, &file->domains);
 
 	if (length == 0)
 		return hostsfile_gone(file, &listing->fact->instance);
 	if (entry == NULL)
 		entry = entry_new(file, &listing->fact->instance);
-	entry->listing = *listing;
 	if (entry->length == length && memcmp(entry->text, file->scratch, length) == 0)
 		return false;
 	entry->text = must(realloc(entry->text, length));
@@ -228,13 +264,19 @@ size_t hostsfile_instances(const struct hostsfile *file)
 	return HASH_COUNT(file->entries);
 }
 
-void hostsfile_set_domain(struct hostsfile *file, const char *domain)
+void hostsfile_set_domains(struct hostsfile *file, const struct hostsfile_domains *domains)
 {
-	struct entry *entry, *next;
+	file->domains = *domains;
+}
 
-	snprintf(file->domain, sizeof(file->domain), "%s", domain);
-	HASH_ITER (hh, file->entries, entry, next)
-		hostsfile_listing(file, &entry->listing);
+bool hostsfile_same_domains(const struct hostsfile_domains *a, const struct hostsfile_domains *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (unsigned i = 0; i < a->count; i++)
+		if (strcmp(a->names[i], b->names[i]) != 0)
+			return false;
+	return true;
 }
 
 static void write_text(struct atomicfile *out, const char *text)
@@ -242,23 +284,43 @@ static void write_text(struct atomicfile *out, const char *text)
 	atomicfile_write(out, text, strlen(text));
 }
 
+static void write_domains(struct atomicfile *out, const struct hostsfile_domains *domains)
+{
+	write_text(out, HOSTSFILE_DOMAINS);
+	for (unsigned i = 0; i < domains->count; i++) {
+		write_text(out, " ");
+		write_text(out, domains->names[i]);
+	}
+	write_text(out, "\n");
+}
+
+static void write_own(struct atomicfile *out, const struct hostsfile_domains *domains, const struct hostsfile_own *own)
+{
+	char text[ADDRESS_TEXT_SIZE], names[POLICY_DOMAINS_MAX * (HOSTNAME_FQDN_SIZE + 1)];
+
+	*put_name(names, own->name, domains, own->domains) = '\0';
+	if (names[0] == '\0')
+		return;
+	write_text(out, address_format(&own->address, text));
+	write_text(out, names);
+	write_text(out, HOSTSFILE_OWN "\n");
+}
+
 /* The lines that no instance has. */
 static void write_head(struct atomicfile *out, const struct hostsfile *file, uint32_t serial, const char *boot_id,
 		       const struct hostsfile_own *own, size_t nown)
 {
-	char line[HOSTNAME_FQDN_SIZE + 128], text[ADDRESS_TEXT_SIZE];
+	char line[HOSTNAME_FQDN_SIZE + 128];
 
 	snprintf(line, sizeof(line), HOSTSFILE_MAGIC "%s\n", boot_id);
 	write_text(out, line);
 	write_text(out, HOSTSFILE_NOTICE "\n");
+	write_domains(out, &file->domains);
 	snprintf(line, sizeof(line), "%u.%u.%u.%u " HOSTSFILE_SERIAL_NAME ".%s\n", serial >> 24, serial >> 16 & 255,
-		 serial >> 8 & 255, serial & 255, file->domain);
+		 serial >> 8 & 255, serial & 255, file->domains.names[0]);
 	write_text(out, line);
-	for (size_t i = 0; i < nown; i++) {
-		snprintf(line, sizeof(line), "%s %s.%s" HOSTSFILE_OWN "\n", address_format(&own[i].address, text),
-			 own[i].name, file->domain);
-		write_text(out, line);
-	}
+	for (size_t i = 0; i < nown; i++)
+		write_own(out, &file->domains, &own[i]);
 }
 
 int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t serial, const char *boot_id,

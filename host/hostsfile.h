@@ -13,19 +13,22 @@
  *
  *   # callsign-hosts 1 boot=UUID
  *   # Written by callsignd, which replaces it whole at each change: do not edit.
+ *   # domains DOMAIN OTHER
  *   127.128.0.7 serial.callsign.DOMAIN
  *   172.17.0.1 host.DOMAIN # host
- *   172.17.0.2 my-cool-host.DOMAIN www.DOMAIN # instance=HEX session=HEX user=PERCENT-ENCODED
+ *   172.17.0.2 my-cool-host.DOMAIN my-cool-host.OTHER www.DOMAIN # instance=HEX session=HEX user=PERCENT-ENCODED
  *
- * Whole names only: a bare one could be any name of the world ("com.example" is a name that somebody may announce). One
- * line for each address. Behind user= stands name=NAME if the instance's own name is not listed (only aliases are), and
+ * The domains below which the names are, the serial below the first of them: when the file is read back, those that are configured
+ * may be others. Files of before have no such line. Whole names only: a bare one could be any name of the world ("com.example" is a name that somebody may announce). One
+ * line for each address; since a domain may take some addresses only, the lines of an instance need not have the same names.
+ * Behind user= stands name=NAME if the instance's own name is not in this line (only aliases are), and
  * for an instance without session until=MS, the end of its lease on the monotonic clock, which holds only as long as
- * the machine does not boot.
+ * the machine does not boot. At the end ports=NAME:NUMBER,NAME:NUMBER, sorted by name, if it has announced any.
  */
 struct hostsfile;
 
-#define HOSTSFILE_SIZE_MAX  ((size_t)64 << 20)
-#define HOSTSFILE_LINE_MAX  16384
+#define HOSTSFILE_SIZE_MAX  ((size_t)256 << 20)
+#define HOSTSFILE_LINE_MAX  262144 /* all names of an instance in all domains, with room to spare */
 #define HOSTSFILE_USER_MAX  255 /* an AMQP short string */
 #define HOSTSFILE_BOOT_SIZE 37  /* /proc/sys/kernel/random/boot_id, terminated */
 
@@ -35,6 +38,7 @@ struct hostsfile;
 #define HOSTSFILE_SERIAL_NONE 0U
 #define HOSTSFILE_MAGIC       "# callsign-hosts 1 boot="
 #define HOSTSFILE_NOTICE      "# Written by callsignd, which replaces it whole at each change: do not edit."
+#define HOSTSFILE_DOMAINS     "# domains"
 #define HOSTSFILE_OWN         " # host"
 #define HOSTSFILE_SERIAL_NAME "serial.callsign" /* below the domain */
 
@@ -42,14 +46,21 @@ uint32_t hostsfile_serial_next(uint32_t serial);
 /* Whether a is b or came after it (less than half of the circle ahead). Neither is NONE. */
 bool hostsfile_serial_reached(uint32_t a, uint32_t b);
 
+/* At least one, the first of which has the serial. Folded; none is another one or below it. */
+struct hostsfile_domains {
+	unsigned count;
+	char names[POLICY_DOMAINS_MAX][HOSTNAME_FQDN_SIZE];
+};
+
 /* A name for this host itself. */
 struct hostsfile_own {
 	const char *name; /* without the domain */
+	uint32_t domains; /* where it is: a bit each */
 	struct address address;
 };
 
-/* NULL with errno. domain is copied. */
-struct hostsfile *hostsfile_new(const char *domain);
+/* NULL with errno. domains are copied. */
+struct hostsfile *hostsfile_new(const struct hostsfile_domains *domains);
 void hostsfile_free(struct hostsfile *file);
 
 /* The lines of this listing, in the order in which instances were first listed. Returns whether the text is another one
@@ -58,9 +69,9 @@ bool hostsfile_listing(struct hostsfile *file, const struct listing *listing);
 bool hostsfile_gone(struct hostsfile *file, const struct ident *instance);
 size_t hostsfile_instances(const struct hostsfile *file);
 
-/* Everything rendered anew below another domain, from the facts that hostsfile_listing was last given: they must not
- * have changed since. */
-void hostsfile_set_domain(struct hostsfile *file, const char *domain);
+/* Other domains. Each listing that is there must be told again before the next write: until then its lines are as they were. */
+void hostsfile_set_domains(struct hostsfile *file, const struct hostsfile_domains *domains);
+bool hostsfile_same_domains(const struct hostsfile_domains *a, const struct hostsfile_domains *b);
 
 /* Render all of it into path, atomically, mode 0644. boot_id: of this boot. 0, or -1 with errno. */
 int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t serial, const char *boot_id,
@@ -82,18 +93,18 @@ typedef void hostsfile_visit(void *arg, const struct announcement *message, cons
 
 /*
  * Parse length bytes of any origin. Pure. What is not exactly of the form above is skipped and counted: a cut last
- * line, unusable addresses, names that are not below domain, an instance that appears twice, lines of one instance that
- * disagree.
+ * line, unusable addresses, names that are not below one of the domains (the file's, or if it does not say, these), an instance that
+ * appears twice, lines of one instance that disagree.
  */
-void hostsfile_parse(const char *text, size_t length, const char *domain, const char *boot_id, hostsfile_visit *visit,
-		     void *arg, struct hostsfile_content *out);
+void hostsfile_parse(const char *text, size_t length, const struct hostsfile_domains *domains, const char *boot_id,
+		     hostsfile_visit *visit, void *arg, struct hostsfile_content *out);
 
 /*
  * Read and parse path. Refused with errno: a symbolic link (ELOOP), anything but a regular file (EINVAL), one that
  * others own or may write (EPERM), more than HOSTSFILE_SIZE_MAX bytes (EFBIG), no such file (ENOENT). 0, or -1. *out is
  * zeroed first.
  */
-int hostsfile_read(const char *path, const char *domain, const char *boot_id, hostsfile_visit *visit, void *arg,
+int hostsfile_read(const char *path, const struct hostsfile_domains *domains, const char *boot_id, hostsfile_visit *visit, void *arg,
 		   struct hostsfile_content *out);
 
 #endif

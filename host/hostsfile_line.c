@@ -34,7 +34,7 @@ bool hostsfile_take(struct text *text, const char *literal)
 }
 
 /* The name in NAME.DOMAIN, which must be folded already. 0, or -1. */
-static int parse_fqdn(const char *word, size_t length, const char *domain, char out[HOSTNAME_NAME_SIZE])
+static int parse_below(const char *word, size_t length, const char *domain, char out[HOSTNAME_NAME_SIZE])
 {
 	size_t domain_length = strlen(domain), name_length;
 
@@ -46,6 +46,15 @@ static int parse_fqdn(const char *word, size_t length, const char *domain, char 
 	if (hostname_fold(word, name_length, out) != HOSTNAME_OK || memcmp(word, out, name_length) != 0)
 		return -1;
 	return 0;
+}
+
+/* Likewise below any of the domains: the number of it (there is at most one, since none is below another), or -1. */
+static int parse_fqdn(const char *word, size_t length, const struct hostsfile_domains *domains, char out[HOSTNAME_NAME_SIZE])
+{
+	for (unsigned i = 0; i < domains->count; i++)
+		if (parse_below(word, length, domains->names[i], out) == 0)
+			return (int)i;
+	return -1;
 }
 
 static int hex_digit(char c)
@@ -106,23 +115,48 @@ int hostsfile_add_address(struct announcement *message, const struct address *ad
 	return 0;
 }
 
+struct names {
+	unsigned count;
+	char list[ANNOUNCEMENT_ALIASES_MAX + 1][HOSTNAME_NAME_SIZE];
+	uint32_t domains[ANNOUNCEMENT_ALIASES_MAX + 1]; /* of each, a bit each */
+};
+
+/* 0, or -1: it is there in this domain already, or there are too many. */
+static int add_name(struct names *names, const char name[HOSTNAME_NAME_SIZE], int domain)
+{
+	uint32_t bit = UINT32_C(1) << domain;
+	unsigned i = 0;
+
+	while (i < names->count && strcmp(names->list[i], name) != 0)
+		i++;
+	if (i == ANNOUNCEMENT_ALIASES_MAX + 1 || (i < names->count && (names->domains[i] & bit) != 0))
+		return -1;
+	if (i == names->count) {
+		memset(names->list[i], 0, sizeof(names->list[i]));
+		memcpy(names->list[i], name, strlen(name));
+		names->domains[i] = 0;
+		names->count++;
+	}
+	names->domains[i] |= bit;
+	return 0;
+}
+
 /* The listed names, up to " # ". The first goes into aliases too: only the comment tells whether it is the instance's
  * own. 0, or -1. */
-static int parse_names(struct text *text, const char *domain, char names[][HOSTNAME_NAME_SIZE], unsigned *count)
+static int parse_names(struct text *text, const struct hostsfile_domains *domains, struct names *names)
 {
+	char name[HOSTNAME_NAME_SIZE];
 	const char *word;
 	size_t length;
+	int domain;
 
-	for (*count = 0;; ++*count) {
+	for (names->count = 0;;) {
 		length = take_word(text, &word);
 		if (length == 1 && *word == '#')
-			return *count > 0 ? 0 : -1;
-		if (length == 0 || *count == ANNOUNCEMENT_ALIASES_MAX + 1 ||
-		    parse_fqdn(word, length, domain, names[*count]) < 0)
+			return names->count > 0 ? 0 : -1;
+		domain = length > 0 ? parse_fqdn(word, length, domains, name) : -1;
+		if (domain < 0 || add_name(names, name, domain) < 0)
 			return -1;
-		for (unsigned i = 0; i < *count; i++)
-			if (strcmp(names[i], names[*count]) == 0)
-				return -1;
 	}
 }
 
@@ -135,35 +169,60 @@ static int parse_ident(struct text *text, struct ident *out)
 }
 
 /* name=NAME: the instance's own name, which is not among those listed. 0, or -1. */
-static int parse_own_name(struct text *text, char names[][HOSTNAME_NAME_SIZE], unsigned count,
-			  char own[HOSTNAME_NAME_SIZE])
+static int parse_own_name(struct text *text, const struct names *names, char own[HOSTNAME_NAME_SIZE])
 {
 	const char *word;
 	size_t length = take_word(text, &word);
 
 	if (hostname_fold(word, length, own) != HOSTNAME_OK || memcmp(word, own, length) != 0)
 		return -1;
-	for (unsigned i = 0; i < count; i++)
-		if (strcmp(names[i], own) == 0)
+	for (unsigned i = 0; i < names->count; i++)
+		if (strcmp(names->list[i], own) == 0)
 			return -1;
 	return 0;
 }
 
-static int set_names(struct announcement *message, char names[][HOSTNAME_NAME_SIZE], unsigned count, const char *own)
+static int set_names(struct announcement *message, const struct names *names, const char *own)
 {
 	unsigned first = own == NULL ? 1 : 0;
 
-	if (count - first > ANNOUNCEMENT_ALIASES_MAX)
+	if (names->count - first > ANNOUNCEMENT_ALIASES_MAX)
 		return -1;
-	memcpy(message->name, own != NULL ? own : names[0], HOSTNAME_NAME_SIZE);
-	message->naliases = count - first;
-	memcpy(message->aliases, names + first, (count - first) * sizeof(names[0]));
+	memcpy(message->name, own != NULL ? own : names->list[0], HOSTNAME_NAME_SIZE);
+	message->naliases = names->count - first;
+	memcpy(message->aliases, names->list + first, message->naliases * sizeof(names->list[0]));
 	return 0;
 }
 
+/* NAME:NUMBER,NAME:NUMBER, sorted by name: what hostsfile.c writes of the same ports. 0, or -1. */
+static int parse_ports(const char *word, size_t length, struct announcement *message)
+{
+	const char *end = word + length;
+	struct announcement_port port;
+
+	memset(&port, 0, sizeof(port));
+	for (; word < end; word++) {
+		const char *colon = memchr(word, ':', (size_t)(end - word));
+		const char *comma = memchr(word, ',', (size_t)(end - word));
+		const char *stop = comma != NULL ? comma : end;
+		char name[ANNOUNCEMENT_PORT_NAME_MAX + 1];
+
+		if (colon == NULL || colon > stop || announcement_port_name(word, (size_t)(colon - word), name) != NULL ||
+		    memcmp(word, name, (size_t)(colon - word)) != 0 || strcmp(port.name, name) >= 0)
+			return -1;
+		memcpy(port.name, name, sizeof(name));
+		port.port = announcement_port_number(colon + 1, (size_t)(stop - colon - 1));
+		if (port.port == 0 || announcement_port_add(message->ports, &message->nports, &port) != NULL)
+			return -1;
+		word = stop;
+		if (comma != NULL && comma + 1 == end)
+			return -1;
+	}
+	return length > 0 ? 0 : -1;
+}
+
 /* What stands behind "# ", its keys in this order. 0, or -1. */
-static int parse_comment(struct text *text, struct hostsfile_record *record, char names[][HOSTNAME_NAME_SIZE],
-			 unsigned count)
+static int parse_comment(struct text *text, struct hostsfile_record *record, const struct names *names)
 {
 	struct announcement *message = &record->message;
 	char own[HOSTNAME_NAME_SIZE];
@@ -182,37 +241,40 @@ static int parse_comment(struct text *text, struct hostsfile_record *record, cha
 	if (parse_user(word, length, record->user) < 0)
 		return -1;
 	has_own = hostsfile_take(text, "name=");
-	if (has_own && parse_own_name(text, names, count, own) < 0)
+	if (has_own && parse_own_name(text, names, own) < 0)
 		return -1;
 	if (!message->has_session && hostsfile_take(text, "until=")) {
 		length = take_word(text, &word);
 		if (parse_ms(word, length, &record->until_ms) < 0)
 			return -1;
 	}
-	return text->at == text->end ? set_names(message, names, count, has_own ? own : NULL) : -1;
+	if (hostsfile_take(text, "ports=")) {
+		length = take_word(text, &word);
+		if (parse_ports(word, length, message) < 0)
+			return -1;
+	}
+	return text->at == text->end ? set_names(message, names, has_own ? own : NULL) : -1;
 }
 
-int hostsfile_line_instance(struct text text, const char *domain, struct hostsfile_record *record)
+int hostsfile_line_instance(struct text text, const struct hostsfile_domains *domains, struct hostsfile_record *record)
 {
-	char names[ANNOUNCEMENT_ALIASES_MAX + 1][HOSTNAME_NAME_SIZE];
 	struct address address;
-	unsigned count;
+	struct names names;
 	const char *word;
 	size_t length = take_word(&text, &word);
 
 	memset(record, 0, sizeof(*record));
 	record->until_ms = CLOCK_NEVER;
 	record->message.op = ANNOUNCEMENT_UP;
-	memset(names, 0, sizeof(names));
 	if (address_parse(word, length, &address) < 0 || address_unusable(&address) != NULL)
 		return -1;
 	hostsfile_add_address(&record->message, &address);
-	if (parse_names(&text, domain, names, &count) < 0)
+	if (parse_names(&text, domains, &names) < 0)
 		return -1;
-	return parse_comment(&text, record, names, count);
+	return parse_comment(&text, record, &names);
 }
 
-uint32_t hostsfile_line_serial(struct text text, const char *domain)
+uint32_t hostsfile_line_serial(struct text text, const struct hostsfile_domains *domains)
 {
 	char name[HOSTNAME_NAME_SIZE];
 	struct address address;
@@ -226,12 +288,12 @@ uint32_t hostsfile_line_serial(struct text text, const char *domain)
 		 address.bytes[3];
 	length = take_word(&text, &word);
 	if (serial < HOSTSFILE_SERIAL_MIN || serial > HOSTSFILE_SERIAL_MAX || text.at != text.end ||
-	    parse_fqdn(word, length, domain, name) < 0 || strcmp(name, HOSTSFILE_SERIAL_NAME) != 0)
+	    parse_below(word, length, domains->names[0], name) < 0 || strcmp(name, HOSTSFILE_SERIAL_NAME) != 0)
 		return HOSTSFILE_SERIAL_NONE;
 	return serial;
 }
 
-bool hostsfile_line_own(struct text text, const char *domain)
+bool hostsfile_line_own(struct text text, const struct hostsfile_domains *domains)
 {
 	char name[HOSTNAME_NAME_SIZE];
 	struct address address;
@@ -240,7 +302,62 @@ bool hostsfile_line_own(struct text text, const char *domain)
 
 	if (address_parse(word, length, &address) < 0)
 		return false;
-	length = take_word(&text, &word);
-	return parse_fqdn(word, length, domain, name) == 0 && hostsfile_take(&text, &HOSTSFILE_OWN[1]) &&
-	       text.at == text.end;
+	do {
+		length = take_word(&text, &word);
+		if (length == 0 || parse_fqdn(word, length, domains, name) < 0)
+			return false;
+	} while (text.at < text.end && *text.at != '#');
+	return hostsfile_take(&text, &HOSTSFILE_OWN[1]) && text.at == text.end;
+}
+
+static bool same_or_below(const char *name, const char *base)
+{
+	size_t length = strlen(name), tail = strlen(base);
+
+	return length >= tail && strcmp(name + length - tail, base) == 0 && (length == tail || name[length - tail - 1] == '.');
+}
+
+static int add_domain(struct hostsfile_domains *out, const char *word, size_t length)
+{
+	char name[HOSTNAME_FQDN_SIZE];
+
+	if (out->count == POLICY_DOMAINS_MAX || hostname_fold_fqdn(word, length, name) != HOSTNAME_OK || memcmp(word, name, length) != 0)
+		return -1;
+	for (unsigned i = 0; i < out->count; i++)
+		if (same_or_below(name, out->names[i]) || same_or_below(out->names[i], name))
+			return -1;
+	memcpy(out->names[out->count++], name, length + 1);
+	return 0;
+}
+
+int hostsfile_line_domains(struct text text, struct hostsfile_domains *out)
+{
+	const char *word;
+	size_t length;
+
+	out->count = 0;
+	if (!hostsfile_take(&text, HOSTSFILE_DOMAINS " ") || text.at == text.end)
+		return -1;
+	while (text.at < text.end) {
+		length = take_word(&text, &word);
+		if (length == 0 || add_domain(out, word, length) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int hostsfile_add_aliases(struct announcement *message, const struct announcement *other)
+{
+	for (unsigned i = 0; i < other->naliases; i++) {
+		unsigned j = 0;
+
+		while (j < message->naliases && strcmp(message->aliases[j], other->aliases[i]) != 0)
+			j++;
+		if (j < message->naliases)
+			continue;
+		if (message->naliases == ANNOUNCEMENT_ALIASES_MAX)
+			return -1;
+		memcpy(message->aliases[message->naliases++], other->aliases[i], sizeof(other->aliases[i]));
+	}
+	return 0;
 }

@@ -20,18 +20,24 @@ struct hostsfile_record {
 };
 
 /* ADDRESS NAMES # instance=...: 0 and *record with one address, or -1. */
-int hostsfile_line_instance(struct text line, const char *domain, struct hostsfile_record *record);
+int hostsfile_line_instance(struct text line, const struct hostsfile_domains *domains, struct hostsfile_record *record);
 
-/* 127.X.Y.Z serial.callsign.DOMAIN: the serial, or HOSTSFILE_SERIAL_NONE. */
-uint32_t hostsfile_line_serial(struct text line, const char *domain);
+/* 127.X.Y.Z serial.callsign.DOMAIN, of the first domain: the serial, or HOSTSFILE_SERIAL_NONE. */
+uint32_t hostsfile_line_serial(struct text line, const struct hostsfile_domains *domains);
 
-/* ADDRESS NAME.DOMAIN # host */
-bool hostsfile_line_own(struct text line, const char *domain);
+/* ADDRESS NAME.DOMAIN NAME.OTHER # host */
+bool hostsfile_line_own(struct text line, const struct hostsfile_domains *domains);
+
+/* # domains DOMAIN OTHER: 0 and *out, or -1. */
+int hostsfile_line_domains(struct text line, struct hostsfile_domains *out);
 
 /* Take literal if the text begins with it. */
 bool hostsfile_take(struct text *text, const char *literal);
 
 /* 0, or -1: the message has it already, or as many as it may have. */
 int hostsfile_add_address(struct announcement *message, const struct address *address);
+
+/* The further aliases of another line of the same instance. 0, or -1: more than there may be. */
+int hostsfile_add_aliases(struct announcement *message, const struct announcement *other);
 
 #endif

@@ -20,7 +20,8 @@ struct seen {
 };
 
 struct parser {
-	const char *domain;
+	struct hostsfile_domains domains;
+	bool has_domains; /* the file says which they are */
 	bool same_boot;
 	hostsfile_visit *visit;
 	void *arg;
@@ -30,16 +31,16 @@ struct parser {
 	struct hostsfile_record record, line;
 };
 
-/* Whether two lines say the same of one instance, addresses apart. */
+/* Whether two lines say the same of one instance, apart from addresses and aliases: these may be in a domain that does not take the address. */
 static bool agrees(const struct hostsfile_record *a, const struct hostsfile_record *b)
 {
 	const struct announcement *m = &a->message, *n = &b->message;
 
 	if (!ident_equal(&m->instance, &n->instance) || m->has_session != n->has_session ||
 	    (m->has_session && !ident_equal(&m->session, &n->session)) || strcmp(m->name, n->name) != 0 ||
-	    m->naliases != n->naliases || strcmp(a->user, b->user) != 0 || a->until_ms != b->until_ms)
+	    !announcement_ports_equal(m->ports, m->nports, n->ports, n->nports) || strcmp(a->user, b->user) != 0)
 		return false;
-	return memcmp(m->aliases, n->aliases, m->naliases * sizeof(m->aliases[0])) == 0;
+	return a->until_ms == b->until_ms;
 }
 
 static void finish_instance(struct parser *parser)
@@ -79,15 +80,27 @@ static void forget_seen(struct parser *parser)
 	}
 }
 
+/* Another line of the instance that is open. */
+static int take_more(struct parser *parser)
+{
+	struct announcement *message = &parser->record.message;
+	unsigned naliases = message->naliases;
+
+	if (!agrees(&parser->record, &parser->line))
+		return -1;
+	if (hostsfile_add_aliases(message, &parser->line.message) == 0 &&
+	    hostsfile_add_address(message, &parser->line.message.addresses[0]) == 0)
+		return 0;
+	message->naliases = naliases;
+	return -1;
+}
+
 static int take_instance(struct parser *parser, struct text text)
 {
-	if (hostsfile_line_instance(text, parser->domain, &parser->line) < 0)
+	if (hostsfile_line_instance(text, &parser->domains, &parser->line) < 0)
 		return -1;
-	if (parser->open && ident_equal(&parser->record.message.instance, &parser->line.message.instance)) {
-		if (!agrees(&parser->record, &parser->line))
-			return -1;
-		return hostsfile_add_address(&parser->record.message, &parser->line.message.addresses[0]);
-	}
+	if (parser->open && ident_equal(&parser->record.message.instance, &parser->line.message.instance))
+		return take_more(parser);
 	finish_instance(parser);
 	if (!note_seen(parser, &parser->line.message.instance))
 		return -1;
@@ -98,7 +111,7 @@ static int take_instance(struct parser *parser, struct text text)
 
 static int take_serial(struct parser *parser, struct text text)
 {
-	uint32_t serial = hostsfile_line_serial(text, parser->domain);
+	uint32_t serial = hostsfile_line_serial(text, &parser->domains);
 
 	if (serial == HOSTSFILE_SERIAL_NONE || parser->out->serial != HOSTSFILE_SERIAL_NONE)
 		return -1;
@@ -106,10 +119,23 @@ static int take_serial(struct parser *parser, struct text text)
 	return 0;
 }
 
+/* Before everything that it is about, and once. */
+static int take_domains(struct parser *parser, struct text text)
+{
+	struct hostsfile_domains domains;
+
+	if (parser->has_domains || parser->out->instances > 0 || parser->open || parser->out->serial != HOSTSFILE_SERIAL_NONE ||
+	    hostsfile_line_domains(text, &domains) < 0)
+		return -1;
+	parser->has_domains = true;
+	parser->domains = domains;
+	return 0;
+}
+
 static void take_line(struct parser *parser, struct text line)
 {
 	if (take_instance(parser, line) == 0 || take_serial(parser, line) == 0 ||
-	    hostsfile_line_own(line, parser->domain) ||
+	    hostsfile_line_own(line, &parser->domains) || take_domains(parser, line) == 0 ||
 	    (hostsfile_take(&line, HOSTSFILE_NOTICE) && line.at == line.end))
 		return;
 	parser->out->skipped++;
@@ -129,10 +155,10 @@ static struct text next_line(struct text *text)
 	return line;
 }
 
-void hostsfile_parse(const char *text, size_t length, const char *domain, const char *boot_id, hostsfile_visit *visit,
-		     void *arg, struct hostsfile_content *out)
+void hostsfile_parse(const char *text, size_t length, const struct hostsfile_domains *domains, const char *boot_id,
+		     hostsfile_visit *visit, void *arg, struct hostsfile_content *out)
 {
-	struct parser parser = {.domain = domain, .visit = visit, .arg = arg, .out = out};
+	struct parser parser = {.domains = *domains, .visit = visit, .arg = arg, .out = out};
 	struct text rest = {text, text + length}, line;
 	bool ours;
 
@@ -183,7 +209,7 @@ static int distrust(const struct stat *status)
 	return status->st_size > (off_t)HOSTSFILE_SIZE_MAX ? EFBIG : 0;
 }
 
-int hostsfile_read(const char *path, const char *domain, const char *boot_id, hostsfile_visit *visit, void *arg,
+int hostsfile_read(const char *path, const struct hostsfile_domains *domains, const char *boot_id, hostsfile_visit *visit, void *arg,
 		   struct hostsfile_content *out)
 {
 	/* O_NONBLOCK: opening a FIFO must not hold us up. */
@@ -202,7 +228,7 @@ int hostsfile_read(const char *path, const char *domain, const char *boot_id, ho
 		errno = error;
 		return -1;
 	}
-	hostsfile_parse(text, (size_t)status.st_size, domain, boot_id, visit, arg, out);
+	hostsfile_parse(text, (size_t)status.st_size, domains, boot_id, visit, arg, out);
 	free(text);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "replies.h"
+#include "shared/legacy.h"
 #include "shared/log.h"
 
 static bool text_is(const struct bus_text *text, const char *expected)
@@ -54,7 +55,7 @@ static const char *check_envelope(const struct bus_delivery *delivery, const str
 	if (delivery->dead_lettered)
 		return "dead-lettered: only lost may come that way";
 	if (delivery->reply_to.data != NULL && !replies_allowed(&delivery->reply_to))
-		return "reply_to is not a direct reply-to address (" REPLIES_TO_PREFIX "...)";
+		return "reply_to is not a direct reply-to address (" REPLYTO_PREFIX "...)";
 	return NULL;
 }
 
@@ -81,6 +82,16 @@ static void refuse(struct intake *intake, struct intake_outcome *outcome, enum i
 	snprintf(outcome->reason, sizeof outcome->reason, "%s", reason);
 }
 
+/* What would pass for a name of the older wire format, which has no user and an instance of our own making. */
+static const char *check_pretence(const struct announcement *message, const char *user)
+{
+	if (strcmp(user, REGISTRY_LEGACY_USER) == 0)
+		return "a user of this name stands for the older wire format: rename the broker's user";
+	if (legacy_is_instance(&message->instance))
+		return "instances of this form are those of the older wire format";
+	return NULL;
+}
+
 static enum registry_verdict apply(struct intake *intake, const struct announcement *message, const char *user, int64_t now_ms)
 {
 	switch (message->op) {
@@ -105,29 +116,11 @@ static enum intake_refusal verdict_refusal(enum registry_verdict verdict)
 	}
 }
 
-static void take_announcement(struct intake *intake, const struct bus_delivery *delivery, const struct announcement *message,
-                              int64_t now_ms, struct intake_outcome *outcome)
+static void note_verdict(struct intake *intake, enum registry_verdict verdict, const struct announcement *message, const char *user,
+                         struct intake_outcome *outcome)
 {
-	const char *reason = check_envelope(delivery, message);
-	enum intake_refusal refusal = INTAKE_ENVELOPE;
-	char user[256] = "", shown[LOG_SAFE_MAX];
-	char why[POLICY_REASON_SIZE];
-	enum registry_verdict verdict;
+	char shown[LOG_SAFE_MAX];
 
-	if (reason == NULL && !user_from(&delivery->user_id, user) && !intake->policy->allow_unsigned) {
-		reason = "no user_id: nobody vouches for the sender (policy { unsigned = true } allows it)";
-		refusal = INTAKE_UNSIGNED;
-	}
-	/* A name that a reload has just forbidden may still be taken back. */
-	if (reason == NULL && message->op == ANNOUNCEMENT_UP) {
-		reason = policy_refuses(intake->policy, user, message, why);
-		refusal = INTAKE_POLICY;
-	}
-	if (reason != NULL) {
-		refuse(intake, outcome, refusal, reason);
-		return;
-	}
-	verdict = apply(intake, message, user, now_ms);
 	switch (verdict) {
 	case REGISTRY_APPLIED:
 		outcome->result = INTAKE_TAKEN;
@@ -145,6 +138,32 @@ static void take_announcement(struct intake *intake, const struct bus_delivery *
 	}
 }
 
+static void take_announcement(struct intake *intake, const struct bus_delivery *delivery, const struct announcement *message,
+                              int64_t now_ms, struct intake_outcome *outcome)
+{
+	const char *reason = check_envelope(delivery, message);
+	enum intake_refusal refusal = INTAKE_ENVELOPE;
+	char user[256] = "";
+	char why[POLICY_REASON_SIZE];
+
+	if (reason == NULL && !user_from(&delivery->user_id, user) && !intake->policy->allow_unsigned) {
+		reason = "no user_id: nobody vouches for the sender (policy { unsigned = true } allows it)";
+		refusal = INTAKE_UNSIGNED;
+	}
+	if (reason == NULL)
+		reason = check_pretence(message, user);
+	/* A name that a reload has just forbidden may still be taken back. */
+	if (reason == NULL && message->op == ANNOUNCEMENT_UP) {
+		reason = policy_refuses(intake->policy, user, message, why);
+		refusal = INTAKE_POLICY;
+	}
+	if (reason != NULL) {
+		refuse(intake, outcome, refusal, reason);
+		return;
+	}
+	note_verdict(intake, apply(intake, message, user, now_ms), message, user, outcome);
+}
+
 /*
  * Before anything of it is read: decoding is what a flood would cost most. Roll calls are hosts' own. Only the first of a second is noted whole, else
  * a flood would push all other refusals out of people's sight.
@@ -155,7 +174,10 @@ static bool is_over_rate(struct intake *intake, const struct bus_delivery *deliv
 	enum rate_verdict verdict;
 	char user[256] = "";
 
-	user_from(&delivery->user_id, user);
+	if (text_is(&delivery->exchange, EXCHANGE_LEGACY))
+		memcpy(user, REGISTRY_LEGACY_USER, sizeof REGISTRY_LEGACY_USER);
+	else
+		user_from(&delivery->user_id, user);
 	limits = policy_limits(intake->policy, user);
 	if (limits->rate.per_s == 0 || text_is(&delivery->exchange, EXCHANGE_ROLLCALL))
 		return false;
@@ -188,30 +210,79 @@ static void take_rollcall(struct intake *intake, const struct bus_delivery *deli
 		outcome->result = INTAKE_MARKER;
 }
 
-void intake_take(struct intake *intake, const struct bus_delivery *delivery, struct announcement *message, int64_t now_ms,
-                 struct intake_outcome *outcome)
+/* The exchange tells what it is: what the broker vouches for there is nothing. */
+static void take_legacy(struct intake *intake, const struct bus_delivery *delivery, struct announcement *message, int64_t now_ms,
+                        struct intake_outcome *outcome)
+{
+	char error[ANNOUNCEMENT_ERROR_SIZE], why[POLICY_REASON_SIZE];
+	enum registry_verdict verdict;
+	const char *reason = NULL;
+
+	if (delivery->dead_lettered) {
+		refuse(intake, outcome, INTAKE_ENVELOPE, "older format: dead-lettered");
+		return;
+	}
+	if (legacy_decode(delivery->body.data, delivery->too_long ? delivery->body_length : delivery->body.length, message, error) == -1) {
+		refuse(intake, outcome, INTAKE_MALFORMED, error);
+		return;
+	}
+	outcome->understood = true;
+	if (message->op == ANNOUNCEMENT_UP)
+		reason = policy_refuses(intake->policy, REGISTRY_LEGACY_USER, message, why);
+	if (reason != NULL) {
+		refuse(intake, outcome, INTAKE_POLICY, reason);
+		return;
+	}
+	verdict = message->op == ANNOUNCEMENT_UP ? registry_legacy_up(intake->registry, message, now_ms)
+	                                         : registry_legacy_down(intake->registry, message, now_ms);
+	note_verdict(intake, verdict, message, REGISTRY_LEGACY_USER, outcome);
+}
+
+static void take_current(struct intake *intake, const struct bus_delivery *delivery, struct announcement *message, int64_t now_ms,
+                         struct intake_outcome *outcome)
 {
 	char error[ANNOUNCEMENT_ERROR_SIZE];
 
-	outcome->understood = false;
-	outcome->reason[0] = '\0';
-	if (is_over_rate(intake, delivery, now_ms, outcome))
-		return;
 	if (delivery->too_long) {
 		snprintf(error, sizeof error, "a body of %zu bytes: %d are allowed", delivery->body_length, ANNOUNCEMENT_BODY_MAX);
 		refuse(intake, outcome, INTAKE_MALFORMED, error);
-	} else if (announcement_decode(delivery->body.data, delivery->body.length, message, error) == -1) {
-		refuse(intake, outcome, INTAKE_MALFORMED, error);
-	} else {
-		outcome->understood = true;
-		if (message->op == ANNOUNCEMENT_ROLLCALL)
-			take_rollcall(intake, delivery, message, outcome);
-		else if (message->op == ANNOUNCEMENT_UP || message->op == ANNOUNCEMENT_DOWN || message->op == ANNOUNCEMENT_LOST)
-			take_announcement(intake, delivery, message, now_ms, outcome);
-		else
-			refuse(intake, outcome, INTAKE_ENVELOPE, "only hosts send that");
+		return;
 	}
+	if (announcement_decode(delivery->body.data, delivery->body.length, message, error) == -1) {
+		refuse(intake, outcome, INTAKE_MALFORMED, error);
+		return;
+	}
+	outcome->understood = true;
+	if (message->op == ANNOUNCEMENT_ROLLCALL)
+		take_rollcall(intake, delivery, message, outcome);
+	else if (message->op == ANNOUNCEMENT_UP || message->op == ANNOUNCEMENT_DOWN || message->op == ANNOUNCEMENT_LOST)
+		take_announcement(intake, delivery, message, now_ms, outcome);
+	else
+		refuse(intake, outcome, INTAKE_ENVELOPE, "only hosts send that");
+}
+
+void intake_take(struct intake *intake, const struct bus_delivery *delivery, struct announcement *message, int64_t now_ms,
+                 struct intake_outcome *outcome)
+{
+	const struct bus_text legacy_user = {.data = REGISTRY_LEGACY_USER, .length = strlen(REGISTRY_LEGACY_USER)};
+	const struct bus_text *user;
+
+	outcome->understood = false;
+	outcome->legacy = text_is(&delivery->exchange, EXCHANGE_LEGACY);
+	outcome->reason[0] = '\0';
+	/* The queue may still be bound from a time when it was: nobody asked for that any more. */
+	if (outcome->legacy && !intake->legacy) {
+		outcome->result = INTAKE_IGNORED;
+		return;
+	}
+	if (is_over_rate(intake, delivery, now_ms, outcome))
+		return;
+	if (outcome->legacy)
+		take_legacy(intake, delivery, message, now_ms, outcome);
+	else
+		take_current(intake, delivery, message, now_ms, outcome);
+	user = outcome->legacy ? &legacy_user : &delivery->user_id;
 	if (outcome->result == INTAKE_REFUSED)
-		refusals_note(intake->refusals, delivery->user_id.data, delivery->user_id.length, delivery->routing_key.data,
+		refusals_note(intake->refusals, user->data, user->length, delivery->routing_key.data,
 		              delivery->routing_key.length, outcome->understood ? message->name : NULL, outcome->reason, now_ms);
 }

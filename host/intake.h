@@ -34,6 +34,7 @@ struct intake {
 	struct registry *registry;
 	struct refusals *refusals;
 	struct rates *rates;
+	bool legacy;        /* the older wire format is taken too */
 	struct ident nonce; /* of our last roll call */
 	uint64_t refused[INTAKE_REFUSALS]; /* for metrics */
 };
@@ -50,6 +51,7 @@ enum intake_result {
 struct intake_outcome {
 	enum intake_result result;
 	bool understood;             /* message is valid */
+	bool legacy;                 /* it came in the older wire format: nobody is to be answered */
 	char reason[POLICY_REASON_SIZE]; /* INTAKE_REFUSED */
 };
 

@@ -15,6 +15,7 @@
 #include "detach.h"
 #include "dnsmasq.h"
 #include "http.h"
+#include "knock.h"
 #include "localaddr.h"
 #include "measure.h"
 #include "notify.h"
@@ -23,11 +24,13 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "sinks.h"
+#include "sinkset.h"
 #include "status.h"
 #include "subscriber.h"
 #include "view.h"
+#include "withdrawals.h"
 
-#define POLLFDS_OWN 5 /* signals, bus, control, the kernel's word of addresses, HTTP */
+#define POLLFDS_OWN 6 /* signals, bus, control, the kernel's word of addresses, HTTP, a knock at the broker */
 #define POLLFDS_MAX (POLLFDS_OWN + SINKS_POLLFDS_MAX)
 
 struct loop {
@@ -36,9 +39,11 @@ struct loop {
 	struct view *view;
 	struct registry *registry;
 	struct refusals *refusals;
+	struct withdrawals *withdrawals;
 	struct changelog *changelog;
 	struct localaddr *localaddr;
 	struct subscriber *subscriber;
+	struct knock *knock;
 	struct dnsmasq *dnsmasq;
 	struct control *control;
 	struct http *http;
@@ -55,18 +60,18 @@ struct loop {
 
 /* ---- facts, view and sinks, wired together ---- */
 
-static bool loop_name_allowed(void *arg, const char *user, const char *name)
+static uint32_t loop_name_domains(void *arg, const char *user, const char *name)
 {
 	const struct loop *loop = arg;
 
-	return policy_name_allowed(&loop->conf->policy, user, name);
+	return policy_name_domains(&loop->conf->policy, user, name);
 }
 
-static bool loop_address_allowed(void *arg, const char *user, const struct address *address)
+static uint32_t loop_address_domains(void *arg, const char *user, const struct address *address)
 {
 	const struct loop *loop = arg;
 
-	return policy_address_allowed(&loop->conf->policy, user, address);
+	return policy_address_domains(&loop->conf->policy, user, address);
 }
 
 static size_t loop_max_names(void *arg, const char *user)
@@ -78,7 +83,14 @@ static size_t loop_max_names(void *arg, const char *user)
 
 static struct view_policy loop_view_policy(struct loop *loop)
 {
-	return (struct view_policy){.name_allowed = loop_name_allowed, .address_allowed = loop_address_allowed, .arg = loop};
+	struct view_policy policy = {.name_domains = loop_name_domains, .address_domains = loop_address_domains, .arg = loop};
+	const struct conf *conf = loop->conf;
+
+	for (policy.ndomains = 0; policy.ndomains < conf->policy.ndomains; policy.ndomains++) {
+		policy.domains[policy.ndomains].name = conf->policy.domains[policy.ndomains].name;
+		policy.domains[policy.ndomains].conflict = conf->conflicts[policy.ndomains];
+	}
+	return policy;
 }
 
 static void loop_fact_changed(void *arg, struct fact *fact)
@@ -88,6 +100,7 @@ static void loop_fact_changed(void *arg, struct fact *fact)
 
 	measure_change(&loop->measure, clock_ms());
 	changelog_changed(loop->changelog, fact, clock_ms());
+	withdrawals_forget(loop->withdrawals, fact);
 	status_note_change(&loop->changes, fact->view == NULL ? STATUS_CAME : STATUS_CHANGED, fact->name, clock_ms());
 	control_changed(loop->control, fact);
 	watcher.changed(watcher.arg, fact);
@@ -100,6 +113,8 @@ static void loop_fact_gone(void *arg, struct fact *fact, const char *why)
 
 	measure_change(&loop->measure, clock_ms());
 	changelog_gone(loop->changelog, fact, why, clock_ms());
+	if (fact->reason != NULL)
+		withdrawals_note(loop->withdrawals, fact, clock_ms());
 	status_note_change(&loop->changes, STATUS_WENT, fact->name, clock_ms());
 	control_gone(loop->control, fact, why);
 	watcher.gone(watcher.arg, fact, why);
@@ -143,14 +158,21 @@ static void loop_restore(void *arg, const struct announcement *message, const ch
 {
 	struct loop *loop = arg;
 
-	registry_restore(loop->registry, message, user, until_ms, clock_ms());
+	if (strcmp(user, REGISTRY_LEGACY_USER) != 0)
+		registry_restore(loop->registry, message, user, until_ms, clock_ms());
+	else if (loop->conf->legacy && message->naddresses == 1)
+		registry_legacy_up(loop->registry, message, clock_ms());
 }
 
-static void loop_report_mass_loss(struct loop *loop)
+/* What the end of a resync tells. */
+static void loop_report_resync(struct loop *loop, int64_t now_ms)
 {
 	struct registry_counts counts;
 
 	registry_count(loop->registry, &counts);
+	/* A daemon that knew nobody has nothing to wait for: its resync ends before the first emitter has answered. */
+	if (counts.synced_ms >= 0 && now_ms - counts.synced_ms >= loop->conf->registry.resync_timeout_ms)
+		sinks_settled(&loop->sinks, now_ms);
 	if (counts.mass_loss && !loop->mass_loss)
 		log_warnx("after the reconnect %zu of %zu names were not announced again: that many at once look like a fault, so they stay until "
 		          "their leases end; is the vhost the right one, and do the emitters reach this broker?",
@@ -164,6 +186,7 @@ static void loop_measure(struct loop *loop, int64_t now_ms)
 
 	dnsmasq_stats(loop->dnsmasq, &stats);
 	measure_reloads(&loop->measure, &stats, now_ms);
+	measure_stored(&loop->measure, sinks_stored(&loop->sinks), clock_us());
 	measure_served(&loop->measure, sinks_served(&loop->sinks), clock_us());
 }
 
@@ -223,8 +246,11 @@ static bool loop_take_configuration(struct loop *loop, int64_t now_ms)
 	registry_set_options(loop->registry, &fresh->registry);
 	view_set_policy(loop->view, fresh->conflict, &policy);
 	subscriber_configure(loop->subscriber, fresh, now_ms);
+	if (!fresh->legacy)
+		registry_legacy_end(loop->registry, now_ms);
 	control_configure(loop->control, fresh);
 	http_configure(loop->http, fresh);
+	sinkset_configure(&loop->sinks, loop->view, fresh, now_ms);
 	log_set_level(fresh->log_level);
 	if (strcmp(old->pid_file, fresh->pid_file) != 0)
 		log_warnx("pid_file: another one is used from the next start on");
@@ -261,10 +287,12 @@ static void loop_sources(void *arg, struct status_sources *out)
 		.view = loop->view,
 		.registry = loop->registry,
 		.refusals = loop->refusals,
+		.withdrawals = loop->withdrawals,
 		.subscriber = loop->subscriber,
 		.dnsmasq = loop->dnsmasq,
 		.sinks = loop->sinks.list,
 		.nsinks = loop->sinks.count,
+		.sinks_missing = loop->sinks.missing,
 		.generation = loop->sinks.generation,
 		.served = sinks_served(&loop->sinks),
 		.started_ms = loop->started_ms,
@@ -355,6 +383,7 @@ static int64_t loop_deadline_ms(const struct loop *loop, int64_t now_ms)
 	due = earlier(due, http_deadline_ms(loop->http, now_ms));
 	if (notify_wanted())
 		due = earlier(due, loop_notify_ms(loop));
+	due = earlier(due, knock_deadline_ms(loop->knock, loop->registry));
 	due = earlier(due, localaddr_deadline_ms(loop->localaddr));
 	return earlier(due, sinks_deadline_ms(&loop->sinks));
 }
@@ -367,6 +396,7 @@ static nfds_t loop_pollfds(struct loop *loop, struct pollfd *fds)
 	fds[2] = (struct pollfd){.fd = control_fd(loop->control), .events = POLLIN};
 	fds[3] = (struct pollfd){.fd = localaddr_fd(loop->localaddr), .events = POLLIN};
 	fds[4] = (struct pollfd){.fd = http_fd(loop->http), .events = POLLIN};
+	fds[5] = (struct pollfd){.fd = knock_fd(loop->knock), .events = POLLOUT};
 	return POLLFDS_OWN + (nfds_t)sinks_pollfds(&loop->sinks, &fds[POLLFDS_OWN]);
 }
 
@@ -390,6 +420,7 @@ static bool loop_turn(struct loop *loop, bool wait)
 		loop_host_addresses_changed(loop);
 	loop->taken_us = clock_us();
 	more = subscriber_step(loop->subscriber, loop->sinks.generation + 1, now_ms);
+	knock_step(loop->knock, loop->registry, loop->subscriber, now_ms);
 	registry_tick(loop->registry, now_ms);
 	refusals_tick(loop->refusals, now_ms);
 	changelog_tick(loop->changelog, now_ms);
@@ -398,7 +429,7 @@ static bool loop_turn(struct loop *loop, bool wait)
 	control_step(loop->control, now_ms);
 	loop_publish(loop, now_ms);
 	http_step(loop->http, fds[4].revents != 0, now_ms);
-	loop_report_mass_loss(loop);
+	loop_report_resync(loop, now_ms);
 	loop_notify(loop, now_ms);
 	return more;
 }
@@ -419,11 +450,12 @@ static int loop_open(struct loop *loop, int64_t now_ms)
 	struct view_policy policy = loop_view_policy(loop);
 
 	if (loop_signals_open() == -1 || (loop->refusals = refusals_new()) == NULL || (loop->changelog = changelog_new()) == NULL ||
+	    (loop->withdrawals = withdrawals_new()) == NULL ||
 	    (loop->localaddr = localaddr_new(now_ms)) == NULL || loop_tell_host_addresses(loop, loop->conf) == -1 ||
 	    (loop->view = view_new(loop->conf->conflict, &policy)) == NULL ||
 	    (loop->registry = registry_new(&loop->conf->registry, &facts, now_ms)) == NULL ||
 	    (loop->control = control_new(&daemon)) == NULL || (loop->http = http_new(loop_sources, loop)) == NULL ||
-	    (loop->dnsmasq = dnsmasq_new(loop->conf, now_ms)) == NULL)
+	    (loop->knock = knock_new()) == NULL || (loop->dnsmasq = dnsmasq_new(loop->conf, now_ms)) == NULL)
 		return -1;
 	sinks_add(&loop->sinks, dnsmasq_sink(loop->dnsmasq));
 	view_set_watcher(loop->view, &listings);
@@ -435,6 +467,7 @@ static void loop_close(struct loop *loop)
 {
 	http_free(loop->http);
 	control_free(loop->control);
+	knock_free(loop->knock);
 	subscriber_free(loop->subscriber);
 	sinks_free(&loop->sinks);
 	registry_free(loop->registry);
@@ -442,17 +475,21 @@ static void loop_close(struct loop *loop)
 	localaddr_free(loop->localaddr);
 	changelog_free(loop->changelog);
 	refusals_free(loop->refusals);
+	withdrawals_free(loop->withdrawals);
 	conf_free(loop->conf);
 	daemon_signal_done();
 }
 
-/* The table as it was before the restart is served from the first moment on. */
+/* The table as it was before the restart is served from the first moment on. The other sinks may take their time. */
 static int loop_first_file(struct loop *loop, int64_t now_ms)
 {
 	dnsmasq_restore(loop->dnsmasq, loop_restore, loop);
 	view_refresh(loop->view);
 	sinks_flush(&loop->sinks, now_ms);
-	return sinks_stored(&loop->sinks) == loop->sinks.generation ? 0 : -1;
+	if (sinks_stored(&loop->sinks) != loop->sinks.generation)
+		return -1;
+	sinkset_configure(&loop->sinks, loop->view, loop->conf, now_ms);
+	return 0;
 }
 
 int loop_run(struct conf *conf, const char *conf_path, void (*ready)(void *arg), void *arg)

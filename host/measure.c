@@ -81,20 +81,41 @@ void measure_batch_end(struct measure *measure, uint64_t generation, bool delive
 		last = (last + MEASURE_PENDING - 1) % MEASURE_PENDING;
 		measure->pending[last].generation = generation;
 		measure->pending[last].names += names;
+		if (measure->nstored == MEASURE_PENDING)
+			measure->nstored--;
 		return;
 	}
 	measure->pending[last] = (struct measure_batch){.generation = generation, .taken_us = taken_us, .names = names};
 	measure->npending++;
 }
 
+static uint64_t since_us(const struct measure_batch *batch, int64_t now_us)
+{
+	return now_us > batch->taken_us ? (uint64_t)(now_us - batch->taken_us) : 0;
+}
+
+void measure_stored(struct measure *measure, uint64_t generation, int64_t now_us)
+{
+	const struct measure_batch *batch;
+
+	for (; measure->nstored < measure->npending; measure->nstored++) {
+		batch = &measure->pending[(measure->first + measure->nstored) % MEASURE_PENDING];
+		if (batch->generation > generation)
+			break;
+		measure_add(&measure->stored, since_us(batch, now_us), 1);
+	}
+}
+
 void measure_served(struct measure *measure, uint64_t generation, int64_t now_us)
 {
 	const struct measure_batch *batch = &measure->pending[measure->first];
 
+	measure_stored(measure, generation, now_us);
 	while (measure->npending > 0 && batch->generation <= generation) {
-		measure_add(&measure->resolvable, now_us > batch->taken_us ? (uint64_t)(now_us - batch->taken_us) : 0, batch->names);
+		measure_add(&measure->resolvable, since_us(batch, now_us), batch->names);
 		measure->first = (measure->first + 1) % MEASURE_PENDING;
 		measure->npending--;
+		measure->nstored--;
 		batch = &measure->pending[measure->first];
 	}
 }

@@ -35,9 +35,11 @@ struct measure_batch {
 
 struct measure {
 	struct measure_histogram resolvable; /* delivery taken to served, one for each announcement that changed records */
+	struct measure_histogram stored;     /* delivery taken to stored by all that are required, one for each batch of these */
 	struct measure_minute minutes[MEASURE_MINUTES]; /* ring, by number */
 	struct measure_batch pending[MEASURE_PENDING];  /* ring, by generation */
 	unsigned first, npending;
+	unsigned nstored; /* of those pending, from the first on */
 	uint64_t listed;  /* in the batch under way */
 	uint64_t reloads; /* of dnsmasq, noted so far */
 };
@@ -52,9 +54,10 @@ void measure_change(struct measure *measure, int64_t now_ms);
 void measure_reloads(struct measure *measure, const struct dnsmasq_stats *stats, int64_t now_ms);
 
 /* One announcement is listed anew, in the batch under way; then that batch is handed to the sinks (or, delivered false, came from elsewhere:
- * a reload of the configuration announces nothing); then all up to a generation are served. */
+ * a reload of the configuration announces nothing); then all up to a generation are stored, and then served. */
 void measure_listed(struct measure *measure);
 void measure_batch_end(struct measure *measure, uint64_t generation, bool delivered, int64_t taken_us);
+void measure_stored(struct measure *measure, uint64_t generation, int64_t now_us);
 void measure_served(struct measure *measure, uint64_t generation, int64_t now_us);
 
 /* The minute that began ago minutes before the current one (0: that one). All zero if nothing was noted in it. ago < MEASURE_MINUTES. */

@@ -136,7 +136,7 @@ static void write_broker(const struct metrics *metrics, FILE *out)
 	write_gauge(out, "broker_connected", "1 while the daemon consumes its queue.", broker->state == SUBSCRIBER_CONSUMING);
 	write_gauge(out, "broker_blocked", "1 while the broker is in alarm (memory or disk) and takes no messages.", broker->blocked);
 	write_count(out, "broker_reconnects_total", "Connections after the first one.", broker->connects > 0 ? broker->connects - 1 : 0);
-	write_gauge(out, "queue_depth", "Messages that waited in this host's queue when the daemon last connected.", broker->queue_depth);
+	write_gauge(out, "queue_depth", "Messages that wait in this host's queue and were not delivered yet, counted every 10 s.", broker->queue_depth);
 	write_gauge(out, "synced", "1 if every emitter has answered since the last connection, or its time is over.",
 	            status->registry.resync == REGISTRY_SYNCED);
 	write_head(out, "last_sync_age_seconds", "gauge", "Since the last resync ended; absent before the first.");
@@ -156,6 +156,9 @@ static void write_sinks(const struct metrics *metrics, FILE *out)
 	write_head(out, "sink_healthy", "gauge", "1 if this sink works.");
 	for (i = 0; i < status->nsinks; i++)
 		write_labelled(out, "sink_healthy", "sink", status->sinks[i].name, status->sinks[i].trouble[0] == '\0');
+	write_head(out, "sink_flushes_pending", "gauge", "Batches that this sink has not brought to where people see them.");
+	for (i = 0; i < status->nsinks; i++)
+		write_labelled(out, "sink_flushes_pending", "sink", status->sinks[i].name, status->generation - status->sinks[i].served);
 }
 
 static void write_dnsmasq(const struct metrics *metrics, FILE *out)
@@ -168,6 +171,8 @@ static void write_dnsmasq(const struct metrics *metrics, FILE *out)
 	write_gauge(out, "dnsmasq_serial_lag", "Hosts files that are written and not served yet.", status_serial_lag(&metrics->status));
 	write_histogram(out, "dnsmasq_reload_seconds", "From SIGHUP until dnsmasq answers from the new file.", stats->bucket,
 	                stats->sum_reload_us);
+	write_histogram(out, "announce_to_stored_seconds", "From the delivery of announcements until the hosts file with them is in place.",
+	                metrics->measure.stored.bucket, metrics->measure.stored.sum_us);
 	write_histogram(out, "announce_to_resolvable_seconds", "From the delivery of an announcement until its name resolves.",
 	                metrics->measure.resolvable.bucket, metrics->measure.resolvable.sum_us);
 }

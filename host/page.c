@@ -107,6 +107,23 @@ static void write_dnsmasq_card(const struct status *status, FILE *out)
 	fputs("</small></dd></div>\n", out);
 }
 
+/* dnsmasq has a card of its own. What is wrong with one stands above, among the warnings. */
+static void write_sinks_card(const struct status *status, FILE *out)
+{
+	unsigned well = 0;
+
+	if (status->nsinks < 2)
+		return;
+	for (unsigned i = 0; i < status->nsinks; i++)
+		well += status->sinks[i].trouble[0] == '\0';
+	fprintf(out, "<div><dt>Sinks</dt><dd>%u of %u well<small>", well, status->nsinks + status->sinks_missing);
+	for (unsigned i = 0; i < status->nsinks; i++) {
+		fprintf(out, "%s%s", i > 0 ? ", " : "", status->sinks[i].trouble[0] == '\0' ? "" : "&#9888; ");
+		page_escape(out, status->sinks[i].name);
+	}
+	fputs("</small></dd></div>\n", out);
+}
+
 static void write_change_card(const struct status *status, FILE *out)
 {
 	const struct status_changes *changes = &status->changes;
@@ -136,6 +153,7 @@ static void write_overview(const struct metrics *metrics, FILE *out)
 	write_names_card(status, out);
 	write_broker_card(status, out);
 	write_dnsmasq_card(status, out);
+	write_sinks_card(status, out);
 	write_change_card(status, out);
 	fputs("</dl>\n", out);
 	page_plots(&metrics->measure, status->clock.now_ms, out);

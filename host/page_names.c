@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "page.h"
+#include "served.h"
 #include "shared/log.h"
 
 struct search {
@@ -94,6 +95,28 @@ static const char *state_class(enum status_state state)
 	return state == STATUS_FORBIDDEN || state == STATUS_LOST ? "bad" : "poor";
 }
 
+/* The first domain that it is in, or would be; the others in small letters. */
+static void write_domains(const struct listing *listing, const struct policy *policy, FILE *out)
+{
+	uint32_t domains = served_anywhere(listing);
+	int first = served_first(domains);
+	size_t i;
+
+	if (policy->ndomains == 0)
+		return;
+	if (first < 0)
+		first = 0;
+	page_escape(out, policy->domains[first].name);
+	fputs("</span>", out);
+	for (i = (size_t)first + 1; i < policy->ndomains; i++) {
+		if ((domains >> i & 1) == 0)
+			continue;
+		fputs("<small>and .", out);
+		page_escape(out, policy->domains[i].name);
+		fputs("</small>", out);
+	}
+}
+
 static void write_row(const struct listing *listing, const struct status_sources *sources, int64_t now_ms, FILE *out)
 {
 	enum status_state state = status_listing_state(listing, &sources->conf->policy);
@@ -104,13 +127,17 @@ static void write_row(const struct listing *listing, const struct status_sources
 	fputs("<tr><th scope=\"row\">", out);
 	page_escape(out, fact->name);
 	fputs("<span>.", out);
-	page_escape(out, sources->conf->domain);
-	fputs("</span>", out);
+	write_domains(listing, &sources->conf->policy, out);
 	write_aliases_and_user(fact, out);
 	fputs("</th><td>", out);
 	for (i = 0; i < fact->naddresses; i++) {
 		fputs(i > 0 ? "<br>" : "", out);
 		page_escape(out, address_format(&fact->addresses[i], address));
+	}
+	for (i = 0; i < fact->nports; i++) {
+		fputs(i > 0 ? ", " : "<small>", out);
+		page_escape(out, fact->ports[i].name);
+		fprintf(out, " %u%s", (unsigned)fact->ports[i].port, i + 1U == fact->nports ? "</small>" : "");
 	}
 	fprintf(out, "</td><td><span class=\"%s\">%s</span><small>for ", state_class(state), status_state_word(state));
 	page_duration(out, now_ms - fact->since_ms);

@@ -57,6 +57,12 @@ void policy_clear(struct policy *policy)
 		rule_clear(&policy->users[i].rule);
 	}
 	free(policy->users);
+	for (size_t i = 0; i < policy->ndomains; i++) {
+		free(policy->domains[i].name);
+		rule_clear(&policy->domains[i].rule);
+		free_strings(policy->domains[i].users, policy->domains[i].nusers);
+	}
+	free(policy->domains);
 	free(policy->host_addresses);
 	policy_init(policy);
 }
@@ -157,25 +163,104 @@ static bool is_forbidden_host_address(const struct policy *policy, const struct 
 	return !rule_names_address(&policy->rule, address) && (own == NULL || !rule_names_address(own, address));
 }
 
-bool policy_name_allowed(const struct policy *policy, const char *user, const char *name)
+/* ---- domains ---- */
+
+static bool domain_allows_user(const struct policy_domain *domain, const char *user)
+{
+	for (size_t i = 0; i < domain->nusers; i++)
+		if (strcmp(domain->users[i], user) == 0)
+			return true;
+	return domain->nusers == 0;
+}
+
+static bool domain_fits_name(const struct policy_domain *domain, const char *name)
+{
+	char fqdn[HOSTNAME_FQDN_SIZE];
+
+	return hostname_join(name, domain->name, fqdn) == HOSTNAME_OK;
+}
+
+/* user NULL: nobody's, this host's own. */
+static uint32_t domains_of_name(const struct policy *policy, const char *user, const char *name)
+{
+	uint32_t bits = policy->ndomains == 0;
+
+	for (size_t i = 0; i < policy->ndomains; i++) {
+		const struct policy_domain *domain = &policy->domains[i];
+
+		if (rule_allows_name(&domain->rule, name) && (user == NULL || domain_allows_user(domain, user)) &&
+		    domain_fits_name(domain, name))
+			bits |= UINT32_C(1) << i;
+	}
+	return bits;
+}
+
+static uint32_t domains_of_address(const struct policy *policy, const struct address *address)
+{
+	uint32_t bits = policy->ndomains == 0;
+
+	for (size_t i = 0; i < policy->ndomains; i++)
+		if (rule_allows_address(&policy->domains[i].rule, address))
+			bits |= UINT32_C(1) << i;
+	return bits;
+}
+
+uint32_t policy_name_domains(const struct policy *policy, const char *user, const char *name)
 {
 	const struct policy_rule *own = user_rule(policy, user);
 
-	return !policy_reserved(policy, name) && rule_allows_name(&policy->rule, name) &&
-	       (own == NULL || rule_allows_name(own, name));
+	if (policy_reserved(policy, name) || !rule_allows_name(&policy->rule, name) || (own != NULL && !rule_allows_name(own, name)))
+		return 0;
+	return domains_of_name(policy, user, name);
+}
+
+uint32_t policy_address_domains(const struct policy *policy, const char *user, const struct address *address)
+{
+	const struct policy_rule *own = user_rule(policy, user);
+
+	if (!rule_allows_address(&policy->rule, address) || (own != NULL && !rule_allows_address(own, address)) ||
+	    is_forbidden_host_address(policy, own, address))
+		return 0;
+	return domains_of_address(policy, address);
+}
+
+uint32_t policy_own_name_domains(const struct policy *policy, const char *name)
+{
+	return domains_of_name(policy, NULL, name);
+}
+
+bool policy_name_allowed(const struct policy *policy, const char *user, const char *name)
+{
+	return policy_name_domains(policy, user, name) != 0;
 }
 
 bool policy_address_allowed(const struct policy *policy, const char *user, const struct address *address)
 {
-	const struct policy_rule *own = user_rule(policy, user);
-
-	return rule_allows_address(&policy->rule, address) && (own == NULL || rule_allows_address(own, address)) &&
-	       !is_forbidden_host_address(policy, own, address);
+	return policy_address_domains(policy, user, address) != 0;
 }
 
-static const char *name_reason(const struct policy *policy, const struct policy_rule *own, const char *name,
-                               char reason[POLICY_REASON_SIZE])
+/* ---- reasons ---- */
+
+/* Why each domain does not take the name: "docker: names; lab.example: too long". */
+static void domains_reason(const struct policy *policy, const char *user, const char *name, char *reason)
 {
+	size_t used = (size_t)snprintf(reason, POLICY_REASON_SIZE, "name %s fits no domain that is served here", name);
+
+	for (size_t i = 0; i < policy->ndomains && used < POLICY_REASON_SIZE; i++) {
+		const struct policy_domain *domain = &policy->domains[i];
+		const char *what = !rule_allows_name(&domain->rule, name)     ? "names"
+				   : !domain_allows_user(domain, user) ? "users"
+									      : "too long";
+
+		used += (size_t)snprintf(reason + used, POLICY_REASON_SIZE - used, "%s%s: %s", i == 0 ? " (" : "; ", domain->name, what);
+	}
+	if (used + 1 < POLICY_REASON_SIZE)
+		snprintf(reason + used, POLICY_REASON_SIZE - used, ")");
+}
+
+static const char *name_reason(const struct policy *policy, const char *user, const char *name, char reason[POLICY_REASON_SIZE])
+{
+	const struct policy_rule *own = user_rule(policy, user);
 	const char *reserved = reserved_by(policy, name);
 
 	if (reserved != NULL)
@@ -184,6 +269,8 @@ static const char *name_reason(const struct policy *policy, const struct policy_
 		snprintf(reason, POLICY_REASON_SIZE, "name %s matches none of policy names", name);
 	else if (own != NULL && !rule_allows_name(own, name))
 		snprintf(reason, POLICY_REASON_SIZE, "name %s matches none of this user's names", name);
+	else if (domains_of_name(policy, user, name) == 0)
+		domains_reason(policy, user, name, reason);
 	else
 		return NULL;
 	return reason;
@@ -201,6 +288,8 @@ static const char *address_reason(const struct policy *policy, const struct poli
 		what = "in none of this user's subnets";
 	else if (is_forbidden_host_address(policy, own, address))
 		what = "this host's own (policy host_addresses, or the address itself in subnets, would allow it)";
+	else if (domains_of_address(policy, address) == 0)
+		what = "in none of the subnets of the domains that are served here";
 	else
 		return NULL;
 	snprintf(reason, POLICY_REASON_SIZE, "address %s is %s", address_format(address, text), what);
@@ -211,12 +300,12 @@ const char *policy_refuses(const struct policy *policy, const char *user, const 
                            char reason[POLICY_REASON_SIZE])
 {
 	const struct policy_rule *own = user_rule(policy, user);
-	const char *refused = name_reason(policy, own, message->name, reason);
+	const char *refused = name_reason(policy, user, message->name, reason);
 
 	if (message->op != ANNOUNCEMENT_UP)
 		return refused;
 	for (unsigned i = 0; refused == NULL && i < message->naliases; i++)
-		refused = name_reason(policy, own, message->aliases[i], reason);
+		refused = name_reason(policy, user, message->aliases[i], reason);
 	for (unsigned i = 0; refused == NULL && i < message->naddresses; i++)
 		refused = address_reason(policy, own, &message->addresses[i], reason);
 	return refused;

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "rate.h"
 #include "shared/announcement.h"
@@ -30,6 +31,19 @@ struct policy_user {
 	struct policy_limits limits;
 };
 
+/*
+ * A domain that names are served below, and what may be found there: within the policy as a whole. Names and subnets as in a rule; users: those of
+ * the broker whose names it takes, none: everybody's.
+ */
+#define POLICY_DOMAINS_MAX 16
+
+struct policy_domain {
+	char *name; /* folded; none is another one, or below it */
+	struct policy_rule rule;
+	char **users;
+	size_t nusers;
+};
+
 struct policy {
 	struct policy_rule rule;
 	char **reserved; /* patterns; besides those that policy_reserved() always refuses */
@@ -43,6 +57,8 @@ struct policy {
 	size_t nhost_addresses;
 	struct policy_user *users;
 	size_t nusers;
+	struct policy_domain *domains; /* at most POLICY_DOMAINS_MAX. None: there is one that takes everything */
+	size_t ndomains;
 };
 
 #define POLICY_REASON_SIZE 320
@@ -56,6 +72,17 @@ void policy_clear(struct policy *policy); /* frees what is inside */
  */
 bool policy_reserved(const struct policy *policy, const char *name);
 
+/*
+ * In which domains user may have name, a bit each, bit 0 for the first one: the policy and the user's section allow it, the domain takes it, and with
+ * the domain it is not too long. 0: nowhere. Likewise for an address.
+ */
+uint32_t policy_name_domains(const struct policy *policy, const char *user, const char *name);
+uint32_t policy_address_domains(const struct policy *policy, const char *user, const struct address *address);
+
+/* In which domains this host's own names are: as above, but that users do not matter. */
+uint32_t policy_own_name_domains(const struct policy *policy, const char *name);
+
+/* Whether it is allowed in any domain. */
 bool policy_name_allowed(const struct policy *policy, const char *user, const char *name);
 /*
  * The addresses of this host's own interfaces: the gateway, the broker, whatever listens here. Nobody may announce one of them, unless the policy has

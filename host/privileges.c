@@ -125,13 +125,18 @@ static long user_of(pid_t pid)
 	return effective;
 }
 
-/* Whether the dnsmasq that runs now is a process that uid may signal anyway. One that does not run yet may be anybody's. */
+/*
+ * Whether the dnsmasq that runs now is a process that uid may signal anyway. One that does not run yet may be anybody's, and HAProxy's master is
+ * always root's.
+ */
 static bool may_signal_anyway(const struct conf *conf, uid_t uid)
 {
 	char reason[PROCESS_REASON_SIZE];
 	struct process dnsmasq;
 	bool same;
 
+	if (conf->haproxy.socket != NULL && conf->haproxy.reload)
+		return false;
 	if (process_open(conf->dnsmasq.pid_file, "dnsmasq", &dnsmasq, reason) != PROCESS_FOUND)
 		return false;
 	same = user_of(dnsmasq.pid) == (long)uid;

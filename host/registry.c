@@ -87,6 +87,24 @@ static enum registry_verdict node_accepts(const struct node *node, const struct 
 	return REGISTRY_APPLIED;
 }
 
+static bool node_has_address(const struct node *node, const struct address *address)
+{
+	for (unsigned i = 0; i < node->fact.naddresses; i++) {
+		if (address_equal(&node->fact.addresses[i], address))
+			return true;
+	}
+	return false;
+}
+
+/* What is new in the message ends what the older wire format says of it; a renewal claims nothing. node NULL: all is new. */
+static void claim_addresses(struct registry *registry, const struct node *node, const struct announcement *message, int64_t now_ms)
+{
+	for (unsigned i = 0; i < message->naddresses; i++) {
+		if (node == NULL || !node_has_address(node, &message->addresses[i]))
+			endless_yield(registry, &message->addresses[i], now_ms);
+	}
+}
+
 static enum registry_verdict up_existing(struct registry *registry, struct node *node, const struct announcement *message,
                                          int64_t now_ms)
 {
@@ -101,6 +119,7 @@ static enum registry_verdict up_existing(struct registry *registry, struct node 
 	if (!same_records) {
 		if (!user_has_room(registry, node->user, node, message))
 			return REGISTRY_REJECTED_LIMIT;
+		claim_addresses(registry, node, message, now_ms);
 		if (node_replace_records(node, message) == -1)
 			return REGISTRY_REJECTED_MEMORY;
 	}
@@ -125,6 +144,7 @@ static enum registry_verdict up_new(struct registry *registry, struct user *user
 	graveyard_forget(registry, &message->instance);
 	if (!user_has_room(registry, user, NULL, message))
 		return REGISTRY_REJECTED_LIMIT;
+	claim_addresses(registry, NULL, message, now_ms);
 	node = node_new(registry, user, message, now_ms);
 	if (node == NULL)
 		return REGISTRY_REJECTED_MEMORY;
@@ -179,7 +199,8 @@ enum registry_verdict registry_down(struct registry *registry, const struct anno
 		if (verdict != REGISTRY_APPLIED)
 			return verdict;
 		user_note_ended(registry, node->user, ENDED_INSTANCE, &message->instance, node->fact.lease_s, now_ms);
-		node_remove(registry, node, "down", false, now_ms);
+		node->fact.reason = message->reason[0] != '\0' ? message->reason : NULL;
+		node_remove(registry, node, node->fact.reason != NULL ? "withdrawn" : "down", false, now_ms);
 		resync_check(registry, now_ms);
 		return REGISTRY_APPLIED;
 	}
@@ -200,12 +221,16 @@ static void node_lost(struct registry *registry, struct node *node, int64_t now_
 	if (!believe) {
 		/* Perhaps the broker closed all connections: its emitter has until the resync ends to say otherwise. */
 		node_set_state(registry, node, FACT_UNCONFIRMED);
-	} else if (registry->options.lost_grace_ms > 0) {
+		node->told = true;
+	} else if (!registry->options.ask && registry->options.lost_grace_ms == 0) {
+		node_remove(registry, node, "lost", true, now_ms);
+	} else {
 		node->due_ms = now_ms + registry->options.lost_grace_ms;
 		node_set_state(registry, node, FACT_LOST);
-		registry_check_at(registry, node->due_ms);
-	} else {
-		node_remove(registry, node, "lost", true, now_ms);
+		if (registry->options.ask)
+			node_ask(registry, node, now_ms);
+		else
+			registry_check_at(registry, node->due_ms);
 	}
 }
 
@@ -293,6 +318,7 @@ void registry_free(struct registry *registry)
 	while (registry->graveyard != NULL)
 		grave_free(registry, registry->graveyard);
 	HASH_ITER(hh, registry->nodes, node, next) {
+		endless_forget(registry, node);
 		HASH_DEL(registry->nodes, node);
 		node_free(registry, node);
 	}

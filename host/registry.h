@@ -19,13 +19,15 @@ struct registry;
 enum fact_state {
 	FACT_CONFIRMED,
 	FACT_UNCONFIRMED, /* true before the connection was lost or before a restart; waiting for its emitter to say so again */
-	FACT_LOST         /* its session has died; goes when lost_grace is over unless a new session takes it up */
+	FACT_LOST         /* its session has died; goes when lost_grace is over, and the broker was asked, unless a new session takes it up */
 };
 
 struct fact {
 	struct ident instance;
 	bool has_session;
 	struct ident session;
+	uint16_t nports;
+	uint16_t revision; /* another one each time that addresses, aliases or ports change */
 	const char *user; /* owned by the registry */
 	uint64_t seq;
 	uint32_t lease_s; /* clamped */
@@ -36,6 +38,8 @@ struct fact {
 	unsigned naddresses, naliases;
 	const struct address *addresses;
 	const char *const *aliases;
+	const struct announcement_port *ports; /* sorted by name; NULL if there are none */
+	const char *reason; /* for gone() only: what its emitter said of why it withdraws; NULL: nothing */
 	void *view;         /* the watcher's own */
 };
 
@@ -55,7 +59,8 @@ const char *registry_verdict_text(enum registry_verdict verdict);
 /* Called from within registry_* functions. They must not call back into the registry. */
 struct registry_watcher {
 	void (*changed)(void *arg, struct fact *fact); /* new, or another announcement or session; fact->view is NULL when new */
-	void (*gone)(void *arg, struct fact *fact, const char *why); /* about to be freed; why: "down", "lost", "lease over", "not confirmed", "forgotten" */
+	/* About to be freed. why: "down", "withdrawn", "lost", "lease over", "not confirmed", "forgotten", "address claimed", "legacy is off". */
+	void (*gone)(void *arg, struct fact *fact, const char *why);
 	void (*state)(void *arg, struct fact *fact); /* only its state changed, nothing else; also just before gone */
 	void *arg;
 	/* How many names a user may have, aliases counted; 0: no bound. NULL: nobody has a bound. */
@@ -70,10 +75,14 @@ struct registry_options {
 	int64_t resync_timeout_ms; /* 8000 */
 	uint32_t max_lease_s;      /* ANNOUNCEMENT_LEASE_MAX_S */
 	size_t max_ended_per_user; /* sessions and instances remembered as ended; the oldest is forgotten first */
+	bool ask;                  /* about each lost: see registry_asks */
 };
 
 #define REGISTRY_LOST_RECENTLY_MS 2000 /* a lost that short before our own connection drops is doubted */
-#define REGISTRY_MASS_LOSS_MIN 20      /* more than this and more than half of all: kept until the leases end */
+#define REGISTRY_ANSWER_MS 1000        /* a question that nobody answered by then counts as answered: open */
+#define REGISTRY_CLOSED_MS 60000       /* lost_grace is at least this if the broker takes no connections */
+#define REGISTRY_MASS_LOSS_MIN 20      /* more than this and more than half of all: kept until the leases end … */
+#define REGISTRY_MASS_LOSS_PART 10     /* … or all but a tenth of them have come back, and the rest is silent for another resync_timeout */
 #define REGISTRY_RESTORED_LEASE_S 360
 
 /* NULL with errno. options are copied. Each of watcher's functions may be NULL. now_ms: from when on leases stand still until registry_connected. */
@@ -83,7 +92,7 @@ void registry_set_options(struct registry *registry, const struct registry_optio
 
 /*
  * A fact read back from the hosts file at start, unconfirmed. message: op up with name, instance, session (or none), addresses (at least 1),
- * aliases; seq and lease_s are ignored. expires_ms: for one without session, when its lease ends (CLOCK_NEVER if not known), else ignored.
+ * aliases, ports; seq and lease_s are ignored. expires_ms: for one without session, when its lease ends (CLOCK_NEVER if not known), else ignored.
  */
 enum registry_verdict registry_restore(struct registry *registry, const struct announcement *message, const char *user,
                                        int64_t expires_ms, int64_t now_ms);
@@ -92,6 +101,17 @@ enum registry_verdict registry_restore(struct registry *registry, const struct a
 enum registry_verdict registry_up(struct registry *registry, const struct announcement *message, const char *user, int64_t now_ms);
 enum registry_verdict registry_down(struct registry *registry, const struct announcement *message, const char *user, int64_t now_ms);
 enum registry_verdict registry_lost(struct registry *registry, const struct announcement *message, const char *user, int64_t now_ms);
+
+/*
+ * The older wire format (shared/legacy.h): a name with one address, of nobody the broker vouches for. It lasts until its down, or until its address is
+ * claimed: by another name of the same format, or by an `up` of version 1 that did not have that address before. It has no lease, takes no part in resyncs,
+ * and may come back at any time after its down. All of them are this user's, a name that no user of the broker may have here; what several users claim is
+ * decided as among others. up: also to restore one. end: all of them go. Returns how many.
+ */
+#define REGISTRY_LEGACY_USER "(legacy)"
+enum registry_verdict registry_legacy_up(struct registry *registry, const struct announcement *message, int64_t now_ms);
+enum registry_verdict registry_legacy_down(struct registry *registry, const struct announcement *message, int64_t now_ms);
+size_t registry_legacy_end(struct registry *registry, int64_t now_ms);
 
 /* The host's connection. connected: consuming, and about to send a roll call: a resync begins. marker: our own roll call came back.
  * disconnected: leases stand still; what was lost in the last 2 s comes back, unconfirmed. Each may be called in any state. */
@@ -115,6 +135,15 @@ void registry_blocked(struct registry *registry, bool blocked, int64_t now_ms);
 int64_t registry_doubt_ms(const struct registry *registry);
 bool registry_doubts(struct registry *registry, int64_t now_ms);
 
+/*
+ * A broker that stops closes its port first, and then its connections, one after the other: of each emitter that goes before us we hear a lost,
+ * although it lives. So with options.ask a lost is not believed before somebody has looked whether the broker still takes connections: the
+ * number of the last question, or 0 if there is none, and then its answer, which counts for all questions up to that number. A broker that takes
+ * none is about to close our connection, too, so the facts stay for REGISTRY_CLOSED_MS.
+ */
+uint64_t registry_asks(const struct registry *registry);
+void registry_answer(struct registry *registry, uint64_t question, bool open, int64_t now_ms);
+
 /* Drop what is due: leases, graces, a resync that has ended. Call at registry_deadline_ms() or later. */
 int64_t registry_deadline_ms(const struct registry *registry);
 void registry_tick(struct registry *registry, int64_t now_ms);
@@ -128,7 +157,7 @@ struct registry_counts {
 	size_t facts, unconfirmed, lost, ended;
 	enum registry_resync resync;
 	int64_t synced_ms;  /* when the last resync ended; -1: never */
-	bool mass_loss;     /* the last resync left too many unconfirmed to believe it: they stay until their leases end */
+	bool mass_loss;     /* the last resync left too many unconfirmed to believe it: they stay */
 };
 
 void registry_count(const struct registry *registry, struct registry_counts *out);

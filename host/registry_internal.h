@@ -2,7 +2,7 @@
 #define CALLSIGN_REGISTRY_INTERNAL_H
 
 /*
- * The inside of the registry, shared by its three files: registry.c (what messages do), registry_store.c (users, facts and their states, the
+ * The inside of the registry, shared by its files: registry.c (what messages do), registry_store.c (users, facts and their states, the
  * graveyard) and registry_sync.c (connections, resyncs, leases and time). Nobody else includes this.
  */
 
@@ -30,12 +30,17 @@ struct user {
 struct node {
 	struct fact fact;
 	struct user *user;
-	void *records;      /* one block that holds name, addresses and aliases */
+	void *records;      /* one block that holds name, addresses, aliases and ports */
+	bool endless;       /* of the older wire format: see registry_legacy.c */
+	UT_hash_handle hh_address;
 	bool extended;      /* its lease was lengthened by an outage since it was last confirmed */
+	bool told;          /* FACT_UNCONFIRMED: not by silence alone, its session was lost in this resync */
 	int64_t due_ms;     /* FACT_LOST: when the grace is over */
+	uint64_t question;  /* FACT_LOST: the broker has to be asked first; 0: no */
+	int64_t asked_ms;   /* since when */
 	uint64_t order;     /* of being first heard of: two may share a millisecond */
 	int64_t removed_ms; /* in the graveyard: since when */
-	struct node *prev, *next; /* in the graveyard */
+	struct node *prev, *next; /* in the graveyard, or among those asked about */
 	UT_hash_handle hh;
 };
 
@@ -43,13 +48,16 @@ struct registry {
 	struct registry_options options;
 	struct registry_watcher watcher;
 	struct node *nodes; /* by instance; uthash keeps the order of arrival */
+	struct node *endless; /* those of the older wire format, by address */
 	struct user *users;
 	struct node *graveyard; /* lost in the last REGISTRY_LOST_RECENTLY_MS, oldest first */
-	uint64_t order;         /* the last one given */
+	struct node *asked;     /* those with a question, oldest first */
+	uint64_t order, question; /* the last ones given */
 	size_t unconfirmed, lost;
 	enum registry_resync resync;
 	bool starting;          /* no marker was seen since the daemon started */
 	bool mass_loss;
+	size_t missing;         /* … of so many */
 	int64_t offline_ms;     /* REGISTRY_OFFLINE: since when */
 	int64_t progress_ms;    /* the marker, or the last confirmation since, or the end of an alarm */
 	int64_t doubted_ms;     /* the progress_ms after which the silence of the others was doubted */
@@ -73,6 +81,8 @@ struct node *node_find(const struct registry *registry, const struct ident *inst
 struct node *node_new(struct registry *registry, struct user *user, const struct announcement *message, int64_t now_ms);
 void node_free(struct registry *registry, struct node *node);
 void node_set_state(struct registry *registry, struct node *node, enum fact_state state);
+void node_ask(struct registry *registry, struct node *node, int64_t now_ms);
+void node_unask(struct registry *registry, struct node *node);
 void node_tell(struct registry *registry, struct node *node);
 void node_remove(struct registry *registry, struct node *node, const char *why, bool doubtful, int64_t now_ms);
 void registry_check_at(struct registry *registry, int64_t due_ms);
@@ -83,6 +93,11 @@ void grave_free(struct registry *registry, struct node *node);
 void graveyard_prune(struct registry *registry, int64_t now_ms);
 void graveyard_forget(struct registry *registry, const struct ident *instance);
 void graveyard_raise(struct registry *registry, int64_t now_ms);
+
+/* registry_legacy.c. yield: somebody claims this address, which ends what the older wire format said of it. */
+void endless_remember(struct registry *registry, struct node *node);
+void endless_forget(struct registry *registry, struct node *node);
+void endless_yield(struct registry *registry, const struct address *address, int64_t now_ms);
 
 /* registry_sync.c */
 void resync_check(struct registry *registry, int64_t now_ms);

@@ -101,12 +101,14 @@ bool user_has_room(const struct registry *registry, const struct user *user, con
 
 /* ---- nodes ---- */
 
-/* Name, addresses and aliases into one block: a renewal that says nothing new then costs nothing. */
+/* Name, addresses, aliases and ports into one block: a renewal that says nothing new then costs nothing. */
 static int node_set_records(struct node *node, const struct announcement *message)
 {
 	size_t addresses = message->naddresses * sizeof *message->addresses;
 	size_t pointers = message->naliases * sizeof(char *);
-	size_t size = pointers + addresses + strlen(message->name) + 1;
+	size_t ports = message->nports * sizeof *message->ports;
+	size_t size = pointers + ports + addresses + strlen(message->name) + 1;
+	struct announcement_port *port_list;
 	char **aliases;
 	struct address *list;
 	char *text;
@@ -117,7 +119,10 @@ static int node_set_records(struct node *node, const struct announcement *messag
 	aliases = malloc(size);
 	if (aliases == NULL)
 		return -1;
-	list = (struct address *)((char *)aliases + pointers);
+	/* What needs the most alignment first. */
+	port_list = (struct announcement_port *)(void *)((char *)aliases + pointers);
+	memcpy(port_list, message->ports, ports);
+	list = (struct address *)((char *)port_list + ports);
 	memcpy(list, message->addresses, addresses);
 	text = (char *)list + addresses;
 	for (i = 0; i < message->naliases; i++) {
@@ -132,6 +137,9 @@ static int node_set_records(struct node *node, const struct announcement *messag
 	node->fact.naddresses = message->naddresses;
 	node->fact.aliases = (const char *const *)aliases;
 	node->fact.naliases = message->naliases;
+	node->fact.ports = message->nports > 0 ? port_list : NULL;
+	node->fact.nports = (uint16_t)message->nports;
+	node->fact.revision++;
 	return 0;
 }
 
@@ -159,7 +167,7 @@ bool node_same_records(const struct node *node, const struct announcement *messa
 		if (strcmp(node->fact.aliases[i], message->aliases[i]) != 0)
 			return false;
 	}
-	return true;
+	return announcement_ports_equal(node->fact.ports, node->fact.nports, message->ports, message->nports);
 }
 
 struct node *node_find(const struct registry *registry, const struct ident *instance)
@@ -199,6 +207,22 @@ void node_free(struct registry *registry, struct node *node)
 	user_put(registry, user);
 }
 
+/* Before this lost is believed somebody has to look at the broker. */
+void node_ask(struct registry *registry, struct node *node, int64_t now_ms)
+{
+	node->question = ++registry->question;
+	node->asked_ms = now_ms;
+	DL_APPEND(registry->asked, node);
+}
+
+void node_unask(struct registry *registry, struct node *node)
+{
+	if (node->question == 0)
+		return;
+	node->question = 0;
+	DL_DELETE(registry->asked, node);
+}
+
 /* The counts by state follow every change of it. New nodes are FACT_CONFIRMED. */
 void node_set_state(struct registry *registry, struct node *node, enum fact_state state)
 {
@@ -206,6 +230,7 @@ void node_set_state(struct registry *registry, struct node *node, enum fact_stat
 		return;
 	registry->unconfirmed -= node->fact.state == FACT_UNCONFIRMED;
 	registry->lost -= node->fact.state == FACT_LOST;
+	node_unask(registry, node);
 	node->fact.state = state;
 	registry->unconfirmed += state == FACT_UNCONFIRMED;
 	registry->lost += state == FACT_LOST;
@@ -236,6 +261,7 @@ void node_remove(struct registry *registry, struct node *node, const char *why, 
 		registry->watcher.gone(registry->watcher.arg, &node->fact, why);
 	node->fact.view = NULL;
 	HASH_DEL(registry->nodes, node);
+	endless_forget(registry, node);
 	share_subtract(node);
 	if (!doubtful || !grave_has_room(registry, node)) {
 		node_free(registry, node);

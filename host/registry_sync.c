@@ -18,6 +18,7 @@ static void resync_begin(struct registry *registry, int64_t now_ms)
 	registry->progress_ms = now_ms;
 	registry->mass_loss = false;
 	HASH_ITER(hh, registry->nodes, node, next) {
+		node->told = false;
 		if (node->fact.has_session)
 			node_set_state(registry, node, FACT_UNCONFIRMED);
 	}
@@ -33,18 +34,47 @@ static void resync_drop_unconfirmed(struct registry *registry, int64_t now_ms)
 	}
 }
 
+/*
+ * Whether the silence of the unconfirmed is one that is judged: in a resync, and after a mass loss as soon as nearly all have come back after all.
+ * Then it was no fault, but a broker that was slow to let them in, and those who are still silent are the dead.
+ */
+static bool resync_judges(const struct registry *registry)
+{
+	if (registry->resync == REGISTRY_SYNCED)
+		return registry->mass_loss && registry->unconfirmed * REGISTRY_MASS_LOSS_PART <= registry->missing;
+	return registry->resync == REGISTRY_RESYNC;
+}
+
+/*
+ * So many silent at once is more likely a fault between us than a mass death. Whose session was lost meanwhile is not silent: where many come and go
+ * while a long resync goes on, the dead are soon more than the living.
+ */
+static bool resync_mass_loss(const struct registry *registry)
+{
+	size_t all = HASH_COUNT(registry->nodes), silent = registry->unconfirmed;
+	const struct node *node, *next;
+
+	if (silent <= REGISTRY_MASS_LOSS_MIN)
+		return false;
+	HASH_ITER(hh, registry->nodes, node, next) {
+		if (node->fact.state != FACT_UNCONFIRMED || !node->told)
+			continue;
+		silent--;
+		all--;
+	}
+	return silent > REGISTRY_MASS_LOSS_MIN && silent * 2 > all;
+}
+
 void resync_check(struct registry *registry, int64_t now_ms)
 {
-	size_t all = HASH_COUNT(registry->nodes);
-
-	if (registry->resync != REGISTRY_RESYNC)
+	if (!resync_judges(registry))
 		return;
 	if (registry->unconfirmed > 0 && (registry->blocked || now_ms < registry->progress_ms + registry->options.resync_timeout_ms))
 		return;
+	registry->mass_loss = registry->resync == REGISTRY_RESYNC && resync_mass_loss(registry);
+	registry->missing = registry->unconfirmed;
 	registry->resync = REGISTRY_SYNCED;
 	registry->synced_ms = now_ms;
-	/* So many silent at once is more likely a fault between us than a mass death: do not believe it. */
-	registry->mass_loss = registry->unconfirmed > REGISTRY_MASS_LOSS_MIN && registry->unconfirmed * 2 > all;
 	if (!registry->mass_loss)
 		resync_drop_unconfirmed(registry, now_ms);
 }
@@ -52,6 +82,7 @@ void resync_check(struct registry *registry, int64_t now_ms)
 /* What an up does to the state: see the table in docs/protocol.md. */
 void node_confirm(struct registry *registry, struct node *node, bool is_new, int64_t now_ms)
 {
+	node->told = false;
 	if (registry->resync == REGISTRY_RESYNC_BEFORE_MARKER && node->fact.has_session) {
 		/* It stood in the queue before our roll call: who knows how old it is. But a new session has taken up what was lost. */
 		if (is_new || node->fact.state == FACT_LOST)
@@ -70,7 +101,7 @@ static void registry_extend_leases(struct registry *registry, int64_t away_ms)
 	struct node *node, *next;
 
 	HASH_ITER(hh, registry->nodes, node, next) {
-		if (!node->extended)
+		if (!node->extended && !node->endless)
 			node->fact.expires_ms += away_ms;
 		node->extended = true;
 	}
@@ -126,6 +157,36 @@ void registry_disconnected(struct registry *registry, int64_t now_ms)
 	graveyard_raise(registry, now_ms);
 }
 
+/* ---- does the broker stop? ---- */
+
+uint64_t registry_asks(const struct registry *registry)
+{
+	return registry->asked != NULL ? registry->asked->prev->question : 0;
+}
+
+void registry_answer(struct registry *registry, uint64_t question, bool open, int64_t now_ms)
+{
+	struct node *node;
+
+	while ((node = registry->asked) != NULL && node->question <= question) {
+		node_unask(registry, node);
+		if (!open && node->due_ms < now_ms + REGISTRY_CLOSED_MS)
+			node->due_ms = now_ms + REGISTRY_CLOSED_MS;
+		if (node->due_ms <= now_ms)
+			node_remove(registry, node, "lost", true, now_ms);
+		else
+			registry_check_at(registry, node->due_ms);
+	}
+	resync_check(registry, now_ms);
+}
+
+/* Nobody has answered: then a lost is what it says. */
+static void registry_check_questions(struct registry *registry, int64_t now_ms)
+{
+	while (registry->asked != NULL && registry->asked->asked_ms + REGISTRY_ANSWER_MS <= now_ms)
+		registry_answer(registry, registry->asked->question, true, now_ms);
+}
+
 /* ---- time ---- */
 
 static int64_t registry_lease_check_ms(const struct registry *registry)
@@ -146,7 +207,11 @@ int64_t registry_deadline_ms(const struct registry *registry)
 		other = registry->graveyard->removed_ms + REGISTRY_LOST_RECENTLY_MS;
 		due = other < due ? other : due;
 	}
-	if (registry->resync == REGISTRY_RESYNC && !registry->blocked) {
+	if (registry->asked != NULL) {
+		other = registry->asked->asked_ms + REGISTRY_ANSWER_MS;
+		due = other < due ? other : due;
+	}
+	if (resync_judges(registry) && !registry->blocked) {
 		other = registry->progress_ms + registry->options.resync_timeout_ms;
 		due = other < due ? other : due;
 	}
@@ -171,7 +236,7 @@ static void registry_check_leases(struct registry *registry, int64_t now_ms)
 		}
 		if (!registry->blocked)
 			registry_check_at(registry, node->fact.expires_ms);
-		if (node->fact.state != FACT_LOST)
+		if (node->fact.state != FACT_LOST || node->question != 0)
 			continue;
 		if (node->due_ms <= now_ms)
 			node_remove(registry, node, "lost", true, now_ms);
@@ -222,6 +287,7 @@ void registry_tick(struct registry *registry, int64_t now_ms)
 	if (registry->resync == REGISTRY_OFFLINE)
 		return;
 	graveyard_prune(registry, now_ms);
+	registry_check_questions(registry, now_ms);
 	if (now_ms >= registry_lease_check_ms(registry))
 		registry_check_leases(registry, now_ms);
 	resync_check(registry, now_ms);

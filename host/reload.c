@@ -355,12 +355,16 @@ void reload_configure(struct reload *reload, const struct conf *conf, int64_t no
 	reload->failing_since_ms = CLOCK_NEVER;
 	expect_nothing(reload);
 	end_round(reload);
-	reload->find_ms = now_ms;
+	reload->find_ms = conf->dnsmasq.enabled ? now_ms : CLOCK_NEVER;
+	if (!conf->dnsmasq.enabled)
+		reload->process_trouble = reload->answer_trouble = RELOAD_WELL;
 }
 
 void reload_want(struct reload *reload, uint32_t serial, int64_t now_ms)
 {
 	reload->wanted = serial;
+	if (!reload->conf->dnsmasq.enabled)
+		return;
 	/* Not yet found, or found and still being asked what it serves: the signal follows from there. */
 	if (reload->process.pidfd < 0 ||
 	    (reload->signalled == HOSTSFILE_SERIAL_NONE && reload->next_ask_ms != CLOCK_NEVER))

@@ -97,18 +97,20 @@ void replies_free(struct replies *replies)
 
 bool replies_allowed(const struct bus_text *reply_to)
 {
-	const size_t prefix = sizeof REPLIES_TO_PREFIX - 1;
+	const size_t prefix = sizeof REPLYTO_PREFIX - 1;
 
 	return reply_to->length > prefix && reply_to->length < sizeof((struct reply *)NULL)->to &&
-	       memcmp(reply_to->data, REPLIES_TO_PREFIX, prefix) == 0 && memchr(reply_to->data, '\0', reply_to->length) == NULL;
+	       memcmp(reply_to->data, REPLYTO_PREFIX, prefix) == 0 && memchr(reply_to->data, '\0', reply_to->length) == NULL;
 }
 
 void replies_address(struct reply *reply, const struct bus_delivery *delivery)
 {
-	const struct bus_text *id = &delivery->correlation_id;
+	const struct bus_text *id = &delivery->correlation_id, *user = &delivery->user_id;
 
 	memset(reply, 0, sizeof *reply);
 	memcpy(reply->to, delivery->reply_to.data, delivery->reply_to.length);
+	if (user->data != NULL && user->length < sizeof(reply->user))
+		memcpy(reply->user, user->data, user->length);
 	/* A short string of AMQP: it always fits. */
 	reply->correlation_id_length = id->data != NULL && id->length <= REPLIES_CORRELATION_MAX ? id->length : 0;
 	if (reply->correlation_id_length > 0)

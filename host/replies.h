@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "replyto.h"
 #include "shared/bus.h"
 #include "shared/ident.h"
 
@@ -16,12 +17,12 @@ struct replies;
 #define REPLIES_MAX 4096
 #define REPLIES_KEPT_MS 120000
 #define REPLIES_CORRELATION_MAX 255
-#define REPLIES_TO_PREFIX "amq.rabbitmq.reply-to." /* direct reply-to is the only address that is answered */
 
 struct reply {
 	char to[256]; /* routing key on the default exchange */
 	unsigned char correlation_id[REPLIES_CORRELATION_MAX];
 	size_t correlation_id_length;
+	char user[256]; /* who asked; "" for none */
 	struct ident instance;
 	uint64_t generation;
 	int64_t until_ms;
@@ -33,7 +34,7 @@ struct replies *replies_new(void); /* NULL with errno */
 void replies_free(struct replies *replies);
 void replies_clear(struct replies *replies); /* the connection is gone, and with it those who wait */
 
-/* Whether a reply_to may be answered at all: it must lead back to the sender, not into somebody's queue. */
+/* Whether a reply_to may be there at all: it must lead back to the sender, not into somebody's queue. Answered it is only if replyto_valid(). */
 bool replies_allowed(const struct bus_text *reply_to);
 
 /* Note one. Only for an allowed reply_to. */

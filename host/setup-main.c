@@ -29,11 +29,16 @@ static const char usage[] =
 	"\n"
 	"  -n, --dry-run            show every change, and make none\n"
 	"  -u, --undo               put back what was there before\n"
-	"  -d, --domain DOMAIN      names are found below it (docker)\n"
+	"  -d, --domain DOMAIN      names are found below it (docker); may be given again for further ones\n"
 	"  -a, --docker-address IP  where dnsmasq answers containers (docker0's address)\n"
 	"  -H, --host NAME          this host's name on the broker (its hostname)\n"
 	"  -v, --vhost VHOST        on the broker (callsign)\n"
 	"  -l, --connections N      limit for each user that containers log in as (1000)\n"
+	"  -b, --broker URL         it is on another machine: amqp://[USER@]HOST[:PORT]/VHOST; what it needs is printed\n"
+	"      --first              with --broker: no host is on it yet, so make the user for containers, too\n"
+	"      --password-file FILE with --broker: this host's password (one is made)\n"
+	"      --print-broker-commands\n"
+	"                           with --broker: print what it needs once more, and do nothing else\n"
 	"      --no-broker          leave the broker alone\n"
 	"      --no-services        start and restart nothing, and do not run callsignctl doctor\n"
 	"      --root DIR           change the files of a system below DIR; implies --no-services\n"
@@ -61,10 +66,13 @@ static void print_and_end(const char *text)
 struct arguments {
 	struct setup setup;
 	bool undo;
-	char docker[ADDRESS_TEXT_SIZE], hostname[HOSTNAME_NAME_SIZE], domain[HOSTNAME_FQDN_SIZE];
+	const char *broker;
+	char docker[ADDRESS_TEXT_SIZE], hostname[HOSTNAME_NAME_SIZE];
+	char domains[1 + SETUP_FURTHER_MAX][HOSTNAME_FQDN_SIZE];
+	unsigned ndomains;
 };
 
-enum { OPTION_ROOT = 256, OPTION_STATE, OPTION_NO_BROKER, OPTION_NO_SERVICES };
+enum { OPTION_ROOT = 256, OPTION_STATE, OPTION_NO_BROKER, OPTION_NO_SERVICES, OPTION_FIRST, OPTION_PASSWORD_FILE, OPTION_PRINT };
 
 static void set_hostname(struct arguments *arguments, const char *text)
 {
@@ -75,13 +83,33 @@ static void set_hostname(struct arguments *arguments, const char *text)
 	arguments->setup.hostname = arguments->hostname;
 }
 
+static bool same_or_below(const char *name, const char *base)
+{
+	size_t length = strlen(name), tail = strlen(base);
+
+	return length >= tail && strcmp(name + length - tail, base) == 0 && (length == tail || name[length - tail - 1] == '.');
+}
+
 static void set_domain(struct arguments *arguments, const char *text)
 {
-	enum hostname_error error = hostname_fold_fqdn(text, strlen(text), arguments->domain);
+	enum hostname_error error;
+	char *domain;
+	unsigned i;
 
+	if (arguments->ndomains >= 1 + SETUP_FURTHER_MAX)
+		usage_error("--domain: there are at most 16", text);
+	domain = arguments->domains[arguments->ndomains];
+	error = hostname_fold_fqdn(text, strlen(text), domain);
 	if (error != HOSTNAME_OK)
 		usage_error("--domain", hostname_error_text(error));
-	arguments->setup.domain = arguments->domain;
+	for (i = 0; i < arguments->ndomains; i++) {
+		if (same_or_below(domain, arguments->domains[i]) || same_or_below(arguments->domains[i], domain))
+			usage_error("--domain: one is another one, or below it", text);
+	}
+	if (arguments->ndomains++ == 0)
+		arguments->setup.domain = domain;
+	else
+		arguments->setup.further[arguments->setup.nfurther++] = domain;
 }
 
 static void set_docker(struct arguments *arguments, const char *text)
@@ -137,6 +165,10 @@ static void take_option(struct arguments *arguments, int option, char *value)
 	case 'l': set_connections(setup, value); break;
 	case OPTION_ROOT: set_root(setup, value); break;
 	case OPTION_STATE: setup->state = value; break;
+	case 'b': arguments->broker = value; break;
+	case OPTION_FIRST: setup->remote.first = true; break;
+	case OPTION_PASSWORD_FILE: setup->host_password_file = value; break;
+	case OPTION_PRINT: setup->remote.print_only = true; break;
 	case OPTION_NO_BROKER: setup->no_broker = true; break;
 	case OPTION_NO_SERVICES: setup->no_services = true; break;
 	case 'V': print_and_end("callsign-setup " PACKAGE_VERSION "\n"); break;
@@ -152,13 +184,19 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 		{"docker-address", required_argument, NULL, 'a'}, {"host", required_argument, NULL, 'H'}, {"vhost", required_argument, NULL, 'v'},
 		{"connections", required_argument, NULL, 'l'}, {"root", required_argument, NULL, OPTION_ROOT},
 		{"state", required_argument, NULL, OPTION_STATE}, {"no-broker", no_argument, NULL, OPTION_NO_BROKER},
-		{"no-services", no_argument, NULL, OPTION_NO_SERVICES}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
+		{"no-services", no_argument, NULL, OPTION_NO_SERVICES}, {"broker", required_argument, NULL, 'b'},
+		{"first", no_argument, NULL, OPTION_FIRST}, {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
+		{"print-broker-commands", no_argument, NULL, OPTION_PRINT}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0}};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "nud:a:H:v:l:Vh", options, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "nud:a:H:v:l:b:Vh", options, NULL)) != -1)
 		take_option(arguments, option, optarg);
-	if (arguments->setup.state[0] != '/')
+	if (arguments->setup.host_password_file != NULL && arguments->setup.host_password_file[0] != '/')
+		usage_error("--password-file takes an absolute path", arguments->setup.host_password_file);
+	if (arguments->broker != NULL && arguments->setup.no_broker)
+		usage_error("--broker or --no-broker, not both", NULL);
+	if (arguments->setup.state == NULL || arguments->setup.state[0] != '/')
 		usage_error("--state takes an absolute path", arguments->setup.state);
 }
 
@@ -201,30 +239,52 @@ static int finish(const struct setup *setup)
 	return setup->dry_run || setup->no_services ? DONE : run_doctor();
 }
 
+/* What goes onto the broker: from here, or by way of whoever runs it. Without emit_password containers' user is there already. */
+static void make_broker(struct setup *setup, const char *host_password, const char *emit_password)
+{
+	if (!setup->remote.on && !setup->no_broker)
+		setup_broker(setup, host_password, emit_password);
+	else if (setup->remote.on && (setup->changed || setup->remote.print_only))
+		setup_remote_print(setup, host_password, emit_password);
+	if (setup->remote.on && emit_password == NULL && setup->changed)
+		setup_say("# Containers here log in as " SETUP_EMIT_USER ": copy " SETUP_EMIT_PASSWORD " from the broker's first host, or make a tenant.");
+}
+
 static int make(struct setup *setup)
 {
 	char host_password[SETUP_PASSWORD_SIZE], emit_password[SETUP_PASSWORD_SIZE];
+	const char *file = setup->host_password_file != NULL ? setup->host_password_file : SETUP_HOST_PASSWORD;
+	bool emitters = !setup->remote.on || setup->remote.first, by_hand;
 
-	setup_group(setup);
-	if (!setup_password(setup, SETUP_HOST_PASSWORD, host_password) || !setup_password(setup, SETUP_EMIT_PASSWORD, emit_password))
+	if (!setup->remote.print_only)
+		setup_group(setup);
+	if (!setup_password(setup, file, host_password) || (emitters && !setup_password(setup, SETUP_EMIT_PASSWORD, emit_password)))
 		return FAILED;
 	setup->daemon_changed = setup->changed;
-	if (!setup->no_broker)
-		setup_broker(setup, host_password, emit_password);
+	if (setup->remote.on && !setup->remote.print_only)
+		setup_conf(setup);
+	by_hand = setup->remote.on && setup->changed;
+	make_broker(setup, host_password, emitters ? emit_password : NULL);
 	explicit_bzero(host_password, sizeof host_password);
 	explicit_bzero(emit_password, sizeof emit_password);
-	setup_conf(setup);
+	if (setup->remote.print_only)
+		return fflush(stdout) == 0 && !setup->failed ? DONE : FAILED;
+	if (!setup->remote.on)
+		setup_conf(setup);
 	setup_dnsmasq(setup);
 	setup_split_dns(setup);
 	setup_docker(setup);
 	if (!setup->failed && setup->root[0] == '\0')
 		setup_services(setup);
-	return finish(setup);
+	if (by_hand && !setup->failed)
+		setup_say("\nNow run the command above on the broker's machine; then, here: callsignctl doctor");
+	return by_hand ? finish(&(struct setup){.changed = true, .failed = setup->failed, .dry_run = true}) : finish(setup);
 }
 
 /* The broker first: if it is away, the files that a second try needs are still there. */
 static int undo(struct setup *setup)
 {
+	setup_remote_undo(setup);
 	if (json_object_get(setup->record, "broker") != NULL && !setup->no_broker)
 		setup_broker_undo(setup);
 	if (setup->failed)
@@ -252,6 +312,13 @@ static int dispatch(struct arguments *arguments, int count, char **words)
 	if (count > 0 && arguments->undo)
 		usage_error("--undo takes everything back, and no arguments", NULL);
 	if (count == 1 && strcmp(words[0], "image") == 0) {
+		/* What an earlier run was told about the broker counts, if we may read it. */
+		if (geteuid() != 0)
+			setup->record = json_object();
+		if (geteuid() == 0 && setup_record_load(setup) == -1)
+			return FAILED;
+		if (setup_remote_find(setup, arguments->broker) == -1)
+			return USAGE;
 		setup_image(setup);
 		return finish(&(struct setup){.changed = true, .dry_run = true});
 	}
@@ -263,6 +330,8 @@ static int dispatch(struct arguments *arguments, int count, char **words)
 	}
 	if (setup_record_load(setup) == -1)
 		return FAILED;
+	if (setup_remote_find(setup, arguments->broker) == -1)
+		return USAGE;
 	if (count == 3)
 		return setup_tenant(setup, words[1], words[2]);
 	return arguments->undo ? undo(setup) : make(setup);
@@ -271,6 +340,7 @@ static int dispatch(struct arguments *arguments, int count, char **words)
 int main(int argc, char **argv)
 {
 	struct arguments arguments = {.setup = {.root = "", .state = "/var/lib/callsign/setup", .domain = "docker", .vhost = "callsign",
+	                                        .host_user = SETUP_HOST_USER,
 	                                        .connections = DEFAULT_CONNECTIONS}};
 	int code;
 
@@ -278,6 +348,7 @@ int main(int argc, char **argv)
 	parse(&arguments, argc, argv);
 	complete(&arguments);
 	code = dispatch(&arguments, argc - optind, argv + optind);
+	setup_remote_free(&arguments.setup);
 	json_decref(arguments.setup.record);
 	return code;
 }

@@ -7,16 +7,33 @@
 #include <sys/types.h>
 
 #include "resolver.h"
+#include "shared/busconf.h"
+
+struct setup_remote {
+	bool on;               /* the broker is on another machine */
+	bool first;            /* no host is on it yet: it needs the user for containers, too */
+	bool print_only;
+	struct busconf conf;
+	const struct bus_endpoint *endpoint; /* in conf */
+	json_t *known;         /* what an earlier run was told */
+};
 
 /*
  * callsign-setup: makes a bare host work, shows beforehand what it would change, and takes it back. Everything it changes stands in a record with the
  * original, so that --undo knows. Run again it finds nothing to do.
  */
+#define SETUP_FURTHER_MAX 15
+
 struct setup {
 	const char *root;      /* where / is; "": the real one */
 	const char *state;     /* folder of the record, below root */
 	const char *domain, *hostname, *vhost;
+	const char *further[SETUP_FURTHER_MAX]; /* domains besides */
+	unsigned nfurther;
 	const char *docker;    /* docker0's address as text */
+	const char *host_user; /* this host's, on the broker */
+	const char *host_password_file; /* given; NULL: SETUP_HOST_PASSWORD, made if it is missing */
+	struct setup_remote remote;
 	unsigned connections;  /* limit for each emitter user */
 	bool dry_run, no_broker, no_services;
 	json_t *record;        /* {"files": [...], "broker": {...}, "groups": [...]} */
@@ -36,7 +53,7 @@ struct setup {
 #define SETUP_DNSMASQ "/etc/dnsmasq.d/callsign"
 #define SETUP_DAEMON_JSON "/etc/docker/daemon.json"
 #define SETUP_DNS_UNIT "/etc/systemd/system/callsign-dns.service"
-#define SETUP_PASSWORD_SIZE 33
+#define SETUP_PASSWORD_SIZE 256
 
 /* ---- messages ---- */
 
@@ -92,11 +109,23 @@ void setup_broker(struct setup *setup, const char *host_password, const char *em
 void setup_broker_undo(struct setup *setup);
 int setup_tenant(struct setup *setup, const char *name, const char *prefix); /* an exit status */
 
+/* ---- a broker on another machine (setup_remote.c) ---- */
+
+/* url: given, or NULL: what an earlier run was told, if that was anything. 0, or -1 after saying why. Both as long as the record is there. */
+int setup_remote_find(struct setup *setup, const char *url);
+void setup_remote_free(struct setup *setup);
+
+/* Its URL for that user, without a password. Returns out. */
+const char *setup_remote_url(const struct setup *setup, const char *user, char *out, size_t size);
+
+/* The commands for the broker's machine. emit_password: NULL, that user is there already. */
+void setup_remote_print(const struct setup *setup, const char *host_password, const char *emit_password);
+void setup_remote_print_tenant(const struct setup *setup, const char *name, const char *prefix, const char *password);
+void setup_remote_undo(struct setup *setup);
+
 /* What is to be on the broker, as its definitions (setup_rights.c). Pure but for the salt. NULL: no memory. */
 json_t *setup_rights_host(const struct setup *setup, const char *password);
 json_t *setup_rights_emitter(const struct setup *setup, const char *user, const char *prefix, const char *password);
-/* "." and whatever else means something in a regular expression gets a backslash. out: 2 × length + 1 bytes. Returns out. */
-char *setup_rights_escape(const char *text, char *out);
 bool setup_rights_password_is(const char *stored, const char *password);
 
 /* What of wanted is missing in have, or otherwise there: new (to be imported), and the old of what is replaced. */

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "command.h"
+#include "definitions.h"
+#include "rights_review.h"
 
 #define BROKER_S 60 /* rabbitmqctl starts a whole Erlang; on a busy machine that takes its time */
 
@@ -30,19 +32,13 @@ static bool rabbitmqctl(struct setup *setup, const char *const argv[], const cha
 
 static json_t *fetch(struct setup *setup)
 {
-	const char *const argv[] = {"rabbitmqctl", "--quiet", "export_definitions", "-", NULL};
-	json_t *definitions = NULL;
-	json_error_t error;
-	char *text = NULL, *begin;
+	char why[DEFINITIONS_WHY_SIZE];
+	json_t *definitions = definitions_fetch(why, BROKER_S);
 
-	if (!rabbitmqctl(setup, argv, NULL, &text))
-		return NULL;
-	begin = text != NULL ? strchr(text, '{') : NULL; /* some versions greet first */
-	if (begin != NULL)
-		definitions = json_loads(begin, JSON_DISABLE_EOF_CHECK, &error);
-	if (definitions == NULL)
-		setup_error(setup, "rabbitmqctl export_definitions: that is no JSON");
-	free(text);
+	if (definitions == NULL && errno == ENOENT)
+		setup_error(setup, "%s: run callsign-setup where the broker runs, or with --broker URL or --no-broker", why);
+	else if (definitions == NULL)
+		setup_error(setup, "%s", why);
 	return definitions;
 }
 
@@ -296,41 +292,21 @@ void setup_broker_undo(struct setup *setup)
 
 /* ---- tenants ---- */
 
-/* The prefix for which this user may announce, from its topic permission: -1 if it is none of ours. */
-static int prefix_of(const json_t *permission, char *out, size_t size)
-{
-	static const char head[] = "^(up|down)\\.";
-	const char *write = text_of(permission, "write");
-	size_t length = strlen(write), used = 0;
-
-	if (strcmp(text_of(permission, "exchange"), "callsign") != 0 || strncmp(write, head, sizeof head - 1) != 0 ||
-	    length < sizeof head + 1 || strcmp(write + length - 2, ".*") != 0)
-		return -1;
-	for (size_t i = sizeof head - 1; i < length - 2 && used + 1 < size; i++)
-		if (write[i] != '\\')
-			out[used++] = write[i];
-	out[used] = '\0';
-	return 0;
-}
-
 /* Whether some other tenant's names would be ours, or ours his. The user for everything is the operator's own. */
 static bool overlaps(struct setup *setup, const json_t *have, const char *user, const char *prefix)
 {
 	const json_t *list = json_object_get(have, "topic_permissions");
-	char other[512];
+	char other[RIGHTS_PREFIX_SIZE];
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *one = json_array_get(list, i);
-		size_t shorter;
 
 		if (strcmp(text_of(one, "vhost"), setup->vhost) != 0 || strcmp(text_of(one, "user"), user) == 0 ||
-		    prefix_of(one, other, sizeof other) == -1 || other[0] == '\0')
+		    strcmp(text_of(one, "exchange"), "callsign") != 0 || rights_prefix(text_of(one, "write"), other) == -1 ||
+		    !rights_overlap(other, prefix))
 			continue;
-		shorter = strlen(other) < strlen(prefix) ? strlen(other) : strlen(prefix);
-		if (strncmp(other, prefix, shorter) == 0) {
-			setup_error(setup, "the prefix %s overlaps with %s, which is %s's", prefix, other, text_of(one, "user"));
-			return true;
-		}
+		setup_error(setup, "the prefix %s overlaps with %s, which is %s's", prefix, other, text_of(one, "user"));
+		return true;
 	}
 	return false;
 }
@@ -345,12 +321,30 @@ static bool word_of(const char *text, const char *also, size_t longest)
 
 static void explain(const struct setup *setup, const char *name, const char *file)
 {
+	char url[512];
+
+	snprintf(url, sizeof url, "amqp://%s@gateway/%s", name, setup->vhost);
+	if (setup->remote.on)
+		setup_remote_url(setup, name, url, sizeof url);
 	printf("\nThe tenant's containers may announce names that begin with their prefix, and are run with:\n\n"
 	       "  docker run --hostname PREFIX... \\\n"
-	       "    --env CALLSIGN_URLS=amqp://%s@gateway/%s \\\n"
+	       "    --env CALLSIGN_URLS=%s \\\n"
 	       "    --env CALLSIGN_PASSWORD_FILE=/run/callsign.password --volume %s:/run/callsign.password:ro IMAGE\n\n"
 	       "Its password is in %s. %s may announce any name: give its password to no tenant.\n",
-	       name, setup->vhost, file, file, SETUP_EMIT_USER);
+	       url, file, file, SETUP_EMIT_USER);
+}
+
+static int remote_tenant(struct setup *setup, const char *name, const char *prefix, const char *file)
+{
+	char password[SETUP_PASSWORD_SIZE];
+
+	if (!setup_password(setup, file, password))
+		return 1;
+	setup_remote_print_tenant(setup, name, prefix, password);
+	if (!setup->remote.print_only)
+		explain(setup, name, file);
+	explicit_bzero(password, sizeof password);
+	return setup->failed || fflush(stdout) != 0 ? 1 : 0;
 }
 
 int setup_tenant(struct setup *setup, const char *name, const char *prefix)
@@ -366,6 +360,9 @@ int setup_tenant(struct setup *setup, const char *name, const char *prefix)
 		setup_error(setup, "tenant: the prefix is one to 100 of a-z, 0-9, - and ., for example web-");
 		return 2;
 	}
+	snprintf(file, sizeof file, SETUP_TENANTS "/%s.password", name);
+	if (setup->remote.on)
+		return remote_tenant(setup, name, prefix, file);
 	have = fetch(setup);
 	if (have != NULL && has(json_object_get(have, "users"), name) &&
 	    !has(json_object_get(json_object_get(json_object_get(setup->record, "broker"), "made"), "users"), name))
@@ -374,7 +371,6 @@ int setup_tenant(struct setup *setup, const char *name, const char *prefix)
 		json_decref(have);
 		return 1;
 	}
-	snprintf(file, sizeof file, SETUP_TENANTS "/%s.password", name);
 	wanted = setup_password(setup, file, password) ? setup_rights_emitter(setup, name, prefix, password) : NULL;
 	if (wanted != NULL) {
 		keep_hash(have, wanted, password);

@@ -6,18 +6,23 @@
 
 void setup_image(const struct setup *setup)
 {
+	char url[512];
+
+	snprintf(url, sizeof url, "amqp://" SETUP_EMIT_USER "@gateway/%s", setup->vhost);
+	if (setup->remote.on)
+		setup_remote_url(setup, SETUP_EMIT_USER, url, sizeof url);
 	printf("# In the Dockerfile (make emitter-image makes callsign-emit:" PACKAGE_VERSION "):\n"
 	       "COPY --from=callsign-emit:" PACKAGE_VERSION " /callsign-emit /usr/bin/callsign-emit\n"
 	       "ENTRYPOINT [\"callsign-emit\", \"--\"]\n"
 	       "\n"
 	       "# To run it:\n"
 	       "docker run --detach --hostname my-cool-host \\\n"
-	       "    --env CALLSIGN_URLS=amqp://" SETUP_EMIT_USER "@gateway/%s \\\n"
+	       "    --env CALLSIGN_URLS=%s \\\n"
 	       "    --env CALLSIGN_PASSWORD_FILE=/run/callsign.password \\\n"
 	       "    --volume " SETUP_EMIT_PASSWORD ":/run/callsign.password:ro \\\n"
 	       "    IMAGE\n"
 	       "\n"
 	       "# Then:\n"
 	       "ping my-cool-host.%s\n",
-	       setup->vhost, setup->domain);
+	       url, setup->domain);
 }

@@ -7,10 +7,11 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "rights.h"
+
 #define SALT 4
 #define HASH 32
 #define STORED_SIZE 64 /* base64 of salt and hash: 48 characters */
-#define TEXT_SIZE 1024
 
 /* ---- passwords, as RabbitMQ stores them: four bytes of salt, then the SHA-256 of salt and password, in base64 ---- */
 
@@ -59,22 +60,10 @@ static json_t *user_json(const char *name, const char *password, unsigned connec
 
 /* ---- rights: docs/protocol.md, "Who may do what" ---- */
 
-char *setup_rights_escape(const char *text, char *out)
+static json_t *permission(const struct setup *setup, const char *user, const struct rights *rights)
 {
-	char *at = out;
-
-	for (; *text != '\0'; text++) {
-		if (strchr("\\.+*?()[]{}|^$", *text) != NULL)
-			*at++ = '\\';
-		*at++ = *text;
-	}
-	*at = '\0';
-	return out;
-}
-
-static json_t *permission(const struct setup *setup, const char *user, const char *configure, const char *write, const char *read)
-{
-	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "user", user, "vhost", setup->vhost, "configure", configure, "write", write, "read", read);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "user", user, "vhost", setup->vhost, "configure", rights->configure, "write", rights->write,
+	                 "read", rights->read);
 }
 
 static json_t *topic(const struct setup *setup, const char *user, const char *exchange, const char *write, const char *read)
@@ -90,13 +79,10 @@ static json_t *exchange(const struct setup *setup, const char *name, const char 
 
 static json_t *host_permission(const struct setup *setup)
 {
-	char host[TEXT_SIZE / 2], configure[TEXT_SIZE], write[TEXT_SIZE], read[TEXT_SIZE];
+	struct rights rights;
 
-	setup_rights_escape(setup->hostname, host);
-	snprintf(configure, sizeof configure, "^callsign(\\.will|\\.rollcall|\\.host\\.%s)?$", host);
-	snprintf(write, sizeof write, "^(callsign|callsign\\.rollcall|callsign\\.host\\.%s|amq\\.default)$", host);
-	snprintf(read, sizeof read, "^callsign(\\.rollcall|\\.host\\.%s)?$", host);
-	return permission(setup, SETUP_HOST_USER, configure, write, read);
+	rights_host(setup->hostname, &rights);
+	return permission(setup, setup->host_user, &rights);
 }
 
 /* Whatever an emitter declares, its mailbox is small and short-lived. */
@@ -110,24 +96,20 @@ static json_t *mailbox_policy(const struct setup *setup)
 json_t *setup_rights_host(const struct setup *setup, const char *password)
 {
 	return json_pack("{s:[{s:s}], s:[o], s:[o], s:[o], s:[o, o, o]}", "vhosts", "name", setup->vhost, "users",
-	                 user_json(SETUP_HOST_USER, password, 0), "permissions", host_permission(setup), "parameters", mailbox_policy(setup),
+	                 user_json(setup->host_user, password, 0), "permissions", host_permission(setup), "parameters", mailbox_policy(setup),
 	                 "exchanges", exchange(setup, "callsign", "topic"), exchange(setup, "callsign.will", "topic"),
 	                 exchange(setup, "callsign.rollcall", "fanout"));
 }
 
-/* Never amq.default: who has it may write into any queue. */
 json_t *setup_rights_emitter(const struct setup *setup, const char *user, const char *prefix, const char *password)
 {
-	char escaped[TEXT_SIZE / 4], announce[TEXT_SIZE], will[TEXT_SIZE / 2], write[TEXT_SIZE], read[TEXT_SIZE];
+	struct rights_topic its;
+	struct rights rights;
 
-	setup_rights_escape(prefix, escaped);
-	snprintf(announce, sizeof announce, "^(up|down)\\.%s.*", escaped);
-	snprintf(will, sizeof will, "^callsign\\.will\\.%s.*", escaped);
-	snprintf(write, sizeof write, "^(callsign|callsign\\.will|%s)$", will + 1);
-	snprintf(read, sizeof read, "^(%s|callsign\\.will|callsign\\.rollcall)$", will + 1);
+	rights_emitter(prefix, &rights, &its);
 	return json_pack("{s:[o], s:[o], s:[o, o]}", "users", user_json(user, password, setup->connections), "permissions",
-	                 permission(setup, user, will, write, read), "topic_permissions",
-	                 topic(setup, user, "callsign", announce, "^$"), topic(setup, user, "callsign.will", will, will));
+	                 permission(setup, user, &rights), "topic_permissions",
+	                 topic(setup, user, "callsign", its.announce_write, its.announce_read), topic(setup, user, "callsign.will", its.will, its.will));
 }
 
 /* ---- what is there, and what is to be ---- */

@@ -60,6 +60,11 @@ bool setup_password(struct setup *setup, const char *path, char out[SETUP_PASSWO
 		setup_error(setup, "%s: a password of 1 to %d bytes is expected; remove the file to have one made", path, SETUP_PASSWORD_SIZE - 1);
 		return false;
 	}
+	if (setup->remote.print_only || setup->host_password_file == path) {
+		setup_error(setup, "%s: there is no such file%s", path, setup->remote.print_only ? ": run callsign-setup without "
+		            "--print-broker-commands first, which makes it" : "");
+		return false;
+	}
 	if (ident_random(&random) == -1) {
 		setup_error(setup, "no random numbers: %s", strerror(errno));
 		return false;
@@ -71,26 +76,50 @@ bool setup_password(struct setup *setup, const char *path, char out[SETUP_PASSWO
 	return !setup->failed;
 }
 
+/* ---- domains ---- */
+
+/* before, the domain, behind, for each further domain; first: for the first one, too. */
+static void each_domain(const struct setup *setup, bool first, const char *before, const char *behind, char *out, size_t size)
+{
+	size_t used = 0;
+	unsigned i;
+
+	out[0] = '\0';
+	if (first)
+		used += (size_t)snprintf(out, size, "%s%s%s", before, setup->domain, behind);
+	for (i = 0; i < setup->nfurther && used < size; i++)
+		used += (size_t)snprintf(out + used, size - used, "%s%s%s", before, setup->further[i], behind);
+}
+
+#define DOMAINS_SIZE 8192
+
 /* ---- the daemon's configuration ---- */
 
 /* Left alone where there is one: it is the administrator's. */
 void setup_conf(struct setup *setup)
 {
-	char text[1024], *old = setup_read(setup, SETUP_CONF);
+	const char *password = setup->host_password_file != NULL ? setup->host_password_file : SETUP_HOST_PASSWORD;
+	char text[8192 + DOMAINS_SIZE], url[512], user[128], further[DOMAINS_SIZE], *old = setup_read(setup, SETUP_CONF);
+	int missing = errno;
 
-	if (old == NULL && errno == ENOENT) {
+	each_domain(setup, false, "serve \"", "\" { }\n", further, sizeof further);
+	snprintf(user, sizeof user, "//%s@", setup->host_user);
+	snprintf(url, sizeof url, "amqp://%s@127.0.0.1/%s", setup->host_user, setup->vhost);
+	if (setup->remote.on)
+		setup_remote_url(setup, setup->host_user, url, sizeof url);
+	if (old == NULL && missing == ENOENT) {
 		snprintf(text, sizeof text,
 		         "# Made by callsign-setup. All settings: callsignd.conf(5).\n"
 		         "domain = \"%s\"\n"
 		         "bus {\n"
-		         "\turls = {\"amqp://" SETUP_HOST_USER "@127.0.0.1/%s\"}\n"
-		         "\tpassword_file = \"" SETUP_HOST_PASSWORD "\"\n"
+		         "\turls = {\"%s\"}\n"
+		         "\tpassword_file = \"%s\"\n"
 		         "}\n"
-		         "host_names = {\"host=docker0\"}\n",
-		         setup->domain, setup->vhost);
+		         "host_names = {\"host=docker0\"}\n%s",
+		         setup->domain, url, password, further);
 		setup->daemon_changed |= setup_write(setup, SETUP_CONF, text, 0640, SETUP_PLAIN);
-	} else if (old != NULL && strstr(old, SETUP_HOST_USER "@") == NULL) {
-		setup_say("%s is left as it is, and does not log in as %s: callsignctl doctor tells whether that works", SETUP_CONF, SETUP_HOST_USER);
+	} else if (old != NULL && strstr(old, user) == NULL) {
+		setup_say("%s is left as it is, and does not log in as %s: callsignctl doctor tells whether that works", SETUP_CONF, setup->host_user);
 	}
 	free(old);
 }
@@ -147,7 +176,7 @@ static void keep_listening(const char *old, char *out, size_t size)
 
 void setup_dnsmasq(struct setup *setup)
 {
-	char text[2048], zone[64], where[256] = "", *old;
+	char text[2048 + 2 * DOMAINS_SIZE], zone[64], where[256] = "", names[DOMAINS_SIZE], local[DOMAINS_SIZE], *old;
 
 	if (!setup_is_ours(setup, SETUP_DNSMASQ)) {
 		old = setup_read(setup, SETUP_DNSMASQ);
@@ -164,11 +193,13 @@ void setup_dnsmasq(struct setup *setup)
 	else
 		keep_listening(old, where, sizeof where);
 	reverse_zone(setup->docker, zone, sizeof zone);
+	each_domain(setup, false, ", ", "", names, sizeof names);
+	each_domain(setup, true, "local=/", "/\n", local, sizeof local);
 	snprintf(text, sizeof text,
 	         "# Made by callsign-setup; callsign-setup --undo takes it away. The names of containers: callsignd replaces this file\n"
-	         "# as a whole and sends SIGHUP. Names below %s are answered from here, and never asked for in the world.\n"
-	         "addn-hosts=/run/callsign/hosts\nlocal=/%s/\n%s%s",
-	         setup->domain, setup->domain, zone, where);
+	         "# as a whole and sends SIGHUP. Names below %s%s are answered from here, and never asked for in the world.\n"
+	         "addn-hosts=/run/callsign/hosts\n%s%s%s",
+	         setup->domain, names, local, zone, where);
 	setup->dnsmasq_changed |= setup_write(setup, SETUP_DNSMASQ, text, 0644, SETUP_PLAIN);
 	free(old);
 }
@@ -178,11 +209,15 @@ void setup_dnsmasq(struct setup *setup)
 /*
  * A server for the link alone, not a global one: a global server would be asked for every name, and dnsmasq would ask systemd-resolved
  * again. A unit, since docker0 may appear after the boot, and what resolvectl sets goes with the link.
+ *
+ * systemd-resolved asks nobody on a link without a carrier, and docker0 has one only while a container is on it; those on networks of
+ * their own (compose) are not. So a pair of interfaces keeps it up.
  */
 static void split_resolved(struct setup *setup)
 {
-	char text[2048];
+	char text[2048 + DOMAINS_SIZE], routed[DOMAINS_SIZE];
 
+	each_domain(setup, true, " ~", "", routed, sizeof routed);
 	snprintf(text, sizeof text,
 	         "# Made by callsign-setup; callsign-setup --undo takes it away.\n"
 	         "[Unit]\n"
@@ -193,22 +228,29 @@ static void split_resolved(struct setup *setup)
 	         "[Service]\n"
 	         "Type=oneshot\n"
 	         "RemainAfterExit=yes\n"
+	         "# systemd-resolved asks nobody on a link without a carrier: this pair keeps docker0 up where no container is on it.\n"
+	         "ExecStart=-/sbin/ip link add callsign0 type veth peer name callsign1\n"
+	         "ExecStart=/sbin/ip link set callsign1 up\n"
+	         "ExecStart=/sbin/ip link set callsign0 master docker0 up\n"
 	         "ExecStart=/usr/bin/resolvectl dns docker0 %s\n"
-	         "ExecStart=/usr/bin/resolvectl domain docker0 ~%s\n"
+	         "ExecStart=/usr/bin/resolvectl domain docker0%s\n"
 	         "ExecStart=/usr/bin/resolvectl default-route docker0 no\n"
-	         "ExecStop=-/usr/bin/resolvectl revert docker0\n\n"
+	         "ExecStop=-/usr/bin/resolvectl revert docker0\n"
+	         "ExecStop=-/sbin/ip link delete callsign0\n\n"
 	         "[Install]\n"
 	         "WantedBy=sys-subsystem-net-devices-docker0.device systemd-resolved.service\n",
-	         setup->domain, setup->docker, setup->domain);
+	         setup->domain, setup->docker, routed);
 	setup->resolver_changed |= setup_write(setup, SETUP_DNS_UNIT, text, 0644, SETUP_PLAIN);
 }
 
 /* NetworkManager's own dnsmasq asks ours for the domain, and writes 127.0.0.1 into resolv.conf. */
 static void split_networkmanager(struct setup *setup)
 {
-	char text[512];
+	char text[256 + 2 * DOMAINS_SIZE], behind[64], servers[DOMAINS_SIZE];
 
-	snprintf(text, sizeof text, "# Made by callsign-setup; callsign-setup --undo takes it away.\nserver=/%s/%s\n", setup->domain, setup->docker);
+	snprintf(behind, sizeof behind, "/%s\n", setup->docker);
+	each_domain(setup, true, "server=/", behind, servers, sizeof servers);
+	snprintf(text, sizeof text, "# Made by callsign-setup; callsign-setup --undo takes it away.\n%s", servers);
 	setup->resolver_changed |= setup_write(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf", text, 0644, SETUP_PLAIN);
 	setup->resolver_changed |= setup_write(setup, "/etc/NetworkManager/conf.d/callsign.conf",
 	                                       "# Made by callsign-setup; callsign-setup --undo takes it away.\n[main]\ndns=dnsmasq\n", 0644,

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "conf.h"
 #include "view.h"
 
 /*
@@ -15,7 +16,7 @@
  * Generations number the batches from 1 on.
  */
 struct sink {
-	const char *name;
+	const char *name; /* the kind ("dnsmasq"), and the title of its section if there may be several ("hook web"); the sink's own */
 	bool required;
 	const struct sink_operations *operations;
 	void *self;
@@ -36,6 +37,13 @@ struct sink_operations {
 	int (*pollfds)(void *self, struct pollfd *fds);
 	int64_t (*deadline_ms)(void *self);
 	void (*step)(void *self, const struct pollfd *fds, int nfds, int64_t now_ms);
+	/* After a reload, if its section is still there; conf replaces the one from before, which is freed afterwards. Returns whether it wants to be
+	 * told of every listing again (as after another domain). NULL: the sink reads no configuration. */
+	bool (*configure)(void *self, const struct conf *conf, int64_t now_ms);
+	/* Everybody has been heard since the start: what nobody has announced may go. May come often. NULL: it does not matter to this sink. */
+	void (*settled)(void *self, int64_t now_ms);
+	/* Why this whole name is not served here although it was told of, or NULL. The operation may be NULL. */
+	const char *(*refusal)(void *self, const char *fqdn);
 	/* NULL: healthy; else what is wrong and what to do, for the status. Valid until the next step. */
 	const char *(*trouble)(void *self);
 	void (*free)(void *self);

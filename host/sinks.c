@@ -2,11 +2,28 @@
 
 #include "sinks.h"
 
+#include <string.h>
+
 #include "shared/clock.h"
+
+/* A reload may come between poll() and sinks_step(): what the poll said was of other sinks. It says so again. */
+static void forget_pollfds(struct sinks *sinks)
+{
+	memset(sinks->npollfds, 0, sizeof(sinks->npollfds));
+}
 
 void sinks_add(struct sinks *sinks, struct sink sink)
 {
 	sinks->list[sinks->count++] = sink;
+	forget_pollfds(sinks);
+}
+
+void sinks_remove(struct sinks *sinks, unsigned i)
+{
+	sinks->list[i].operations->free(sinks->list[i].self);
+	sinks->count--;
+	memmove(&sinks->list[i], &sinks->list[i + 1], (sinks->count - i) * sizeof(sinks->list[0]));
+	forget_pollfds(sinks);
 }
 
 void sinks_free(struct sinks *sinks)
@@ -44,6 +61,16 @@ void sinks_flush(struct sinks *sinks, int64_t now_ms)
 	sinks->changed = false;
 	for (i = 0; i < sinks->count; i++)
 		sinks->list[i].operations->flush(sinks->list[i].self, sinks->generation, now_ms);
+}
+
+void sinks_settled(struct sinks *sinks, int64_t now_ms)
+{
+	unsigned i;
+
+	for (i = 0; i < sinks->count; i++) {
+		if (sinks->list[i].operations->settled != NULL)
+			sinks->list[i].operations->settled(sinks->list[i].self, now_ms);
+	}
 }
 
 uint64_t sinks_stored(const struct sinks *sinks)

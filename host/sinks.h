@@ -7,7 +7,7 @@
  * All the sinks of the daemon as one. A sink works on its batch at once if it can, and says later how far it is; what is stored or served by all is
  * what every required one has stored or serves. The others may be as slow as they like.
  */
-#define SINKS_MAX 4
+#define SINKS_MAX 16
 #define SINKS_POLLFDS_MAX (SINKS_MAX * SINK_POLLFDS_MAX)
 
 struct sinks {
@@ -15,10 +15,12 @@ struct sinks {
 	unsigned count;
 	uint64_t generation; /* of the last batch handed out */
 	bool changed;        /* they were told of something since, or are to look at their configuration */
+	unsigned missing;    /* configured, but could not be started */
 	int npollfds[SINKS_MAX];
 };
 
 void sinks_add(struct sinks *sinks, struct sink sink); /* at most SINKS_MAX */
+void sinks_remove(struct sinks *sinks, unsigned i);    /* frees it */
 void sinks_free(struct sinks *sinks);
 
 void sinks_listing(struct sinks *sinks, const struct listing *listing, bool records);
@@ -26,6 +28,9 @@ void sinks_gone(struct sinks *sinks, const struct listing *listing);
 
 /* The batch is complete: it gets the next generation. */
 void sinks_flush(struct sinks *sinks, int64_t now_ms);
+
+/* A resync has ended: told to all, and to those that come later. */
+void sinks_settled(struct sinks *sinks, int64_t now_ms);
 
 uint64_t sinks_stored(const struct sinks *sinks);
 uint64_t sinks_served(const struct sinks *sinks);

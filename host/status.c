@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "served.h"
 
 struct status_clock status_clock_at(int64_t now_ms)
 {
@@ -83,26 +84,23 @@ const char *status_state_word(enum status_state state)
 
 /* ---- states of announcements ---- */
 
-static bool addresses_allowed(const struct fact *fact, const struct policy *policy)
+/* In which domains the policy allows the fact's own name with any of its addresses. */
+static uint32_t domains_allowed(const struct fact *fact, const struct policy *policy)
 {
+	uint32_t domains = 0;
 	unsigned i;
 
-	for (i = 0; i < fact->naddresses; i++) {
-		if (policy_address_allowed(policy, fact->user, &fact->addresses[i]))
-			return true;
-	}
-	return false;
+	for (i = 0; i < fact->naddresses; i++)
+		domains |= policy_address_domains(policy, fact->user, &fact->addresses[i]);
+	return domains & policy_name_domains(policy, fact->user, fact->name);
 }
 
 enum status_state status_listing_state(const struct listing *listing, const struct policy *policy)
 {
 	const struct fact *fact = listing->fact;
 
-	if (listing->names == 0 || listing->addresses == 0) {
-		if (!policy_name_allowed(policy, fact->user, fact->name) || !addresses_allowed(fact, policy))
-			return STATUS_FORBIDDEN;
-		return STATUS_WAITING;
-	}
+	if (served_anywhere(listing) == 0)
+		return domains_allowed(fact, policy) == 0 ? STATUS_FORBIDDEN : STATUS_WAITING;
 	if (fact->state == FACT_UNCONFIRMED)
 		return STATUS_UNCONFIRMED;
 	return fact->state == FACT_LOST ? STATUS_LOST : STATUS_CONFIRMED;
@@ -166,6 +164,7 @@ static void status_warn_broker(struct status *status)
 
 static void status_warn_all(struct status *status)
 {
+	const struct subscriber_status *broker = &status->broker;
 	unsigned i;
 
 	status_warn_broker(status);
@@ -173,6 +172,10 @@ static void status_warn_all(struct status *status)
 		if (status->sinks[i].trouble[0] != '\0')
 			status_warn(status, "%s: %s", status->sinks[i].name, status->sinks[i].trouble);
 	}
+	if (broker->legacy_trouble[0] != '\0')
+		status_warn(status, "legacy: the older format is not taken: %s", broker->legacy_trouble);
+	if (status->sinks_missing > 0)
+		status_warn(status, "%u configured sink(s) could not be started: the log says why", status->sinks_missing);
 	if (status->registry.mass_loss)
 		status_warn(status, "after the last reconnect %zu of %zu names were not announced again; they stay until their leases end",
 		            status->registry.unconfirmed, status->registry.facts);
@@ -186,6 +189,7 @@ static void status_gather_sinks(const struct status_sources *sources, struct sta
 	const char *trouble;
 	unsigned i;
 
+	out->sinks_missing = sources->sinks_missing;
 	out->nsinks = sources->nsinks < STATUS_SINKS_MAX ? sources->nsinks : STATUS_SINKS_MAX;
 	for (i = 0; i < out->nsinks; i++) {
 		sink = &sources->sinks[i];
@@ -206,6 +210,7 @@ void status_gather(const struct status_sources *sources, struct status_clock clo
 	out->clock = clock;
 	out->started_ms = sources->started_ms;
 	snprintf(out->domain, sizeof out->domain, "%s", conf->domain);
+	out->policy = &conf->policy;
 	snprintf(out->hostname, sizeof out->hostname, "%s", conf->hostname);
 	snprintf(out->queue, sizeof out->queue, "%s", conf->queue.name);
 	snprintf(out->hosts_file, sizeof out->hosts_file, "%s", conf->dnsmasq.hosts_file);

@@ -13,6 +13,7 @@
 #include "sink.h"
 #include "subscriber.h"
 #include "view.h"
+#include "withdrawals.h"
 
 /*
  * The whole daemon as people and machines see it: one snapshot, gathered from the modules, and its JSON. `callsignctl`, the
@@ -54,10 +55,12 @@ struct status_sources {
 	struct view *view;
 	struct registry *registry;
 	const struct refusals *refusals;
-	const struct subscriber *subscriber;
+	const struct withdrawals *withdrawals;
+	struct subscriber *subscriber;
 	const struct dnsmasq *dnsmasq;
 	const struct sink *sinks;
 	unsigned nsinks;
+	unsigned sinks_missing; /* could not be started */
 	uint64_t generation; /* of the last batch handed to the sinks */
 	uint64_t served;     /* the newest that every required sink shows to people */
 	int64_t started_ms;
@@ -66,12 +69,12 @@ struct status_sources {
 	const struct measure *measure; /* for metrics and the page */
 };
 
-#define STATUS_SINKS_MAX 4
+#define STATUS_SINKS_MAX 16
 #define STATUS_TEXT_SIZE 384
-#define STATUS_WARNINGS_MAX 12
+#define STATUS_WARNINGS_MAX 20
 
 struct status_sink {
-	const char *name;
+	const char *name;                /* valid until the sinks change */
 	bool required;
 	uint64_t stored, served;         /* generations */
 	char trouble[STATUS_TEXT_SIZE];  /* "" : healthy */
@@ -81,15 +84,16 @@ struct status {
 	struct status_clock clock;
 	int64_t started_ms;
 	char domain[HOSTNAME_FQDN_SIZE];
+	const struct policy *policy; /* all of the domains; as long as the sources */
 	char hostname[HOSTNAME_FQDN_SIZE];
 	char queue[QUEUE_NAME_MAX + 1];
 	char hosts_file[STATUS_TEXT_SIZE];
-	struct subscriber_status broker; /* queue_depth: when the queue was last declared */
+	struct subscriber_status broker;
 	struct registry_counts registry;
 	size_t names;                    /* with at least one record */
 	uint64_t refused;
 	uint64_t generation, served;
-	unsigned nsinks;
+	unsigned nsinks, sinks_missing;
 	struct status_sink sinks[STATUS_SINKS_MAX];
 	struct dnsmasq_stats dnsmasq;
 	struct status_changes changes;
@@ -135,6 +139,7 @@ json_t *status_entry_json(const struct listing *listing, const struct conf *conf
 
 /* Everything about one name: who claims it and how that fares, what was refused, whether it is reserved, and, for a user (NULL: none), whether
  * the policy allows it. name: without the domain, folded. */
+json_t *status_withdrawn_json(const struct status_sources *sources, const char *name, struct status_clock clock); /* name NULL: all */
 json_t *status_why_json(const struct status_sources *sources, const char *name, const char *user, struct status_clock clock);
 
 /* RFC 3339 in UTC, with seconds; out has STATUS_TIME_SIZE bytes. ms: monotonic. Returns out. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "served.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "status.h"
@@ -57,6 +58,27 @@ static void object_set_time(struct object *object, const char *key, int64_t ms, 
 	object_set(object, age_key, ms > 0 ? json_real((double)(clock.now_ms - ms) / 1000) : json_null());
 }
 
+/* Takes value over; NULL, too, if there is no memory. */
+static json_t *array_add(json_t *array, json_t *value)
+{
+	if (json_array_append_new(array, value) == 0)
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
+static json_t *domains_json(const struct policy *policy, uint32_t domains)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; i < policy->ndomains; i++) {
+		if ((domains >> i & 1) != 0)
+			array = array_add(array, json_string(policy->domains[i].name));
+	}
+	return array;
+}
+
 /* ---- status ---- */
 
 static json_t *broker_json(const struct status *status)
@@ -72,6 +94,7 @@ static json_t *broker_json(const struct status *status)
 	object_set(&object, "connects", count_json(broker->connects));
 	object_set(&object, "queue", json_string(status->queue));
 	object_set(&object, "queue_depth", count_json(broker->queue_depth));
+	object_set_time(&object, "queue_depth_time", broker->depth_ms, status->clock);
 	return object_done(&object);
 }
 
@@ -207,6 +230,7 @@ json_t *status_json(const struct status *status)
 	object_set(&object, "version", json_string(PACKAGE_VERSION));
 	object_set_time(&object, "started", status->started_ms, status->clock);
 	object_set(&object, "domain", json_string(status->domain));
+	object_set(&object, "domains", domains_json(status->policy, UINT32_MAX));
 	object_set(&object, "hostname", json_string(status->hostname));
 	object_set(&object, "broker", broker_json(status));
 	object_set(&object, "resync", resync_json(status));
@@ -225,20 +249,19 @@ json_t *status_json(const struct status *status)
 
 static bool name_served(const struct listing *listing, unsigned i)
 {
-	return listing->addresses != 0 && (listing->names >> i & 1) != 0;
+	return served_domains(listing, i) != 0;
 }
 
 static bool address_served(const struct listing *listing, unsigned i)
 {
-	return listing->names != 0 && (listing->addresses >> i & 1) != 0;
-}
+	uint32_t domains = served_anywhere(listing);
+	unsigned domain;
 
-static json_t *array_add(json_t *array, json_t *value)
-{
-	if (json_array_append_new(array, value) == 0)
-		return array;
-	json_decref(array);
-	return NULL;
+	for (domain = 0; domains >> domain != 0; domain++) {
+		if ((domains >> domain & 1) != 0 && (served_addresses(listing, domain) >> i & 1) != 0)
+			return true;
+	}
+	return false;
 }
 
 static json_t *names_array(const struct listing *listing, bool served, bool aliases_only)
@@ -268,6 +291,16 @@ static json_t *addresses_array(const struct listing *listing, bool served)
 	return array;
 }
 
+static json_t *ports_json(const struct fact *fact)
+{
+	struct object object = object_new();
+	unsigned i;
+
+	for (i = 0; i < fact->nports; i++)
+		object_set(&object, fact->ports[i].name, count_json(fact->ports[i].port));
+	return object_done(&object);
+}
+
 static json_t *held_json(const struct listing *listing)
 {
 	struct object object = object_new();
@@ -292,18 +325,49 @@ static json_t *user_json(const char *user)
 	return json_string(log_safe(safe, sizeof safe, user, strlen(user)));
 }
 
+/* Where name number i is, or else would be; else in the first domain. */
+static json_t *fqdn_json(const struct policy *policy, const char *user, const char *name, uint32_t served)
+{
+	uint32_t domains = served != 0 || user == NULL ? served : policy_name_domains(policy, user, name);
+	int first = served_first(domains);
+	char fqdn[HOSTNAME_FQDN_SIZE];
+
+	if (first < 0 || (size_t)first >= policy->ndomains)
+		first = 0;
+	return policy->ndomains > 0 && hostname_join(name, policy->domains[first].name, fqdn) == HOSTNAME_OK ? json_string(fqdn) : json_null();
+}
+
+static bool add_fqdn(void *arg, const struct served *served)
+{
+	json_t **array = arg;
+
+	*array = array_add(*array, json_string(served->fqdn));
+	return true;
+}
+
+static json_t *fqdns_json(const struct policy *policy, const struct listing *listing)
+{
+	json_t *array = json_array();
+
+	served_each(policy, listing, add_fqdn, &array);
+	return array;
+}
+
 json_t *status_entry_json(const struct listing *listing, const struct conf *conf, bool leases_stand_still, struct status_clock clock)
 {
 	const struct fact *fact = listing->fact;
 	struct object object = object_new();
-	char text[IDENT_TEXT_SIZE], fqdn[HOSTNAME_FQDN_SIZE];
+	char text[IDENT_TEXT_SIZE];
 
 	object_set(&object, "name", json_string(fact->name));
-	object_set(&object, "fqdn", hostname_join(fact->name, conf->domain, fqdn) == HOSTNAME_OK ? json_string(fqdn) : json_null());
+	object_set(&object, "fqdn", fqdn_json(&conf->policy, fact->user, fact->name, served_domains(listing, 0)));
 	object_set(&object, "state", json_string(status_state_word(status_listing_state(listing, &conf->policy))));
 	object_set(&object, "name_served", json_boolean(name_served(listing, 0)));
 	object_set(&object, "addresses", addresses_array(listing, true));
 	object_set(&object, "aliases", names_array(listing, true, true));
+	object_set(&object, "domains", domains_json(&conf->policy, served_anywhere(listing)));
+	object_set(&object, "fqdns", fqdns_json(&conf->policy, listing));
+	object_set(&object, "ports", ports_json(fact));
 	object_set(&object, "held_back", held_json(listing));
 	object_set_time(&object, "since", fact->since_ms, clock);
 	object_set(&object, "lease_s", count_json(fact->lease_s));
@@ -323,22 +387,39 @@ struct why {
 	bool stand_still;
 	json_t *claims, *refusals;
 	size_t omitted;
+	uint32_t domains; /* in which anybody serves it */
 };
+
+/* Of a name that the fact has. */
+static unsigned number_of(const struct fact *fact, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < fact->naliases; i++) {
+		if (strcmp(fact->aliases[i], name) == 0)
+			return i + 1;
+	}
+	return 0;
+}
 
 static bool why_claim(void *arg, const struct listing *listing, bool listed)
 {
 	struct why *why = arg;
+	uint32_t domains;
 	json_t *claim;
 
 	if (json_array_size(why->claims) >= WHY_CLAIMS_MAX) {
 		why->omitted++;
 		return true;
 	}
+	domains = served_domains(listing, number_of(listing->fact, why->name));
+	why->domains |= listed ? domains : 0;
 	claim = status_entry_json(listing, why->sources->conf, why->stand_still, why->clock);
 	if (claim == NULL)
 		return false;
 	json_object_set_new(claim, "as_alias", json_boolean(strcmp(listing->fact->name, why->name) != 0));
-	json_object_set_new(claim, "serves_it", json_boolean(listed && listing->addresses != 0));
+	json_object_set_new(claim, "serves_it", json_boolean(listed && domains != 0));
+	json_object_set_new(claim, "serves_it_in", domains_json(&why->sources->conf->policy, domains));
 	json_object_set_new(claim, "allowed", json_boolean(policy_name_allowed(&why->sources->conf->policy, listing->fact->user, why->name)));
 	json_array_append_new(why->claims, claim);
 	return true;
@@ -371,26 +452,61 @@ static bool own_name(const struct policy *policy, const char *name)
 	return false;
 }
 
+/* What a sink has against one of the whole names that it was told of. */
+static void add_left_out(const struct sink *sink, const char *fqdn, json_t *list)
+{
+	const char *reason = sink->operations->refusal != NULL ? sink->operations->refusal(sink->self, fqdn) : NULL;
+	struct object object;
+
+	if (reason == NULL)
+		return;
+	object = object_new();
+	object_set(&object, "sink", json_string(sink->name));
+	object_set(&object, "fqdn", json_string(fqdn));
+	object_set(&object, "reason", json_string(reason));
+	json_array_append_new(list, object_done(&object));
+}
+
+static json_t *left_out_json(const struct why *why)
+{
+	const struct policy *policy = &why->sources->conf->policy;
+	char fqdn[HOSTNAME_FQDN_SIZE];
+	json_t *list = json_array();
+	unsigned i;
+	size_t j;
+
+	for (i = 0; list != NULL && i < why->sources->nsinks; i++) {
+		for (j = 0; j < policy->ndomains; j++) {
+			if (hostname_join(why->name, policy->domains[j].name, fqdn) == HOSTNAME_OK)
+				add_left_out(&why->sources->sinks[i], fqdn, list);
+		}
+	}
+	return list;
+}
+
 json_t *status_why_json(const struct status_sources *sources, const char *name, const char *user, struct status_clock clock)
 {
 	const struct policy *policy = &sources->conf->policy;
 	struct why why = {.sources = sources, .name = name, .clock = clock, .claims = json_array(), .refusals = json_array()};
 	struct object object = object_new();
 	struct registry_counts counts;
-	char fqdn[HOSTNAME_FQDN_SIZE];
 
 	registry_count(sources->registry, &counts);
 	why.stand_still = counts.resync == REGISTRY_OFFLINE;
 	view_each_claim(sources->view, name, why_claim, &why);
 	refusals_each(sources->refusals, why_refusal, &why);
 	object_set(&object, "name", json_string(name));
-	object_set(&object, "fqdn", hostname_join(name, sources->conf->domain, fqdn) == HOSTNAME_OK ? json_string(fqdn) : json_null());
+	object_set(&object, "fqdn", fqdn_json(policy, user, name, 0));
+	object_set(&object, "domains_served", domains_json(policy, why.domains));
+	object_set(&object, "user_may_in", user != NULL ? domains_json(policy, policy_name_domains(policy, user, name)) : json_null());
 	object_set(&object, "reserved", json_boolean(policy_reserved(policy, name)));
 	object_set(&object, "own", json_boolean(own_name(policy, name)));
 	object_set(&object, "user", user != NULL ? user_json(user) : json_null());
 	object_set(&object, "user_may", user != NULL ? json_boolean(policy_name_allowed(policy, user, name)) : json_null());
 	object_set(&object, "claims", why.claims);
 	object_set(&object, "claims_omitted", count_json(why.omitted));
+	object_set(&object, "withdrawn", status_withdrawn_json(sources, name, clock));
+	object_set(&object, "left_out", left_out_json(&why));
 	object_set(&object, "refusals", why.refusals);
 	return object_done(&object);
 }

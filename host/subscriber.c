@@ -8,22 +8,24 @@
 #include <string.h>
 #include <time.h>
 
+#include "answers.h"
 #include "batches.h"
 #include "intake.h"
-#include "replies.h"
 #include "shared/backoff.h"
 #include "shared/clock.h"
+#include "shared/legacy.h"
 #include "shared/log.h"
 
 #define STEP_FRAMES 8192    /* so that a full queue does not keep the loop from its other work */
 #define SAME_FAILURE_MS 60000
+#define REFUSED_MARKER_MS 1000 /* for a roll call that some queue did not take; it may have been another one than ours */
 
 struct subscriber {
 	const struct conf *conf;
 	struct registry *registry;
 	struct intake intake;
 	struct bus *bus;
-	struct replies *replies;
+	struct answers *answers;
 	struct backoff backoff;
 	enum subscriber_state state;
 	int64_t since_ms, now_ms;
@@ -31,6 +33,7 @@ struct subscriber {
 	size_t endpoint;      /* the one in use, or to be tried next */
 	enum { QUEUE_KEEP, QUEUE_DELETE_IF_UNUSED, QUEUE_DELETE } recreate; /* the queue has other arguments: delete it first */
 	bool awaiting_marker;
+	bool refused;         /* some queue did not take the roll call */
 	bool early;           /* some have announced themselves since the roll call, and before the marker */
 	int32_t priority;
 	struct bus_options options;
@@ -46,6 +49,11 @@ struct subscriber {
 	uint64_t connects, deliveries, acked;
 	uint64_t by_op[ANNOUNCEMENT_REFUSED + 1];
 	uint32_t queue_depth;
+	bool legacy_refused;  /* the broker closed the channel over the older format's exchange: the next connection does without */
+	char legacy_trouble[BUS_FAILURE_TEXT];
+	int64_t depth_ms;     /* when it was counted; 0: not yet */
+	int64_t count_ms;     /* when it may be counted next */
+	int64_t asked_ms;     /* when somebody last wanted to know; 0: nobody yet */
 };
 
 static void subscriber_set_state(struct subscriber *subscriber, enum subscriber_state state)
@@ -91,6 +99,7 @@ bool subscriber_rollcall(struct subscriber *subscriber, int64_t now_ms)
 		return false;
 	registry_connected(subscriber->registry, now_ms);
 	subscriber->awaiting_marker = true;
+	subscriber->refused = false;
 	subscriber->early = false;
 	subscriber->due_ms = now_ms + SUBSCRIBER_MARKER_MS;
 	return subscriber_call(subscriber, &subscriber->intake.nonce);
@@ -111,66 +120,7 @@ static void subscriber_marker(struct subscriber *subscriber)
 	subscriber->early = false;
 }
 
-/* ---- answers ---- */
-
-static void subscriber_answer(struct subscriber *subscriber, const struct reply *reply, enum announcement_op op, const char *name,
-                              const char *reason)
-{
-	struct announcement *answer = &subscriber->message;
-	struct bus_properties properties = {
-		.content_type = ANNOUNCEMENT_CONTENT_TYPE,
-		.type = ANNOUNCEMENT_TYPE,
-		.user_id = bus_user(subscriber->bus),
-		.correlation_id = reply->correlation_id_length > 0 ? reply->correlation_id : NULL,
-		.correlation_id_length = reply->correlation_id_length,
-	};
-	char body[ANNOUNCEMENT_BODY_MAX];
-	int length;
-
-	if (!bus_is_up(subscriber->bus) || bus_is_blocked(subscriber->bus))
-		return;
-	answer->op = op;
-	memmove(answer->name, name, strlen(name) + 1);
-	if (hostname_join(answer->name, subscriber->conf->domain, answer->fqdn) != HOSTNAME_OK)
-		answer->fqdn[0] = '\0';
-	snprintf(answer->host, sizeof answer->host, "%s", subscriber->conf->hostname);
-	snprintf(answer->reason, sizeof answer->reason, "%.*s", ANNOUNCEMENT_REASON_MAX, reason);
-	length = announcement_encode(answer, body);
-	if (length != -1)
-		bus_publish(subscriber->bus, "", reply->to, false, &properties, body, (size_t)length);
-}
-
-/* The batch that it waited for is served: what became of it? */
-static void subscriber_answer_served(void *arg, const struct reply *reply)
-{
-	struct subscriber *subscriber = arg;
-	const struct fact *fact = registry_find(subscriber->registry, &reply->instance);
-
-	if (fact == NULL)
-		return; /* gone meanwhile: nobody waits any more */
-	if (view_listed(fact))
-		subscriber_answer(subscriber, reply, ANNOUNCEMENT_RESOLVES, fact->name, "");
-	else
-		subscriber_answer(subscriber, reply, ANNOUNCEMENT_REFUSED, fact->name, "the name or the address is held by somebody else");
-}
-
 /* ---- deliveries ---- */
-
-static void subscriber_reply(struct subscriber *subscriber, const struct bus_delivery *delivery, const struct intake_outcome *outcome)
-{
-	struct reply reply;
-
-	if (!outcome->understood || subscriber->message.op != ANNOUNCEMENT_UP || delivery->reply_to.data == NULL ||
-	    !replies_allowed(&delivery->reply_to))
-		return;
-	if (outcome->result != INTAKE_REFUSED) {
-		replies_add(subscriber->replies, delivery, &subscriber->message.instance, subscriber->batch_generation,
-		            subscriber->now_ms);
-		return;
-	}
-	replies_address(&reply, delivery);
-	subscriber_answer(subscriber, &reply, ANNOUNCEMENT_REFUSED, subscriber->message.name, outcome->reason);
-}
 
 static void subscriber_delivery(void *arg, const struct bus_delivery *delivery)
 {
@@ -186,10 +136,11 @@ static void subscriber_delivery(void *arg, const struct bus_delivery *delivery)
 		subscriber_marker(subscriber);
 	} else if (subscriber->awaiting_marker) {
 		/* A long queue before the marker: as long as something comes, it may yet come. */
-		subscriber->due_ms = subscriber->now_ms + SUBSCRIBER_MARKER_MS;
-		subscriber->early |= outcome.understood && subscriber->message.op == ANNOUNCEMENT_UP;
+		if (!subscriber->refused)
+			subscriber->due_ms = subscriber->now_ms + SUBSCRIBER_MARKER_MS;
+		subscriber->early |= outcome.understood && !outcome.legacy && subscriber->message.op == ANNOUNCEMENT_UP;
 	}
-	subscriber_reply(subscriber, delivery, &outcome);
+	answers_taken(subscriber->answers, delivery, &subscriber->message, &outcome, subscriber->batch_generation, subscriber->now_ms);
 }
 
 bool subscriber_end_batch(struct subscriber *subscriber, uint64_t generation)
@@ -209,7 +160,7 @@ void subscriber_settle(struct subscriber *subscriber, uint64_t stored, uint64_t 
 		bus_ack(subscriber->bus, tag, true);
 		subscriber->acked = tag;
 	}
-	replies_take(subscriber->replies, served, now_ms, subscriber_answer_served, subscriber);
+	answers_served(subscriber->answers, served, now_ms);
 }
 
 /* ---- connection ---- */
@@ -249,6 +200,31 @@ static void subscriber_declare(struct subscriber *subscriber)
 	bus_consume(bus, queue->name, false, false, ++subscriber->priority);
 }
 
+/*
+ * The older format's exchange, as all its programs declare it, whoever comes first. Only when everything else stands: if the broker refuses (the
+ * exchange is another one there, or we may not), it closes the channel, and that must not keep us from our work.
+ */
+static void subscriber_bind_legacy(struct subscriber *subscriber)
+{
+	if (!subscriber->conf->legacy || subscriber->legacy_refused)
+		return;
+	bus_exchange_declare(subscriber->bus, EXCHANGE_LEGACY, LEGACY_EXCHANGE_TYPE, false, false);
+	bus_queue_bind(subscriber->bus, subscriber->conf->queue.name, EXCHANGE_LEGACY, "");
+	subscriber->legacy_trouble[0] = '\0';
+}
+
+/* Whether it was that. With the next connection after the next one it is tried again: something may have been mended. */
+static bool subscriber_legacy_failed(struct subscriber *subscriber, enum subscriber_state before, const struct bus_failure *failure)
+{
+	subscriber->legacy_refused = before == SUBSCRIBER_CONSUMING && failure->kind == BUS_FAILED_CHANNEL && subscriber->conf->legacy &&
+	                             (failure->request == BUS_REQUEST_EXCHANGE_DECLARE || failure->request == BUS_REQUEST_QUEUE_BIND);
+	if (!subscriber->legacy_refused)
+		return false;
+	snprintf(subscriber->legacy_trouble, sizeof subscriber->legacy_trouble, "%s", failure->text);
+	log_warnx("legacy: the older format is not taken: %s; mend that (docs/legacy.md) and reload", failure->text);
+	return true;
+}
+
 static void subscriber_up(void *arg)
 {
 	struct subscriber *subscriber = arg;
@@ -262,8 +238,11 @@ static void subscriber_done(void *arg, enum bus_request request, uint32_t count)
 	struct subscriber *subscriber = arg;
 	char where[128];
 
-	if (request == BUS_REQUEST_QUEUE_DECLARE)
+	if (request == BUS_REQUEST_QUEUE_DECLARE) {
 		subscriber->queue_depth = count;
+		subscriber->depth_ms = subscriber->now_ms;
+		subscriber->count_ms = subscriber->now_ms + SUBSCRIBER_COUNT_MS;
+	}
 	if (request != BUS_REQUEST_CONSUME)
 		return;
 	subscriber_set_state(subscriber, SUBSCRIBER_CONSUMING);
@@ -273,6 +252,7 @@ static void subscriber_done(void *arg, enum bus_request request, uint32_t count)
 	         busconf_endpoint_text(&subscriber->conf->bus.endpoints[subscriber->endpoint], where, sizeof where),
 	         subscriber->conf->queue.name, subscriber->queue_depth);
 	subscriber_rollcall(subscriber, subscriber->now_ms);
+	subscriber_bind_legacy(subscriber);
 }
 
 static void subscriber_note_trouble(struct subscriber *subscriber, const char *text)
@@ -323,12 +303,12 @@ static void subscriber_down(void *arg, const struct bus_failure *failure)
 	enum subscriber_state before = subscriber->state;
 
 	registry_disconnected(subscriber->registry, subscriber->now_ms);
-	replies_clear(subscriber->replies);
+	answers_down(subscriber->answers, failure, subscriber->now_ms);
 	subscriber->last_tag = 0;
 	batches_clear(&subscriber->batches);
 	subscriber->awaiting_marker = false;
 	subscriber_set_state(subscriber, SUBSCRIBER_WAITING);
-	if (!subscriber_queue_differs(subscriber, failure))
+	if (!subscriber_legacy_failed(subscriber, before, failure) && !subscriber_queue_differs(subscriber, failure))
 		subscriber_note_trouble(subscriber, failure->text);
 	/* What worked until now is tried again at once, at the same place; else the next one is. */
 	if (before == SUBSCRIBER_CONSUMING)
@@ -342,10 +322,15 @@ static void subscriber_confirm(void *arg, uint64_t sequence, enum bus_confirm re
 {
 	struct subscriber *subscriber = arg;
 
-	(void)sequence;
+	answers_confirmed(subscriber->answers, sequence);
 	/* Answers to emitters are not mandatory and never come back: this is the roll call. */
 	if (result == BUS_RETURNED)
 		bus_fail(subscriber->bus, "the roll call reached no queue, not even our own: its bindings are gone");
+	/* A quorum queue without a leader, which this channel will never reach again (see container/announcer.c). */
+	if (result == BUS_NACKED && subscriber->awaiting_marker && !subscriber->refused) {
+		subscriber->refused = true;
+		subscriber->due_ms = subscriber->now_ms + REFUSED_MARKER_MS;
+	}
 }
 
 static void subscriber_cancelled(void *arg)
@@ -414,12 +399,40 @@ static void subscriber_probe(struct subscriber *subscriber)
 		log_debug("renewals are late: probing the broker");
 }
 
+/* ---- how much waits in the queue ---- */
+
+/* CLOCK_NEVER: nobody wants to know, or it cannot be asked now. */
+static int64_t subscriber_count_ms(const struct subscriber *subscriber)
+{
+	bool wanted = subscriber->conf->metrics.on ||
+	              (subscriber->asked_ms != 0 && subscriber->now_ms < subscriber->asked_ms + SUBSCRIBER_ASKED_MS);
+
+	if (!wanted || subscriber->state != SUBSCRIBER_CONSUMING || bus_is_blocked(subscriber->bus))
+		return CLOCK_NEVER;
+	return subscriber->count_ms;
+}
+
+static void subscriber_count(struct subscriber *subscriber)
+{
+	if (subscriber->now_ms < subscriber_count_ms(subscriber))
+		return;
+	/* Whether or not it could be asked: the next time is as good. */
+	subscriber->count_ms = subscriber->now_ms + SUBSCRIBER_COUNT_MS;
+	bus_queue_count(subscriber->bus, subscriber->conf->queue.name);
+}
+
+void subscriber_asked(struct subscriber *subscriber, int64_t now_ms)
+{
+	subscriber->asked_ms = now_ms;
+}
+
 /* ---- outside ---- */
 
 static void subscriber_use(struct subscriber *subscriber, const struct conf *conf)
 {
 	subscriber->conf = conf;
 	subscriber->intake.policy = &conf->policy;
+	subscriber->intake.legacy = conf->legacy;
 	snprintf(subscriber->client_name, sizeof subscriber->client_name, "callsignd@%s", conf->hostname);
 }
 
@@ -437,10 +450,10 @@ struct subscriber *subscriber_new(const struct conf *conf, struct registry *regi
 	subscriber->priority = (int32_t)(time(NULL) - 1577836800);
 	subscriber_use(subscriber, conf);
 	backoff_init(&subscriber->backoff, SUBSCRIBER_BACKOFF_FIRST_MS, SUBSCRIBER_BACKOFF_MAX_MS);
-	subscriber->replies = replies_new();
 	subscriber->intake.rates = rates_new();
 	subscriber->bus = bus_new(&subscriber_callbacks, subscriber);
-	if (subscriber->replies == NULL || subscriber->intake.rates == NULL || subscriber->bus == NULL) {
+	subscriber->answers = answers_new(subscriber->bus, registry, conf);
+	if (subscriber->answers == NULL || subscriber->intake.rates == NULL || subscriber->bus == NULL) {
 		subscriber_free(subscriber);
 		return NULL;
 	}
@@ -454,23 +467,38 @@ void subscriber_free(struct subscriber *subscriber)
 	if (subscriber->bus != NULL)
 		bus_close(subscriber->bus);
 	bus_free(subscriber->bus);
-	replies_free(subscriber->replies);
+	answers_free(subscriber->answers);
 	rates_free(subscriber->intake.rates);
 	free(subscriber);
 }
 
+/* A queue that is bound already is bound again without harm. */
+static void subscriber_change_legacy(struct subscriber *subscriber, bool had_legacy)
+{
+	if (subscriber->conf->legacy)
+		subscriber_bind_legacy(subscriber);
+	else if (had_legacy && subscriber->legacy_trouble[0] == '\0')
+		bus_queue_unbind(subscriber->bus, subscriber->conf->queue.name, EXCHANGE_LEGACY, "");
+	if (!subscriber->conf->legacy)
+		subscriber->legacy_trouble[0] = '\0';
+}
+
 void subscriber_configure(struct subscriber *subscriber, const struct conf *conf, int64_t now_ms)
 {
-	bool same = conf_same_bus(subscriber->conf, conf);
+	bool same = conf_same_bus(subscriber->conf, conf), had_legacy = subscriber->conf->legacy;
 
 	subscriber->now_ms = now_ms;
 	subscriber_use(subscriber, conf);
+	answers_configure(subscriber->answers, conf);
+	subscriber->legacy_refused = false;
+	if (same && subscriber->state == SUBSCRIBER_CONSUMING)
+		subscriber_change_legacy(subscriber, had_legacy);
 	if (same)
 		return;
 	log_info("the bus is configured otherwise: connecting anew");
 	bus_close(subscriber->bus);
 	registry_disconnected(subscriber->registry, now_ms);
-	replies_clear(subscriber->replies);
+	answers_clear(subscriber->answers);
 	subscriber->last_tag = 0;
 	batches_clear(&subscriber->batches);
 	subscriber->awaiting_marker = false;
@@ -494,8 +522,9 @@ static bool subscriber_expects_marker(const struct subscriber *subscriber)
 int64_t subscriber_deadline_ms(const struct subscriber *subscriber)
 {
 	int64_t due = bus_deadline_ms(subscriber->bus);
-	int64_t doubt = registry_doubt_ms(subscriber->registry);
+	int64_t doubt = registry_doubt_ms(subscriber->registry), count = subscriber_count_ms(subscriber);
 
+	due = count < due ? count : due;
 	if (subscriber->state == SUBSCRIBER_CONSUMING && doubt < due)
 		due = doubt;
 	if ((subscriber->state == SUBSCRIBER_WAITING || subscriber_expects_marker(subscriber)) && subscriber->due_ms < due)
@@ -519,7 +548,13 @@ bool subscriber_step(struct subscriber *subscriber, uint64_t generation, int64_t
 		bus_fail(subscriber->bus, "our own roll call did not come back");
 	if (subscriber->state == SUBSCRIBER_CONSUMING && registry_doubts(subscriber->registry, now_ms))
 		subscriber_probe(subscriber);
+	subscriber_count(subscriber);
 	return more;
+}
+
+size_t subscriber_peer(const struct subscriber *subscriber, struct sockaddr_storage *out)
+{
+	return bus_peer(subscriber->bus, out);
 }
 
 void subscriber_status(const struct subscriber *subscriber, struct subscriber_status *out)
@@ -536,4 +571,6 @@ void subscriber_status(const struct subscriber *subscriber, struct subscriber_st
 	memcpy(out->by_op, subscriber->by_op, sizeof out->by_op);
 	memcpy(out->refused, subscriber->intake.refused, sizeof out->refused);
 	out->queue_depth = subscriber->queue_depth;
+	memcpy(out->legacy_trouble, subscriber->legacy_trouble, sizeof out->legacy_trouble);
+	out->depth_ms = subscriber->depth_ms;
 }

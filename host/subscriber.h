@@ -53,6 +53,15 @@ void subscriber_settle(struct subscriber *subscriber, uint64_t stored, uint64_t 
 /* Ask everyone to announce again, as after a reconnect. false if there is no connection. */
 bool subscriber_rollcall(struct subscriber *subscriber, int64_t now_ms);
 
+/* The address that the broker was reached at, while there is a connection: its length, or 0. */
+size_t subscriber_peer(const struct subscriber *subscriber, struct sockaddr_storage *out);
+
+/* Somebody wants to know how many messages wait in the queue: count them now and then for a while. With metrics on it is done all the time. */
+void subscriber_asked(struct subscriber *subscriber, int64_t now_ms);
+
+#define SUBSCRIBER_COUNT_MS 10000  /* between two counts */
+#define SUBSCRIBER_ASKED_MS 60000  /* how long it goes on after the last question */
+
 struct subscriber_status {
 	enum subscriber_state state;
 	char endpoint[128];   /* without password */
@@ -62,7 +71,9 @@ struct subscriber_status {
 	uint64_t connects, deliveries, acked;
 	uint64_t by_op[ANNOUNCEMENT_REFUSED + 1];
 	uint64_t refused[INTAKE_REFUSALS];
-	uint32_t queue_depth; /* when the queue was declared */
+	char legacy_trouble[BUS_FAILURE_TEXT]; /* why the older format is not taken though it is configured; else "" */
+	uint32_t queue_depth; /* messages that waited in the queue, not delivered yet, at depth_ms */
+	int64_t depth_ms;     /* 0: not counted yet */
 };
 
 void subscriber_status(const struct subscriber *subscriber, struct subscriber_status *out);

@@ -1,61 +1,10 @@
 #include <config.h>
 
-#include "view.h"
+#include "view_internal.h"
+#include "served.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
-#include <utlist.h>
-
-/*
- * Two indexes in one: what each fact claims (an entry with a claim for each name and address), and who claims each name or address
- * (a key with its claims). A change of facts marks the keys it touches; view_refresh() decides those keys anew, and tells
- * of the entries for which that made a difference.
- */
-struct claim {
-	struct key *key;
-	struct entry *entry;
-	uint64_t order; /* when this user began to claim this key, without a gap since: the lowest keeps it */
-	bool allowed;   /* by the policy */
-	bool listed;
-	bool waiting;   /* told of already */
-	bool served;    /* counted in key->served */
-	struct claim *prev, *next;
-};
-
-struct key {
-	struct claim *claims;
-	size_t served; /* claims that make a record of it; for names */
-	bool is_name;
-	bool dirty;
-	struct key *next_dirty;
-	UT_hash_handle hh;
-	size_t length;
-	char bytes[]; /* a name, or a struct address */
-};
-
-struct entry {
-	struct listing listing;
-	bool fresh;   /* never told of */
-	bool content; /* its announcement changed since it was told of */
-	bool dirty;
-	struct entry *next_dirty, **dirty_link; /* the next one, and what points to this one */
-	struct entry *prev, *next; /* all, in the order of the facts */
-	unsigned nnames, naddresses;
-	struct claim *claims; /* names, then addresses */
-};
-
-struct view {
-	enum view_conflict conflict;
-	struct view_policy policy;
-	struct view_watcher watcher;
-	struct key *keys;
-	struct entry *entries;
-	struct key *dirty_keys;
-	struct entry *dirty_entries, **dirty_entries_end;
-	uint64_t next_order;
-	size_t names;
-};
 
 struct view *view_new(enum view_conflict conflict, const struct view_policy *policy)
 {
@@ -118,7 +67,7 @@ static struct key *key_get(struct view *view, const void *bytes, size_t length, 
 	return key;
 }
 
-static bool same_user(const struct claim *a, const struct claim *b)
+bool claim_same_user(const struct claim *a, const struct claim *b)
 {
 	const char *one = a->entry->listing.fact->user;
 	const char *other = b->entry->listing.fact->user;
@@ -128,30 +77,34 @@ static bool same_user(const struct claim *a, const struct claim *b)
 
 /* ---- claims ---- */
 
-static bool claim_allowed(struct view *view, const struct claim *claim)
+static uint16_t claim_allowed(struct view *view, const struct claim *claim)
 {
 	const char *user = claim->entry->listing.fact->user;
 	struct address address;
 
 	if (claim->key->is_name)
-		return view->policy.name_allowed(view->policy.arg, user, claim->key->bytes);
+		return (uint16_t)view->policy.name_domains(view->policy.arg, user, claim->key->bytes);
 	memcpy(&address, claim->key->bytes, sizeof address);
-	return view->policy.address_allowed(view->policy.arg, user, &address);
+	return (uint16_t)view->policy.address_domains(view->policy.arg, user, &address);
 }
 
 /*
  * Its place among the rivals. A user's claim goes on as long as one of its instances makes it: a restarted container keeps its place. What
  * the policy did not allow held nothing, so it is no claim to go on with.
  */
-static uint64_t claim_place(struct view *view, const struct claim *claim)
+static void claim_place(struct view *view, struct claim *claim)
 {
 	const struct claim *other;
 
 	DL_FOREACH(claim->key->claims, other) {
-		if (other != claim && other->allowed && same_user(claim, other))
-			return other->order;
+		if (other == claim || other->allowed == 0 || !claim_same_user(claim, other))
+			continue;
+		claim->order = other->order;
+		claim->held = other->held;
+		return;
 	}
-	return ++view->next_order;
+	claim->order = ++view->next_order;
+	claim->held = 0;
 }
 
 static void claim_open(struct view *view, struct entry *entry, struct claim *claim, const void *bytes, size_t length, bool is_name)
@@ -159,7 +112,7 @@ static void claim_open(struct view *view, struct entry *entry, struct claim *cla
 	claim->entry = entry;
 	claim->key = key_get(view, bytes, length, is_name);
 	claim->allowed = claim_allowed(view, claim);
-	claim->order = claim_place(view, claim);
+	claim_place(view, claim);
 	DL_PREPEND(claim->key->claims, claim);
 	key_mark(view, claim->key);
 }
@@ -185,9 +138,12 @@ static void claim_close(struct view *view, struct claim *claim)
 static struct claim *claims_open(struct view *view, struct entry *entry)
 {
 	const struct fact *fact = entry->listing.fact;
-	struct claim *claims = view_allocate(1 + fact->naliases + fact->naddresses, sizeof *claims);
+	size_t count = 1 + (size_t)fact->naliases + fact->naddresses;
+	struct claim *claims = view_allocate(count, sizeof *claims + sizeof *entry->in);
 	unsigned i;
 
+	entry->in = (uint16_t *)(void *)(claims + count);
+	entry->listing.in = entry->in;
 	claim_open(view, entry, &claims[0], fact->name, strlen(fact->name), true);
 	for (i = 0; i < fact->naliases; i++)
 		claim_open(view, entry, &claims[1 + i], fact->aliases[i], strlen(fact->aliases[i]), true);
@@ -207,7 +163,7 @@ static void claims_close(struct view *view, struct claim *claims, unsigned count
 
 /* ---- entries ---- */
 
-static void entry_mark(struct view *view, struct entry *entry)
+void entry_mark(struct view *view, struct entry *entry)
 {
 	if (entry->dirty)
 		return;
@@ -248,6 +204,17 @@ static bool entry_claims_the_same(const struct entry *entry)
 	return true;
 }
 
+/* A domain that takes none of the addresses has no use for the names. */
+static void entry_reach(struct view *view, struct entry *entry)
+{
+	const struct fact *fact = entry->listing.fact;
+	unsigned i;
+
+	entry->reach = 0;
+	for (i = 0; i < fact->naddresses; i++)
+		entry->reach |= (uint16_t)view->policy.address_domains(view->policy.arg, fact->user, &fact->addresses[i]);
+}
+
 static void view_fact_changed(void *arg, struct fact *fact)
 {
 	struct view *view = arg;
@@ -262,6 +229,8 @@ static void view_fact_changed(void *arg, struct fact *fact)
 		fact->view = entry;
 		DL_APPEND(view->entries, entry);
 	} else if (entry_claims_the_same(entry)) {
+		entry->content = entry->content || entry->revision != fact->revision; /* ports */
+		entry->revision = fact->revision;
 		entry_mark(view, entry);
 		return;
 	} else {
@@ -269,10 +238,12 @@ static void view_fact_changed(void *arg, struct fact *fact)
 		count = entry->nnames + entry->naddresses;
 		entry->content = true;
 	}
+	entry_reach(view, entry);
 	/* The new claims come before the old ones go, so that what is claimed still keeps its place. */
 	entry->claims = claims_open(view, entry);
 	entry->nnames = 1 + fact->naliases;
 	entry->naddresses = fact->naddresses;
+	entry->revision = fact->revision;
 	if (before != NULL)
 		claims_close(view, before, count);
 	entry_mark(view, entry);
@@ -300,98 +271,74 @@ struct registry_watcher view_registry_watcher(struct view *view)
 	return (struct registry_watcher){.changed = view_fact_changed, .gone = view_fact_gone, .arg = view};
 }
 
+/* ---- another policy ---- */
+
+static bool same_domains(const struct view_policy *a, const struct view_policy *b)
+{
+	unsigned i;
+
+	if (a->ndomains != b->ndomains)
+		return false;
+	for (i = 0; i < a->ndomains; i++) {
+		if (strcmp(a->domains[i].name, b->domains[i].name) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* What was held below a domain that has another place now, or none. */
+static uint16_t move_held(const struct view_policy *before, const struct view_policy *after, uint16_t held)
+{
+	uint16_t moved = 0;
+	unsigned i, j;
+
+	if (before->ndomains == 0 || after->ndomains == 0)
+		return held;
+	for (i = 0; i < before->ndomains; i++) {
+		for (j = 0; (held >> i & 1) != 0 && j < after->ndomains; j++) {
+			if (strcmp(before->domains[i].name, after->domains[j].name) == 0)
+				moved |= (uint16_t)(1U << j);
+		}
+	}
+	return moved;
+}
+
+static void claim_set_policy(struct view *view, struct claim *claim)
+{
+	bool was_allowed = claim->allowed != 0;
+
+	claim->allowed = claim_allowed(view, claim);
+	/* Whoever is listed by now keeps it. */
+	if (claim->allowed != 0 && !was_allowed)
+		claim_place(view, claim);
+	key_mark(view, claim->key);
+}
+
 void view_set_policy(struct view *view, enum view_conflict conflict, const struct view_policy *policy)
 {
+	struct view_policy before = view->policy;
+	bool renamed = !same_domains(&before, policy);
 	struct entry *entry;
 	unsigned i;
 
 	view->conflict = conflict;
 	view->policy = *policy;
 	DL_FOREACH(view->entries, entry) {
-		for (i = 0; i < entry->nnames + entry->naddresses; i++) {
-			struct claim *claim = &entry->claims[i];
-			bool before = claim->allowed;
-
-			claim->allowed = claim_allowed(view, claim);
-			/* Whoever is listed by now keeps it. */
-			if (claim->allowed && !before)
-				claim->order = claim_place(view, claim);
-			key_mark(view, claim->key);
-		}
+		for (i = 0; renamed && i < entry->nnames; i++)
+			entry->claims[i].held = move_held(&before, policy, entry->claims[i].held);
+	}
+	DL_FOREACH(view->entries, entry) {
+		for (i = 0; i < entry->nnames + entry->naddresses; i++)
+			claim_set_policy(view, &entry->claims[i]);
+		entry_reach(view, entry);
+		if (!renamed)
+			continue;
+		entry->content = true; /* the same names mean others by now */
+		entry_mark(view, entry);
 	}
 }
 
 /* ---- deciding ---- */
-
-/* The user who came first, among those whom the policy allows it. */
-static const struct claim *key_holder(const struct key *key)
-{
-	const struct claim *claim, *holder = NULL;
-
-	DL_FOREACH(key->claims, claim) {
-		if (claim->allowed && (holder == NULL || claim->order < holder->order))
-			holder = claim;
-	}
-	return holder;
-}
-
-/* Of the holder's instances the one that stands alone (newest or first), or NULL where all of them stand. */
-static const struct claim *key_choice(const struct view *view, const struct key *key, const struct claim *holder)
-{
-	const struct claim *claim, *choice = NULL;
-	/* An address is in one place: whoever got it last. */
-	enum view_conflict conflict = key->is_name ? view->conflict : VIEW_NEWEST;
-	int order;
-
-	if (conflict == VIEW_ALL)
-		return NULL;
-	DL_FOREACH(key->claims, claim) {
-		if (!claim->allowed || !same_user(claim, holder))
-			continue;
-		if (choice == NULL) {
-			choice = claim;
-			continue;
-		}
-		order = ident_compare(&claim->entry->listing.fact->instance, &choice->entry->listing.fact->instance);
-		if (conflict == VIEW_NEWEST ? order > 0 : order < 0)
-			choice = claim;
-	}
-	return choice;
-}
-
-static void claim_tell_waiting(struct view *view, struct claim *claim, const struct claim *holder)
-{
-	char text[ADDRESS_TEXT_SIZE];
-	struct address address;
-	bool waiting = claim->allowed && holder != NULL && !same_user(claim, holder);
-	const char *what = claim->key->bytes;
-
-	if (waiting && !claim->waiting && view->watcher.waits != NULL) {
-		if (!claim->key->is_name) {
-			memcpy(&address, claim->key->bytes, sizeof address);
-			what = address_format(&address, text);
-		}
-		view->watcher.waits(view->watcher.arg, claim->entry->listing.fact, what, holder->entry->listing.fact->user);
-	}
-	claim->waiting = waiting;
-}
-
-static void key_decide(struct view *view, struct key *key)
-{
-	const struct claim *holder = key_holder(key);
-	const struct claim *choice = holder != NULL ? key_choice(view, key, holder) : NULL;
-	struct claim *claim;
-
-	DL_FOREACH(key->claims, claim) {
-		bool listed = claim->allowed && holder != NULL && same_user(claim, holder) && (choice == NULL || choice == claim);
-
-		if (listed != claim->listed) {
-			claim->listed = listed;
-			entry_mark(view, claim->entry);
-		}
-		claim_tell_waiting(view, claim, holder);
-	}
-}
 
 static void view_decide_keys(struct view *view)
 {
@@ -409,22 +356,37 @@ static void view_decide_keys(struct view *view)
 	}
 }
 
+/* Where each name and address is listed. Returns whether that is not what it was. */
+static bool entry_copy_listed(struct entry *entry, uint16_t *reach)
+{
+	bool changed = false;
+	unsigned i;
+
+	*reach = 0;
+	for (i = 0; i < entry->nnames + entry->naddresses; i++) {
+		changed = changed || entry->in[i] != entry->claims[i].listed;
+		entry->in[i] = entry->claims[i].listed;
+		if (i >= entry->nnames)
+			*reach |= entry->in[i];
+	}
+	return changed;
+}
+
 static void entry_refresh(struct view *view, struct entry *entry)
 {
-	struct listing before = entry->listing;
 	struct listing *listing = &entry->listing;
-	bool records;
+	uint16_t reach;
+	bool records = entry_copy_listed(entry, &reach) || entry->fresh || entry->content;
 	unsigned i;
 
 	listing->names = 0;
 	listing->addresses = 0;
 	for (i = 0; i < entry->naddresses; i++)
-		listing->addresses |= (uint32_t)entry->claims[entry->nnames + i].listed << i;
+		listing->addresses |= (uint32_t)(entry->in[entry->nnames + i] != 0) << i;
 	for (i = 0; i < entry->nnames; i++) {
-		listing->names |= (uint64_t)entry->claims[i].listed << i;
-		claim_set_served(view, &entry->claims[i], entry->claims[i].listed && listing->addresses != 0);
+		listing->names |= (uint64_t)(entry->in[i] != 0) << i;
+		claim_set_served(view, &entry->claims[i], (entry->in[i] & reach) != 0);
 	}
-	records = entry->fresh || entry->content || listing->names != before.names || listing->addresses != before.addresses;
 	entry->fresh = false;
 	entry->content = false;
 	if (view->watcher.listing != NULL)
@@ -464,7 +426,7 @@ void view_each_claim(struct view *view, const char *name, bool (*visit)(void *ar
 		return;
 	for (pass = 1; pass >= 0; pass--) {
 		DL_FOREACH(key->claims, claim) {
-			if (claim->listed == (pass == 1) && !visit(arg, &claim->entry->listing, claim->listed))
+			if ((claim->listed != 0) == (pass == 1) && !visit(arg, &claim->entry->listing, claim->listed != 0))
 				return;
 		}
 	}
@@ -474,7 +436,7 @@ bool view_listed(const struct fact *fact)
 {
 	const struct entry *entry = fact->view;
 
-	return entry != NULL && (entry->listing.names & 1) != 0 && entry->listing.addresses != 0;
+	return entry != NULL && served_domains(&entry->listing, 0) != 0;
 }
 
 const struct listing *view_listing(const struct fact *fact)

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy.h"
 #include "registry.h"
 
 /*
@@ -18,22 +19,31 @@ struct view;
 
 enum view_conflict { VIEW_ALL, VIEW_NEWEST, VIEW_FIRST };
 
-/* The part of the policy that the view needs: may user have name (without the domain), may user have address? */
+/*
+ * The part of the policy that the view needs: in which domains (a bit each; 0: nowhere) may user have name (without the domain), or address? The
+ * rules above for names hold in each domain by itself.
+ */
 struct view_policy {
-	bool (*name_allowed)(void *arg, const char *user, const char *name);
-	bool (*address_allowed)(void *arg, const char *user, const struct address *address);
+	uint32_t (*name_domains)(void *arg, const char *user, const char *name);
+	uint32_t (*address_domains)(void *arg, const char *user, const struct address *address);
 	void *arg;
+	unsigned ndomains; /* 0: one without a name, whose conflict is the view's */
+	struct {
+		const char *name; /* must stay until another policy is set */
+		enum view_conflict conflict;
+	} domains[POLICY_DOMAINS_MAX];
 };
 
-/* A fact and what of it is listed. */
+/* A fact and what of it is listed. served.h tells in which domains, under which whole names and with which addresses. */
 struct listing {
 	const struct fact *fact;
-	uint64_t names;     /* bit 0: fact->name; bit 1 + i: fact->aliases[i] */
+	uint64_t names;     /* bit 0: fact->name; bit 1 + i: fact->aliases[i]; in any domain */
 	uint32_t addresses; /* bit i: fact->addresses[i] */
+	const uint16_t *in; /* domains of each name, then of each address, a bit each; NULL: all that is listed is in the first domain */
 };
 
 /* Told of each listing that changed when view_refresh() runs: before and after as texts are the receiver's business. gone: no longer there
- * at all (the fact is freed after this call). records: names or addresses changed; else only session or state did. */
+ * at all (the fact is freed after this call). records: names, addresses or ports changed; else only session or state did. */
 struct view_watcher {
 	void (*listing)(void *arg, const struct listing *listing, bool records);
 	void (*gone)(void *arg, const struct listing *listing);
@@ -49,7 +59,7 @@ void view_set_watcher(struct view *view, const struct view_watcher *watcher);
 /* For registry_new(): keeps the view's indexes. */
 struct registry_watcher view_registry_watcher(struct view *view);
 
-/* After a reload: everything is computed anew. */
+/* After a reload: everything is computed anew. If the domains are others, every listing is told again. */
 void view_set_policy(struct view *view, enum view_conflict conflict, const struct view_policy *policy);
 
 /* Recompute what has changed since the last call and tell the watcher. Cheap when nothing has. */

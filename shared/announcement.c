@@ -109,6 +109,22 @@ static void put_records(struct encoder *out, const struct announcement *announce
 	put(out, "]");
 }
 
+static void put_ports(struct encoder *out, const struct announcement *announcement)
+{
+	char text[sizeof(":65535")];
+
+	if (announcement->nports == 0)
+		return;
+	put_key(out, "ports");
+	for (unsigned i = 0; i < announcement->nports; i++) {
+		put(out, i == 0 ? "{" : ",");
+		put_string(out, announcement->ports[i].name);
+		snprintf(text, sizeof(text), ":%u", (unsigned)announcement->ports[i].port);
+		put(out, text);
+	}
+	put(out, "}");
+}
+
 static void put_sender(struct encoder *out, const struct announcement *announcement)
 {
 	put_text(out, "name", announcement->name);
@@ -125,9 +141,14 @@ static void put_fields(struct encoder *out, const struct announcement *announcem
 	case ANNOUNCEMENT_UP:
 		put_sender(out, announcement);
 		put_records(out, announcement);
+		put_ports(out, announcement);
 		put_number(out, "lease", announcement->lease_s);
 		break;
 	case ANNOUNCEMENT_DOWN:
+		put_sender(out, announcement);
+		if (announcement->reason[0] != '\0')
+			put_text(out, "reason", announcement->reason);
+		break;
 	case ANNOUNCEMENT_LOST:
 		put_sender(out, announcement);
 		break;
@@ -210,5 +231,5 @@ bool announcement_same_records(const struct announcement *a, const struct announ
 	for (unsigned i = 0; i < a->naliases; i++)
 		if (strcmp(a->aliases[i], b->aliases[i]) != 0)
 			return false;
-	return true;
+	return announcement_ports_equal(a->ports, a->nports, b->ports, b->nports);
 }

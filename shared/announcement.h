@@ -21,6 +21,8 @@
 #define ANNOUNCEMENT_KEY_MAX 255        /* bytes in a routing key (AMQP 0-9-1 short string) */
 #define ANNOUNCEMENT_ADDRESSES_MAX 16
 #define ANNOUNCEMENT_ALIASES_MAX 32
+#define ANNOUNCEMENT_PORTS_MAX 16
+#define ANNOUNCEMENT_PORT_NAME_MAX 15 /* RFC 6335, section 5.1 */
 #define ANNOUNCEMENT_LEASE_MIN_S 5
 #define ANNOUNCEMENT_LEASE_MAX_S 86400
 #define ANNOUNCEMENT_LEASE_PROVISIONAL_S 10
@@ -47,6 +49,12 @@ enum announcement_op {
 	ANNOUNCEMENT_REFUSED   /* likewise */
 };
 
+/* Where a service of the container listens, by the service's name: http, 9090. */
+struct announcement_port {
+	char name[ANNOUNCEMENT_PORT_NAME_MAX + 1]; /* folded to lower case */
+	uint16_t port;                             /* 1 to 65535 */
+};
+
 struct announcement {
 	enum announcement_op op;
 	char name[HOSTNAME_NAME_SIZE]; /* up, down, lost, resolves, refused; folded to lower case */
@@ -59,11 +67,13 @@ struct announcement {
 	unsigned naliases;             /* up: 0 or more; no duplicate, none equal to name */
 	struct address addresses[ANNOUNCEMENT_ADDRESSES_MAX]; /* up: each usable (address_unusable), no duplicate */
 	char aliases[ANNOUNCEMENT_ALIASES_MAX][HOSTNAME_NAME_SIZE];
+	unsigned nports;               /* up: 0 or more; sorted by name, no name twice */
+	struct announcement_port ports[ANNOUNCEMENT_PORTS_MAX];
 	char host[HOSTNAME_FQDN_SIZE]; /* rollcall, resolves, refused */
 	struct ident nonce;            /* rollcall */
 	uint32_t spread_ms;            /* rollcall */
 	char fqdn[HOSTNAME_FQDN_SIZE]; /* resolves, refused; may be empty */
-	char reason[ANNOUNCEMENT_REASON_MAX + 1]; /* refused; printable ASCII */
+	char reason[ANNOUNCEMENT_REASON_MAX + 1]; /* refused, down; printable ASCII. In down "" stands for none */
 };
 
 #define ANNOUNCEMENT_ERROR_SIZE 200
@@ -91,7 +101,21 @@ bool announcement_key_matches(const struct announcement *announcement, const cha
 /* callsign.will.NAME.SESSION into out. Returns out. */
 const char *announcement_will_queue(const char *name, const struct ident *session, char out[QUEUE_WILL_SIZE]);
 
-/* Whether a and b announce the same addresses and aliases (in the same order). */
+/*
+ * A service's name by RFC 6335, section 5.1, folded to lower case into out: 1 to 15 letters, digits and hyphens, at least one letter, no hyphen
+ * at either end and no two in a row. text: length bytes. NULL, or what is wrong with it, in words; then out is the empty string.
+ */
+const char *announcement_port_name(const char *text, size_t length, char out[ANNOUNCEMENT_PORT_NAME_MAX + 1]);
+
+/* A port in decimal, 1 to 65535, no sign and no leading zero: the port; 0 for anything else. */
+uint16_t announcement_port_number(const char *text, size_t length);
+
+/* Put a folded name into its place among count others. NULL, or why not: the name is there already, or there are ANNOUNCEMENT_PORTS_MAX. */
+const char *announcement_port_add(struct announcement_port ports[ANNOUNCEMENT_PORTS_MAX], unsigned *count, const struct announcement_port *port);
+
+bool announcement_ports_equal(const struct announcement_port *a, unsigned na, const struct announcement_port *b, unsigned nb);
+
+/* Whether a and b announce the same addresses and aliases (in the same order) and ports. */
 bool announcement_same_records(const struct announcement *a, const struct announcement *b);
 
 #endif

@@ -189,24 +189,86 @@ static int get_list(const struct decoder *in, const char *key, size_t min, size_
 	return 0;
 }
 
+static int add_port(const struct decoder *in, const char *name, const json_t *number)
+{
+	struct announcement *out = in->out;
+	struct announcement_port port = {0};
+	char excerpt[EXCERPT_SIZE];
+	const char *fault = announcement_port_name(name, strlen(name), port.name);
+
+	if (fault != NULL)
+		return refuse(in, "'ports' holds '%s', which is no service's name: %s",
+			      log_safe(excerpt, sizeof(excerpt), name, strlen(name)), fault);
+	if (!json_is_integer(number) || json_integer_value(number) < 1 || json_integer_value(number) > UINT16_MAX)
+		return refuse(in, "'ports' holds '%s' with something that is not an integer from 1 to 65535",
+			      port.name);
+	port.port = (uint16_t)json_integer_value(number);
+	fault = announcement_port_add(out->ports, &out->nports, &port);
+	return fault == NULL ? 0 : refuse(in, "'ports' holds '%s': %s", port.name, fault);
+}
+
+static int get_ports(const struct decoder *in)
+{
+	json_t *ports = json_object_get(in->root, "ports"), *number;
+	const char *name;
+
+	if (ports == NULL)
+		return 0;
+	if (!json_is_object(ports))
+		return refuse(in, "'ports' is not an object");
+	if (json_object_size(ports) > ANNOUNCEMENT_PORTS_MAX)
+		return refuse(in, "'ports' holds %zu entries, more than %d", json_object_size(ports),
+			      ANNOUNCEMENT_PORTS_MAX);
+	json_object_foreach (ports, name, number)
+		if (add_port(in, name, number) == -1)
+			return -1;
+	return 0;
+}
+
 static int decode_up(const struct decoder *in)
 {
 	int64_t lease_s;
 
 	in->out->naddresses = 0;
 	in->out->naliases = 0;
+	in->out->nports = 0;
 	if (get_sender(in, false) == -1 || get_seq(in) == -1 ||
 	    get_list(in, "addresses", 1, ANNOUNCEMENT_ADDRESSES_MAX, add_address) == -1 ||
 	    get_list(in, "aliases", 0, ANNOUNCEMENT_ALIASES_MAX, add_alias) == -1 ||
+	    get_ports(in) == -1 ||
 	    get_integer(in, "lease", ANNOUNCEMENT_LEASE_MIN_S, ANNOUNCEMENT_LEASE_MAX_S, &lease_s) == -1)
 		return -1;
 	in->out->lease_s = (uint32_t)lease_s;
 	return 0;
 }
 
+static bool is_printable(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return false;
+	return true;
+}
+
+static int get_reason(const struct decoder *in)
+{
+	size_t length;
+	const char *reason = get_string(in, "reason", &length);
+
+	if (reason == NULL)
+		return -1;
+	if (length > ANNOUNCEMENT_REASON_MAX || !is_printable(reason, length))
+		return refuse(in, "'reason' is not up to %d printable ASCII characters", ANNOUNCEMENT_REASON_MAX);
+	memcpy(in->out->reason, reason, length + 1);
+	return 0;
+}
+
 static int decode_down(const struct decoder *in)
 {
-	return get_sender(in, false) == -1 ? -1 : get_seq(in);
+	in->out->reason[0] = '\0';
+	if (get_sender(in, false) == -1 || get_seq(in) == -1)
+		return -1;
+	return json_object_get(in->root, "reason") == NULL ? 0 : get_reason(in);
 }
 
 static int decode_lost(const struct decoder *in)
@@ -232,30 +294,13 @@ static int decode_resolves(const struct decoder *in)
 	return get_fqdn(in, "host", in->out->host, false);
 }
 
-static bool is_printable(const char *text, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		if (text[i] < 0x20 || text[i] > 0x7e)
-			return false;
-	return true;
-}
-
 static int decode_refused(const struct decoder *in)
 {
-	const char *reason;
-	size_t length;
-
 	/* A name that a host refuses may have no FQDN: with the domain it can be too long. */
 	if (get_name(in) == -1 || get_fqdn(in, "fqdn", in->out->fqdn, true) == -1 ||
 	    get_fqdn(in, "host", in->out->host, false) == -1)
 		return -1;
-	reason = get_string(in, "reason", &length);
-	if (reason == NULL)
-		return -1;
-	if (length > ANNOUNCEMENT_REASON_MAX || !is_printable(reason, length))
-		return refuse(in, "'reason' is not up to %d printable ASCII characters", ANNOUNCEMENT_REASON_MAX);
-	memcpy(in->out->reason, reason, length + 1);
-	return 0;
+	return get_reason(in);
 }
 
 static int (*const decoders[])(const struct decoder *in) = {

@@ -218,6 +218,8 @@ static enum bus_request request_of(uint16_t class_id, uint16_t method_id)
 		return BUS_REQUEST_EXCHANGE_DECLARE;
 	case AMQP_QUEUE_DECLARE_METHOD:
 		return BUS_REQUEST_QUEUE_DECLARE;
+	case AMQP_QUEUE_UNBIND_METHOD:
+		return BUS_REQUEST_QUEUE_UNBIND;
 	case AMQP_QUEUE_BIND_METHOD:
 		return BUS_REQUEST_QUEUE_BIND;
 	case AMQP_QUEUE_DELETE_METHOD:
@@ -319,6 +321,9 @@ static void bus_channel_method(struct bus *bus, const amqp_method_t *method)
 		break;
 	case AMQP_QUEUE_DECLARE_OK_METHOD:
 		bus_answered(bus, BUS_REQUEST_QUEUE_DECLARE, ((const amqp_queue_declare_ok_t *)method->decoded)->message_count);
+		break;
+	case AMQP_QUEUE_UNBIND_OK_METHOD:
+		bus_answered(bus, BUS_REQUEST_QUEUE_UNBIND, 0);
 		break;
 	case AMQP_QUEUE_BIND_OK_METHOD:
 		bus_answered(bus, BUS_REQUEST_QUEUE_BIND, 0);
@@ -426,6 +431,15 @@ int bus_local_address(const struct bus *bus, struct address *out)
 	if (bus->state != BUS_UP || getsockname(amqp_get_sockfd(bus->connection), (struct sockaddr *)&local, &length) == -1)
 		return -1;
 	return address_from_sockaddr((const struct sockaddr *)&local, out);
+}
+
+size_t bus_peer(const struct bus *bus, struct sockaddr_storage *out)
+{
+	socklen_t length = sizeof *out;
+
+	if (bus->state != BUS_UP || getpeername(amqp_get_sockfd(bus->connection), (struct sockaddr *)out, &length) == -1)
+		return 0;
+	return length;
 }
 
 const char *bus_user(const struct bus *bus)

@@ -96,6 +96,7 @@ enum bus_request {
 	BUS_REQUEST_EXCHANGE_DECLARE,
 	BUS_REQUEST_QUEUE_DECLARE,
 	BUS_REQUEST_QUEUE_BIND,
+	BUS_REQUEST_QUEUE_UNBIND,
 	BUS_REQUEST_QUEUE_DELETE,
 	BUS_REQUEST_QOS,
 	BUS_REQUEST_CONSUME
@@ -166,6 +167,11 @@ bool bus_is_blocked(const struct bus *bus);
 /* The local address of the connection, once up: 0, or -1. */
 int bus_local_address(const struct bus *bus, struct address *out);
 
+struct sockaddr_storage;
+
+/* Where the connection goes to, once up: the address's length, or 0. */
+size_t bus_peer(const struct bus *bus, struct sockaddr_storage *out);
+
 /* The user that we logged in as, once up (for user_id). */
 const char *bus_user(const struct bus *bus);
 
@@ -191,7 +197,10 @@ struct bus_queue_arguments {
 };
 
 void bus_queue_declare(struct bus *bus, const char *queue, bool passive, const struct bus_queue_arguments *arguments);
+/* Ask how many messages wait in a queue: `done` with BUS_REQUEST_QUEUE_DECLARE. It changes nothing, and false: it would have had to wait just now. */
+bool bus_queue_count(struct bus *bus, const char *queue);
 void bus_queue_bind(struct bus *bus, const char *queue, const char *exchange, const char *routing_key);
+void bus_queue_unbind(struct bus *bus, const char *queue, const char *exchange, const char *routing_key);
 void bus_queue_delete(struct bus *bus, const char *queue, bool if_unused);
 void bus_qos(struct bus *bus, uint16_t prefetch);
 

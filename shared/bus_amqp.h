@@ -13,6 +13,7 @@
 #define BUS_CHANNEL 1
 #define BUS_REQUESTS_MAX 64 /* on their way at once; setting up a session takes about ten */
 #define BUS_REQUEST_MS 10000
+#define BUS_COUNT_MS 120000 /* bus_queue_count() may take longer */
 
 /*
  * One login, run by a thread of its own because librabbitmq has only blocking calls for it. The thread and the bus share this: the one

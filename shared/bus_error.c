@@ -19,6 +19,7 @@ const char *bus_error_request_name(enum bus_request request)
 		[BUS_REQUEST_EXCHANGE_DECLARE] = "exchange.declare",
 		[BUS_REQUEST_QUEUE_DECLARE] = "queue.declare",
 		[BUS_REQUEST_QUEUE_BIND] = "queue.bind",
+		[BUS_REQUEST_QUEUE_UNBIND] = "queue.unbind",
 		[BUS_REQUEST_QUEUE_DELETE] = "queue.delete",
 		[BUS_REQUEST_QOS] = "basic.qos",
 		[BUS_REQUEST_CONSUME] = "basic.consume",

@@ -127,6 +127,27 @@ void bus_queue_declare(struct bus *bus, const char *queue, bool passive, const s
 	bus_request(bus, BUS_REQUEST_QUEUE_DECLARE, AMQP_QUEUE_DECLARE_METHOD, &arguments);
 }
 
+/* Whether the socket takes more: librabbitmq's sends wait, up to two heartbeats long, and the loop must not. */
+static bool bus_writable(struct bus *bus)
+{
+	struct pollfd fd = {.fd = amqp_get_sockfd(bus->connection), .events = POLLOUT};
+
+	return poll(&fd, 1, 0) == 1;
+}
+
+bool bus_queue_count(struct bus *bus, const char *queue)
+{
+	amqp_queue_declare_t arguments = {.queue = bytes_of(queue), .passive = 1, .arguments = amqp_empty_table};
+	unsigned at = (bus->first_request + bus->nrequests) % BUS_REQUESTS_MAX;
+
+	if (bus->state != BUS_UP || bus->blocked || bus->nrequests > 0 || !bus_writable(bus))
+		return false;
+	bus_request(bus, BUS_REQUEST_QUEUE_DECLARE, AMQP_QUEUE_DECLARE_METHOD, &arguments);
+	/* A figure for people is no reason to give up a broker that is busy: heartbeats tell whether it lives. */
+	bus->requests[at].sent_ms += BUS_COUNT_MS - BUS_REQUEST_MS;
+	return true;
+}
+
 void bus_queue_bind(struct bus *bus, const char *queue, const char *exchange, const char *routing_key)
 {
 	amqp_queue_bind_t arguments = {
@@ -137,6 +158,18 @@ void bus_queue_bind(struct bus *bus, const char *queue, const char *exchange, co
 	};
 
 	bus_request(bus, BUS_REQUEST_QUEUE_BIND, AMQP_QUEUE_BIND_METHOD, &arguments);
+}
+
+void bus_queue_unbind(struct bus *bus, const char *queue, const char *exchange, const char *routing_key)
+{
+	amqp_queue_unbind_t arguments = {
+		.queue = bytes_of(queue),
+		.exchange = bytes_of(exchange),
+		.routing_key = bytes_of(routing_key),
+		.arguments = amqp_empty_table,
+	};
+
+	bus_request(bus, BUS_REQUEST_QUEUE_UNBIND, AMQP_QUEUE_UNBIND_METHOD, &arguments);
 }
 
 void bus_queue_delete(struct bus *bus, const char *queue, bool if_unused)
@@ -208,14 +241,6 @@ static amqp_basic_properties_t properties_of(const struct bus_properties *wanted
 		out.correlation_id.len = wanted->correlation_id_length;
 	}
 	return out;
-}
-
-/* Whether the socket takes more: librabbitmq's sends wait, up to two heartbeats long, and the loop must not. */
-static bool bus_writable(struct bus *bus)
-{
-	struct pollfd fd = {.fd = amqp_get_sockfd(bus->connection), .events = POLLOUT};
-
-	return poll(&fd, 1, 0) == 1;
 }
 
 uint64_t bus_publish(struct bus *bus, const char *exchange, const char *routing_key, bool mandatory,

@@ -12,9 +12,11 @@
 static void check_request(const char *line, size_t length)
 {
 	struct control_request request = {0};
+	struct policy_domain domains[] = {{.name = (char[]){"docker"}}, {.name = (char[]){"lab.example"}}};
+	const struct policy policy = {.domains = domains, .ndomains = 2};
 	char error[CONTROL_ERROR_SIZE] = "";
 
-	if (control_request_parse(line, length, "docker", &request, error) == -1) {
+	if (control_request_parse(line, length, &policy, &request, error) == -1) {
 		fuzz_check(error[0] != '\0' && fuzz_is_line(error));
 		return;
 	}

@@ -32,10 +32,11 @@ static void visit(void *arg, const struct announcement *message, const char *use
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char boot[] = "11111111-2222-4333-8444-555555555555";
+	static const struct hostsfile_domains domains = {2, {"docker", "lab.example"}};
 	struct hostsfile_content content = {0};
 	size_t count = 0;
 
-	hostsfile_parse((const char *)data, size, "docker", boot, visit, &count, &content);
+	hostsfile_parse((const char *)data, size, &domains, boot, visit, &count, &content);
 	fuzz_check(content.instances == count);
 	fuzz_check(content.serial == HOSTSFILE_SERIAL_NONE ||
 	           (content.serial >= HOSTSFILE_SERIAL_MIN && content.serial <= HOSTSFILE_SERIAL_MAX));

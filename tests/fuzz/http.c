@@ -79,7 +79,7 @@ static void sources(void *arg, struct status_sources *out)
 	};
 }
 
-static bool name_allowed(void *arg, const char *user, const char *name)
+static uint32_t name_domains(void *arg, const char *user, const char *name)
 {
 	(void)arg;
 	(void)user;
@@ -87,7 +87,7 @@ static bool name_allowed(void *arg, const char *user, const char *name)
 	return true;
 }
 
-static bool address_allowed(void *arg, const char *user, const struct address *address)
+static uint32_t address_domains(void *arg, const char *user, const struct address *address)
 {
 	(void)arg;
 	(void)user;
@@ -132,7 +132,7 @@ static void announce_all(void)
 static void host_start(void)
 {
 	static const char text[] = "bus {\n\turls = {\"amqp://u:p@127.0.0.1/callsign\"}\n}\n";
-	static const struct view_policy policy = {name_allowed, address_allowed, NULL};
+	static const struct view_policy policy = {.name_domains = name_domains, .address_domains = address_domains};
 	struct registry_options options = {
 		.resync_timeout_ms = 8000, .max_lease_s = ANNOUNCEMENT_LEASE_MAX_S, .max_ended_per_user = 4};
 	struct registry_watcher watcher;

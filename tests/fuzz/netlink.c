@@ -1,7 +1,9 @@
 #include <config.h>
 
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "fuzz.h"
@@ -15,9 +17,26 @@ static ssize_t fuzz_send(int fd, const void *message, size_t length, int flags)
 	return (ssize_t)length;
 }
 
+static unsigned fuzz_links;
+
+/* Every third link has gone meanwhile, every second one is down. */
+static int fuzz_ioctl(int fd, unsigned long what, struct ifreq *request)
+{
+	(void)fd;
+	if (what == SIOCGIFNAME && request->ifr_ifindex % 3 == 0)
+		return -1;
+	if (what == SIOCGIFNAME)
+		memset(request->ifr_name, 'x', sizeof(request->ifr_name));
+	else
+		request->ifr_flags = (short)(fuzz_links++ % 2 == 0 ? IFF_UP : 0);
+	return 0;
+}
+
 #define send fuzz_send
+#define ioctl fuzz_ioctl
 #include "container/addrwatch.c"
 #undef send
+#undef ioctl
 
 /* Datagrams of netlink messages (each with its length in front) into the facts about links, addresses and the default route. */
 

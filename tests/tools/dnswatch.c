@@ -2,15 +2,21 @@
  * dnswatch: when, to a fraction of a millisecond, does a name appear in DNS or go?
  *
  *   dnswatch [-s SERVER] [-p PORT] [-i INTERVAL_US] [-t TIMEOUT_MS] present|absent NAME [ADDRESS]
+ *   dnswatch [OPTION…] -m present|absent NAME…
+ *   dnswatch [OPTION…] -g present|absent NAME
  *
  * Asks SERVER for NAME's A record, again and again, until ADDRESS (or any, without it) is among the answers, or until it is not.
  * Prints the moment that answer arrived, in nanoseconds since 1970 (CLOCK_REALTIME, the clock of Docker's State.StartedAt), and exits
  * 0; 1 when time runs out; 2 for wrong usage or a system call that failed.
+ *
+ * -m asks for many names in turn, and prints for each the moment and the name. -g asks the C library (nsswitch.conf) instead of a server. -e takes
+ * an error as an answer: there is nothing.
  */
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <resolv.h>
@@ -31,7 +37,10 @@ struct watch {
 	unsigned interval_us;
 	unsigned timeout_ms;
 	bool present; /* wait for it to be there, else for it to go */
-	const char *name;
+	bool library;
+	bool believe; /* also an answer that is an error: nothing there */
+	char **names;
+	int nnames;
 	bool any; /* any address will do */
 	struct in_addr address;
 };
@@ -70,7 +79,7 @@ static int judge(const struct watch *watch, const unsigned char *packet, int len
 	if (ns_initparse(packet, length, &message) == -1)
 		return -1;
 	if (ns_msg_getflag(message, ns_f_rcode) != ns_r_noerror && ns_msg_getflag(message, ns_f_rcode) != ns_r_nxdomain)
-		return -1;
+		return watch->believe ? 0 : -1;
 	for (int i = 0; i < ns_msg_count(message, ns_s_an); i++) {
 		if (ns_parserr(&message, ns_s_an, i, &record) == -1)
 			return -1;
@@ -103,34 +112,79 @@ static int ask(const struct watch *watch, int fd, unsigned char *query, int quer
 	return -1;
 }
 
-static int watch_run(const struct watch *watch)
+/* The C library's answer: 1, 0, or -1 if it cannot tell. */
+static int ask_library(const struct watch *watch, const char *name, int64_t *at_ns)
+{
+	const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	int error = getaddrinfo(name, NULL, &hints, &found), result = 0;
+
+	*at_ns = clock_ns(CLOCK_REALTIME);
+	if (error == EAI_AGAIN || error == EAI_SYSTEM || error == EAI_MEMORY)
+		return -1;
+	for (const struct addrinfo *one = found; one != NULL; one = one->ai_next) {
+		const struct sockaddr_in *address = (const void *)one->ai_addr;
+
+		if (watch->any || memcmp(&address->sin_addr, &watch->address, sizeof(watch->address)) == 0)
+			result = 1;
+	}
+	if (found != NULL)
+		freeaddrinfo(found);
+	return result;
+}
+
+/* Whether name is as it is waited for; then also the moment. -1: it is not a name that DNS can ask for. */
+static int seen(const struct watch *watch, int fd, const char *name, int64_t *at_ns)
+{
+	static uint16_t id;
+	unsigned char query[NS_PACKETSZ];
+	int length;
+
+	if (watch->library)
+		return ask_library(watch, name, at_ns) == watch->present;
+	length = res_mkquery(ns_o_query, name, ns_c_in, ns_t_a, NULL, 0, NULL, query, sizeof(query));
+	if (length == -1) {
+		fprintf(stderr, "dnswatch: %s: not a name that DNS can ask for\n", name);
+		return -1;
+	}
+	return ask(watch, fd, query, length, ++id, at_ns) == watch->present;
+}
+
+/* One turn over all names that have not been seen. Those that have are taken out. */
+static int watch_turn(struct watch *watch, int fd, bool many)
+{
+	int64_t at_ns = 0;
+	int i, found;
+
+	for (i = watch->nnames - 1; i >= 0; i--) {
+		found = seen(watch, fd, watch->names[i], &at_ns);
+		if (found == -1)
+			return -1;
+		if (found == 0)
+			continue;
+		printf("%" PRId64 "%s%s\n", at_ns, many ? " " : "", many ? watch->names[i] : "");
+		watch->names[i] = watch->names[--watch->nnames];
+	}
+	return 0;
+}
+
+static int watch_run(struct watch *watch, bool many)
 {
 	struct timespec interval = { .tv_sec = watch->interval_us / 1000000,
 		                         .tv_nsec = (long)(watch->interval_us % 1000000) * 1000 };
 	int64_t end_ns = clock_ns(CLOCK_MONOTONIC) + (int64_t)watch->timeout_ms * 1000000;
-	unsigned char query[NS_PACKETSZ];
-	int64_t at_ns = 0;
-	uint16_t id = 0;
-	int length, fd;
+	int fd = watch->library ? -1 : open_socket(watch), result;
 
-	length = res_mkquery(ns_o_query, watch->name, ns_c_in, ns_t_a, NULL, 0, NULL, query, sizeof(query));
-	if (length == -1) {
-		fprintf(stderr, "dnswatch: %s: not a name that DNS can ask for\n", watch->name);
+	if (fd == -1 && !watch->library)
 		return 2;
-	}
-	fd = open_socket(watch);
-	if (fd == -1)
-		return 2;
-	while (ask(watch, fd, query, length, ++id, &at_ns) != watch->present) {
-		if (clock_ns(CLOCK_MONOTONIC) > end_ns) {
-			close(fd);
-			return 1;
-		}
+	while ((result = watch_turn(watch, fd, many)) == 0 && watch->nnames > 0) {
+		if (clock_ns(CLOCK_MONOTONIC) > end_ns)
+			break;
 		nanosleep(&interval, NULL);
 	}
-	close(fd);
-	printf("%" PRId64 "\n", at_ns);
-	return 0;
+	if (fd != -1)
+		close(fd);
+	return result == -1 ? 2 : watch->nnames > 0;
 }
 
 static bool parse_number(const char *text, unsigned max, unsigned *out)
@@ -146,12 +200,12 @@ static bool parse_number(const char *text, unsigned max, unsigned *out)
 	return true;
 }
 
-static bool parse_options(int argc, char **argv, struct watch *watch)
+static bool parse_options(int argc, char **argv, struct watch *watch, bool *many)
 {
 	unsigned port = watch->port;
 	int option;
 
-	while ((option = getopt(argc, argv, "s:p:i:t:")) != -1) {
+	while ((option = getopt(argc, argv, "s:p:i:t:egm")) != -1) {
 		bool good = false;
 
 		if (option == 's') {
@@ -163,6 +217,12 @@ static bool parse_options(int argc, char **argv, struct watch *watch)
 			good = parse_number(optarg, 10000000, &watch->interval_us);
 		} else if (option == 't') {
 			good = parse_number(optarg, 3600000, &watch->timeout_ms);
+		} else if (option == 'e') {
+			good = watch->believe = true;
+		} else if (option == 'g') {
+			good = watch->library = true;
+		} else if (option == 'm') {
+			good = *many = true;
 		}
 		if (!good)
 			return false;
@@ -174,22 +234,26 @@ static bool parse_options(int argc, char **argv, struct watch *watch)
 int main(int argc, char **argv)
 {
 	struct watch watch = { .server = "198.18.0.1", .port = 53, .interval_us = 200, .timeout_ms = 10000 };
+	bool many = false;
 	int operands;
 
-	if (!parse_options(argc, argv, &watch))
+	if (!parse_options(argc, argv, &watch, &many))
 		goto usage;
 	operands = argc - optind;
-	if (operands < 2 || operands > 3)
+	if (operands < 2 || (operands > 3 && !many))
 		goto usage;
 	watch.present = strcmp(argv[optind], "present") == 0;
 	if (!watch.present && strcmp(argv[optind], "absent") != 0)
 		goto usage;
-	watch.name = argv[optind + 1];
-	watch.any = operands == 2;
+	watch.names = argv + optind + 1;
+	watch.nnames = many ? operands - 1 : 1;
+	watch.any = many || operands == 2;
 	if (!watch.any && inet_pton(AF_INET, argv[optind + 2], &watch.address) != 1)
 		goto usage;
-	return watch_run(&watch);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	return watch_run(&watch, many);
 usage:
-	fprintf(stderr, "Usage: dnswatch [-s SERVER] [-p PORT] [-i INTERVAL_US] [-t TIMEOUT_MS] present|absent NAME [IPv4-ADDRESS]\n");
+	fprintf(stderr, "Usage: dnswatch [-s SERVER] [-p PORT] [-i INTERVAL_US] [-t TIMEOUT_MS] [-g] present|absent NAME [IPv4-ADDRESS]\n"
+	                "       dnswatch [-s SERVER] [-p PORT] [-i INTERVAL_US] [-t TIMEOUT_MS] -m present|absent NAME...\n");
 	return 2;
 }

@@ -110,6 +110,11 @@ static void decodes_the_others(void **state)
 	(void)state;
 	assert_int_equal(down.op, ANNOUNCEMENT_DOWN);
 	assert_int_equal(down.seq, 8);
+	assert_string_equal(down.reason, "");
+	down = decode("{\"v\":1,\"op\":\"down\"," SENDER ",\"seq\":2,\"reason\":\"its check fails\"}");
+	assert_string_equal(down.reason, "its check fails");
+	assert_true(decode(DOWN).reason[0] == '\0');
+	down = decode(DOWN);
 	assert_true(down.has_session);
 	assert_false(once.has_session);
 	assert_int_equal(lost.op, ANNOUNCEMENT_LOST);
@@ -162,6 +167,7 @@ static void accepts_the_unusual(void **state)
 
 #define DOWN_NAMED(name) "{\"v\":1,\"op\":\"down\",\"name\":\"" name "\",\"instance\":\"" INSTANCE "\",\"seq\":1}"
 #define UP_WITH(rest)    "{\"v\":1,\"op\":\"up\"," SENDER ",\"seq\":1," rest "}"
+#define UP_PORTS(ports)  UP_WITH("\"addresses\":[\"10.0.0.1\"],\"lease\":60,\"ports\":" ports)
 #define REFUSED_FOR(why) "{\"v\":1,\"op\":\"refused\"," ANSWER ",\"reason\":" why "}"
 
 static const struct bad {
@@ -250,6 +256,35 @@ static const struct bad {
 	{"{\"v\":1,\"op\":\"rollcall\",\"host\":\"h\",\"nonce\":\"" SESSION "\",\"spread_ms\":-1}", "'spread_ms'"},
 	{"{\"v\":1,\"op\":\"rollcall\",\"host\":\"h\",\"nonce\":\"" SESSION "\",\"spread_ms\":600001}",
 	 "'spread_ms'"},
+	/* ports */
+	{UP_PORTS("[]"), "'ports' is not an object"},
+	{UP_PORTS("null"), "'ports' is not an object"},
+	{UP_PORTS("\"http\""), "'ports' is not an object"},
+	{UP_PORTS("{\"\":80}"), "empty"},
+	{UP_PORTS("{\"abcdefghijklmnop\":80}"), "15"},
+	{UP_PORTS("{\"80\":80}"), "no letter"},
+	{UP_PORTS("{\"8-0\":80}"), "no letter"},
+	{UP_PORTS("{\"-\":80}"), "hyphen"},
+	{UP_PORTS("{\"-a\":80}"), "hyphen"},
+	{UP_PORTS("{\"a-\":80}"), "hyphen"},
+	{UP_PORTS("{\"a--b\":80}"), "two hyphens"},
+	{UP_PORTS("{\"a_b\":80}"), "letters"},
+	{UP_PORTS("{\"a b\":80}"), "letters"},
+	{UP_PORTS("{\"a\\n10.0.0.1\":80}"), "letters"},
+	{UP_PORTS("{\"b\xc3\xbc\":80}"), "letters"},
+	{UP_PORTS("{\"http\":0}"), "1 to 65535"},
+	{UP_PORTS("{\"http\":65536}"), "1 to 65535"},
+	{UP_PORTS("{\"http\":-80}"), "1 to 65535"},
+	{UP_PORTS("{\"http\":4294967376}"), "1 to 65535"},
+	{UP_PORTS("{\"http\":80.0}"), "1 to 65535"},
+	{UP_PORTS("{\"http\":\"80\"}"), "1 to 65535"},
+	{UP_PORTS("{\"http\":null}"), "1 to 65535"},
+	{UP_PORTS("{\"http\":[80]}"), "1 to 65535"},
+	{UP_PORTS("{\"http\":80,\"http\":81}"), "duplicate"},
+	{UP_PORTS("{\"http\":80,\"HTTP\":80}"), "twice"},
+	{UP_PORTS("{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"j\":1,\"k\":1,\"l\":1,"
+		  "\"m\":1,\"n\":1,\"o\":1,\"p\":1,\"q\":1}"),
+	 "more than 16"},
 	/* addresses */
 	{UP_WITH("\"lease\":60"), "'addresses' is missing"},
 	{UP_WITH("\"addresses\":[],\"lease\":60"), "empty"},
@@ -284,6 +319,8 @@ static const struct bad {
 	{"{\"v\":1,\"op\":\"resolves\",\"name\":\"a\",\"fqdn\":\"a.docker\"}", "'host' is missing"},
 	{"{\"v\":1,\"op\":\"resolves\",\"name\":\"a\",\"fqdn\":\"a.docker\",\"host\":\"h h\"}", "'host'"},
 	{"{\"v\":1,\"op\":\"refused\"," ANSWER "}", "'reason' is missing"},
+	{"{\"v\":1,\"op\":\"down\"," SENDER ",\"seq\":1,\"reason\":1}", "'reason'"},
+	{"{\"v\":1,\"op\":\"down\"," SENDER ",\"seq\":1,\"reason\":\"a\\nb\"}", "'reason'"},
 	{REFUSED_FOR("1"), "'reason'"},
 	{REFUSED_FOR("\"a\\nb\""), "'reason'"},
 	{REFUSED_FOR("\"\xc3\xbc\""), "'reason'"},
@@ -437,7 +474,10 @@ static void encodes_what_it_decodes(void **state)
 		RESOLVES,
 		REFUSED,
 		"{\"v\":1,\"op\":\"down\"," SENDER ",\"seq\":9223372036854775807}",
+		"{\"v\":1,\"op\":\"down\"," SENDER ",\"seq\":1,\"reason\":\"its check fails: HTTP status 503\"}",
 		"{\"v\":1,\"op\":\"up\"," SENDER ",\"seq\":1,\"addresses\":[\"10.0.0.1\"],\"lease\":86400}",
+		"{\"v\":1,\"op\":\"up\"," SENDER
+		",\"seq\":1,\"addresses\":[\"10.0.0.1\"],\"ports\":{\"0a\":1,\"http\":8080,\"ws\":65535},\"lease\":86400}",
 		"{\"v\":1,\"op\":\"refused\",\"name\":\"a\",\"fqdn\":\"\",\"host\":\"h\",\"reason\":\"\"}",
 	};
 
@@ -551,6 +591,57 @@ static void compares_records(void **state)
 	b = a;
 	b.aliases[0][0] = 'v';
 	assert_false(announcement_same_records(&a, &b));
+	b = a;
+	assert_null(announcement_port_add(b.ports, &b.nports, &(struct announcement_port){"http", 80}));
+	assert_false(announcement_same_records(&a, &b));
+	a = b;
+	assert_true(announcement_same_records(&a, &b));
+	b.ports[0].port = 81;
+	assert_false(announcement_same_records(&a, &b));
+	b = a;
+	b.ports[0].name[0] = 'x';
+	assert_false(announcement_same_records(&a, &b));
+}
+
+static void ports_are_folded_and_sorted(void **state)
+{
+	struct announcement up = decode(UP_PORTS("{\"ws\":9091,\"HTTP\":9090,\"a-1\":1,\"x\":65535}"));
+	static const struct announcement_port expected[] = {{"a-1", 1}, {"http", 9090}, {"ws", 9091}, {"x", 65535}};
+
+	(void)state;
+	assert_true(announcement_ports_equal(up.ports, up.nports, expected, COUNT(expected)));
+	assert_int_equal(decode(UP).nports, 0);
+	assert_int_equal(decode(UP_PORTS("{}")).nports, 0);
+}
+
+static void port_numbers_are_plain(void **state)
+{
+	static const char *const wrong[] = {"", "0", "08", "65536", "100000", "+1", "-1", "1 ", " 1", "0x1", "1e1"};
+
+	(void)state;
+	assert_int_equal(announcement_port_number("1", 1), 1);
+	assert_int_equal(announcement_port_number("65535", 5), 65535);
+	assert_int_equal(announcement_port_number("80x", 2), 80);
+	for (size_t i = 0; i < COUNT(wrong); i++)
+		assert_int_equal(announcement_port_number(wrong[i], strlen(wrong[i])), 0);
+}
+
+static void there_are_at_most_sixteen_ports(void **state)
+{
+	struct announcement_port ports[ANNOUNCEMENT_PORTS_MAX], port = {"p", 1};
+	unsigned count = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < ANNOUNCEMENT_PORTS_MAX; i++) {
+		port.name[1] = (char)('z' - i);
+		assert_null(announcement_port_add(ports, &count, &port));
+	}
+	for (unsigned i = 1; i < count; i++)
+		assert_true(strcmp(ports[i - 1].name, ports[i].name) < 0);
+	assert_string_equal(announcement_port_add(ports, &count, &port), "given twice");
+	port.name[1] = '1';
+	assert_string_equal(announcement_port_add(ports, &count, &port), "more than 16 ports");
+	assert_int_equal(count, ANNOUNCEMENT_PORTS_MAX);
 }
 
 int main(void)
@@ -574,6 +665,9 @@ int main(void)
 		cmocka_unit_test(compares_routing_keys),
 		cmocka_unit_test(names_the_mailbox),
 		cmocka_unit_test(compares_records),
+		cmocka_unit_test(ports_are_folded_and_sorted),
+		cmocka_unit_test(port_numbers_are_plain),
+		cmocka_unit_test(there_are_at_most_sixteen_ports),
 	};
 
 	return cmocka_run_group_tests_name("announcement", tests, NULL, NULL);

@@ -98,6 +98,65 @@ static struct conf *load(const char *text)
 	return load_path(path);
 }
 
+static void domains_are_read(void **state)
+{
+	struct conf *conf = load(BUS "domain = \"Docker\"\nregistry { conflict = \"first\" }\n"
+				     "serve \"Lab.Example\" { names = {\"*.dev\", \"web\"} users = {\"t\"} subnets = {\"10.0.0.0/8\"} "
+				     "conflict = \"newest\" }\nserve \"docker\" { names = {\"a*\"} }\nserve \"plain\" { }\n");
+	const struct policy_domain *domains;
+
+	(void)state;
+	assert_non_null(conf);
+	domains = conf->policy.domains;
+	assert_string_equal(conf->domain, "docker");
+	assert_int_equal(conf->policy.ndomains, 3);
+	assert_string_equal(domains[0].name, "docker");
+	assert_int_equal(domains[0].rule.nnames, 1);
+	assert_int_equal(conf->conflicts[0], VIEW_FIRST);
+	assert_string_equal(domains[1].name, "lab.example");
+	assert_string_equal(domains[1].rule.names[1], "web");
+	assert_string_equal(domains[1].users[0], "t");
+	assert_int_equal(domains[1].rule.nsubnets, 1);
+	assert_int_equal(conf->conflicts[1], VIEW_NEWEST);
+	assert_string_equal(domains[2].name, "plain");
+	assert_int_equal(domains[2].rule.nnames, 0);
+	conf_free(conf);
+}
+
+static void odd_domains_are_refused(void **state)
+{
+	static const char *const odd[][2] = {
+		{"serve \"a.docker\" { }", "it is, or one is below the other, the domain \"docker\""},
+		{"domain = \"a.b\"\nserve \"b\" { }", "the domain \"a.b\""},
+		{"serve \"x\" { }\nserve \"X\" { }", "the domain \"x\""},
+		{"serve \"docker\" { }\nserve \"DOCKER\" { }", "there is a section for this domain already"},
+		{"serve \"\" { }", "is empty"},
+		{"serve \"localhost\" { }", "serve \"localhost\": not allowed"},
+		{"serve \"a b\" { }", "letters"},
+		{"serve \"x\" { conflict = \"some\" }", "one of \"all\", \"newest\", \"first\""},
+		{"serve \"x\" { names = {\"a/b\"} }", "serve \"x\".names"},
+		{"serve \"x\" { subnets = {\"10.0.0.1/8\"} }", "serve \"x\".subnets"},
+		{"serve \"x\" { users = {\"\"} }", "serve \"x\".users"},
+		{"serve \"x\" { reserved = {\"a\"} }", "no such option"},
+	};
+	char text[1024];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(odd); i++) {
+		struct conf *conf;
+
+		snprintf(text, sizeof(text), BUS "%s\n", odd[i][0]);
+		conf = load(text);
+		if (conf != NULL || strstr(logged, odd[i][1]) == NULL)
+			fail_msg("%s: %s", odd[i][0], logged);
+	}
+	snprintf(text, sizeof(text), BUS);
+	for (unsigned i = 0; i < POLICY_DOMAINS_MAX; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "serve \"d%u\" { }\n", i);
+	assert_null(load(text));
+	assert_non_null(strstr(logged, "more than 16 domains"));
+}
+
 static void defaults_are_what_the_manual_says(void **state)
 {
 	struct conf *conf = load("bus { password_file = \"" PASSWORD "\" }\nqueue { name = \"Lab\" }\n");
@@ -127,6 +186,11 @@ static void defaults_are_what_the_manual_says(void **state)
 	assert_null(conf->dnsmasq.server);
 	assert_int_equal(conf->dnsmasq.port, 53);
 	assert_false(conf->metrics.on);
+	assert_null(conf->haproxy.socket);
+	assert_string_equal(conf->haproxy.map_file, "/run/callsign/haproxy.map");
+	assert_string_equal(conf->haproxy.pid_file, "/run/haproxy.pid");
+	assert_true(conf->haproxy.reload && !conf->haproxy.required);
+	assert_int_equal(conf->haproxy.default_port, 80);
 	assert_string_equal(conf->pid_file, "/run/callsign/callsignd.pid");
 	assert_int_equal(conf->log_level, LOG_LEVEL_INFO);
 	assert_false(conf->policy.allow_unsigned);
@@ -148,6 +212,8 @@ static void every_key_is_taken(void **state)
 		"user \"web\" { subnets = {\"172.20.0.0/16\"} names = {\"web-*\"} }\nuser \"db\" { }\n"
 		"dnsmasq { hosts_file = \"/h\" pid_file = \"/p\" server = \"127.0.0.53\" port = 5353 }\n"
 		"metrics { listen = \"[fd00::1]:9123\" }\n"
+		"haproxy { socket = \"/run/h.sock\" map_file = \"/srv/h.map\" pid_file = \"/run/h.pid\" reload = false "
+		"default_port = 0 required = true }\n"
 		"host_names = {\"Host=docker0\", \"gw=172.17.0.1\", \"gw=fd00::1\"}\n"
 		"pid_file = \"/c\"\nlog_level = debug\n");
 
@@ -173,6 +239,11 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(conf->policy.users[1].rule.nnames, 0);
 	assert_string_equal(conf->dnsmasq.server, "127.0.0.53");
 	assert_true(conf->metrics.on);
+	assert_string_equal(conf->haproxy.socket, "/run/h.sock");
+	assert_string_equal(conf->haproxy.map_file, "/srv/h.map");
+	assert_string_equal(conf->haproxy.pid_file, "/run/h.pid");
+	assert_true(!conf->haproxy.reload && conf->haproxy.required);
+	assert_int_equal(conf->haproxy.default_port, 0);
 	assert_int_equal(conf->metrics.address.family, 6);
 	assert_int_equal(conf->metrics.port, 9123);
 	assert_int_equal(conf->nhost_names, 3);
@@ -226,6 +297,10 @@ static const struct {
 	{"dnsmasq { server = \"localhost\" }", "dnsmasq.server", "IPv4 or IPv6"},
 	{"dnsmasq { server = \"0.0.0.0\" }", "dnsmasq.server", "IPv4 or IPv6"},
 	{"dnsmasq { port = 65536 }", "dnsmasq.port", "1 to 65535"},
+	{"haproxy { socket = \"run/h.sock\" }", "haproxy.socket", "from / on"},
+	{"haproxy { map_file = \"/run/a b\" }", "haproxy.map_file", "nothing else"},
+	{"haproxy { map_file = \"/run/a;b\" }", "haproxy.map_file", "nothing else"},
+	{"haproxy { default_port = 65536 }", "haproxy.default_port", "65535"},
 	{"metrics { listen = \"\" }", "metrics.listen", "127.0.0.1:9123"},
 	{"metrics { listen = \"localhost:9123\" }", "metrics.listen", "ADDRESS:PORT"},
 	{"metrics { listen = \":9123\" }", "metrics.listen", "ADDRESS:PORT"},
@@ -243,7 +318,7 @@ static const struct {
 	{"host_names = {\"callsign=docker0\"}", "host_names", "reserved"},
 	{"pid_file = \"callsignd.pid\"", "pid_file", "from / on"},
 	{"log_level = \"loud\"", "log_level", "\"error\", \"warning\", \"info\", \"debug\""},
-	{"dnsmasq { hostsfile = \"/x\" }", "hostsfile", "known here: hosts_file, pid_file, server, port"},
+	{"dnsmasq { hostsfile = \"/x\" }", "hostsfile", "known here: hosts_file, pid_file, server, port, enabled"},
 	{"colour = \"red\"", "colour", "known here: domain, bus"},
 	{"domain \"docker\"", "domain", "equal sign"},
 };
@@ -352,6 +427,8 @@ static void strange_bytes_do_not_reach_the_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(domains_are_read),
+		cmocka_unit_test(odd_domains_are_refused),
 		cmocka_unit_test(defaults_are_what_the_manual_says),
 		cmocka_unit_test(every_key_is_taken),
 		cmocka_unit_test(a_mistake_names_file_line_key_and_what_is_allowed),

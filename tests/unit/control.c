@@ -96,9 +96,10 @@ static int setup(void **state)
 	lab.conf.domain = domain;
 	lab.conf.hostname = hostname;
 	lab.conf.queue.name = queue;
-	lab.conf.dnsmasq = (struct conf_dnsmasq){.hosts_file = lab.hosts, .pid_file = pid_file, .port = 53};
+	lab.conf.dnsmasq = (struct conf_dnsmasq){.enabled = true, .hosts_file = lab.hosts, .pid_file = pid_file, .port = 53};
 	lab.conf.control = (struct conf_control){.socket = lab.socket, .group = group};
 	policy_init(&lab.conf.policy);
+	kit_serve(&lab.conf.policy, "docker");
 	busconf_init(&lab.conf.bus);
 	assert_int_equal(busconf_add_url(&lab.conf.bus, url, error), 0);
 	lab.refusals = refusals_new();
@@ -122,6 +123,7 @@ static int teardown(void **state)
 	subscriber_free(lab->subscriber);
 	refusals_free(lab->refusals);
 	busconf_clear(&lab->conf.bus);
+	policy_clear(&lab->conf.policy);
 	kit_close(&lab->kit);
 	assert_int_equal(rmdir(lab->directory), 0);
 	return 0;

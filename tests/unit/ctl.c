@@ -150,12 +150,16 @@ static void ages_have_two_units(void **state)
 static void lists_are_joined(void **state)
 {
 	json_t *array = json_pack("[s,s,s]", "one", "two", "three");
-	char text[16], little[9];
+	char text[32], little[9];
 
 	(void)state;
 	assert_string_equal(entry_join(array, text, sizeof text), "one,two,three");
 	assert_string_equal(entry_join(array, little, sizeof little), "one,tw..");
 	assert_string_equal(entry_join(NULL, text, sizeof text), "-");
+	json_decref(array);
+	array = json_pack("{s:i, s:i}", "http", 9090, "ws", 9091);
+	assert_string_equal(entry_ports(array, text, sizeof text), "http=9090,ws=9091");
+	assert_string_equal(entry_ports(NULL, text, sizeof text), "-");
 	json_decref(array);
 }
 
@@ -184,9 +188,9 @@ static void take(struct model *model, const char *text, int64_t now_ms)
 
 static void take_entry(struct model *model, const char *name, const char *state, const char *address, unsigned generation, int64_t now_ms)
 {
-	json_t *line = json_pack("{s:s,s:i,s:{s:s,s:s+,s:s,s:b,s:[s],s:[s],s:f,s:s,s:s+}}", "event", "entry", "generation", (int)generation,
+	json_t *line = json_pack("{s:s,s:i,s:{s:s,s:s+,s:s,s:b,s:[s],s:[s],s:[s+,s],s:f,s:s,s:s+}}", "event", "entry", "generation", (int)generation,
 	                         "entry", "name", name, "fqdn", name, ".docker", "state", state, "name_served", 1, "addresses", address,
-	                         "aliases", "www", "since_age_s", 1.5, "user", "u", "instance", name, "-instance");
+	                         "aliases", "www", "fqdns", name, ".docker", "www.docker", "since_age_s", 1.5, "user", "u", "instance", name, "-instance");
 
 	assert_non_null(line);
 	assert_int_equal(model_take(model, line, now_ms), 0);

@@ -224,7 +224,7 @@ static int open_lab(void **state)
 	snprintf(lab.server, sizeof(lab.server), "127.0.0.1");
 	snprintf(lab.domain, sizeof(lab.domain), "docker");
 	lab.conf.domain = lab.domain;
-	lab.conf.dnsmasq = (struct conf_dnsmasq){lab.hosts, lab.pid_file, lab.server, free_port()};
+	lab.conf.dnsmasq = (struct conf_dnsmasq){true, lab.hosts, lab.pid_file, lab.server, free_port()};
 	write_conf_file(&lab, lab.hosts);
 	open_sink(&lab);
 	dnsmasq_restore(lab.dnsmasq, restore_nothing, NULL);

@@ -246,6 +246,56 @@ static void returned_up_is_retried_with_backoff(void **state)
 	assert_true(announcer_is_announced(&s.announcer));
 }
 
+/* A session whose every up is nacked: for how long does it go on? */
+static int64_t refused_session_ms(struct stage *s, uint8_t session)
+{
+	int64_t begun_ms = s->now_ms;
+	unsigned ups = 0;
+
+	stage_connect(s, session);
+	stage_feed(s, EVENT_CONSUMING);
+	stage_confirm(s, MESSAGE_WILL, 0, RESULT_CONFIRMED);
+	stage_will(s, 1);
+	while (s->actions.list[0].type != ACTION_FAIL) {
+		assert_true(++ups < 1000);
+		expect_publish(s, 0, MESSAGE_UP, s->announcer.seq);
+		stage_confirm(s, MESSAGE_UP, s->announcer.seq, RESULT_NACKED);
+		assert_string_equal(announcer_status(&s->announcer), "the broker refuses announcements");
+		s->now_ms = announcer_deadline_ms(&s->announcer);
+		stage_feed(s, EVENT_TIMER);
+		assert_int_equal(s->actions.count, 1);
+	}
+	stage_feed(s, EVENT_DISCONNECTED);
+	return s->now_ms - begun_ms;
+}
+
+static void refused_up_gets_a_fresh_connection(void **state)
+{
+	struct stage s;
+	int64_t lasted_ms, before_ms = 0;
+	uint8_t i;
+
+	(void)state;
+	stage_announce(&s);
+	stage_feed(&s, EVENT_DISCONNECTED);
+	assert_true(refused_session_ms(&s, 2) <= ANNOUNCER_RETRY_FIRST_MS);
+	for (i = 3; i < 16; i++) {
+		lasted_ms = refused_session_ms(&s, i);
+		assert_true(lasted_ms >= before_ms && lasted_ms <= ANNOUNCER_FRESH_MAX_MS);
+		before_ms = lasted_ms;
+	}
+	assert_true(before_ms > ANNOUNCER_FRESH_MAX_MS / 2);
+	/* Once an up is confirmed it is patient no more. */
+	stage_connect(&s, 20);
+	stage_feed(&s, EVENT_CONSUMING);
+	stage_confirm(&s, MESSAGE_WILL, 0, RESULT_CONFIRMED);
+	stage_will(&s, 1);
+	stage_confirm(&s, MESSAGE_UP, s.announcer.seq, RESULT_CONFIRMED);
+	assert_int_equal(announcer_deadline_ms(&s.announcer), s.now_ms + 120000);
+	stage_feed(&s, EVENT_DISCONNECTED);
+	assert_true(refused_session_ms(&s, 21) <= ANNOUNCER_RETRY_FIRST_MS);
+}
+
 static void a_stale_confirm_counts_for_nothing(void **state)
 {
 	struct stage s;
@@ -363,6 +413,57 @@ static void nothing_left_to_announce_ends_the_instance(void **state)
 	expect_publish(&s, 0, MESSAGE_PROVISIONAL, 1);
 	expect(&s, 1, ACTION_OPEN_MAILBOX);
 	assert_int_equal(s.announcer.self.instance.bytes[0], 10);
+}
+
+static void what_is_withheld_is_withdrawn_with_the_reason(void **state)
+{
+	struct stage s;
+	struct announcement out;
+
+	(void)state;
+	stage_announce(&s);
+	stage_event(&s, (struct announcer_event){.type = EVENT_ADDRESSES, .withheld = "its check fails"});
+	s.now_ms = announcer_deadline_ms(&s.announcer);
+	stage_feed(&s, EVENT_TIMER);
+	expect_publish(&s, 0, MESSAGE_DOWN, 3);
+	announcer_compose(&s.announcer, &s.actions.list[0], &out);
+	assert_string_equal(out.reason, "its check fails");
+	stage_confirm(&s, MESSAGE_DOWN, 3, RESULT_CONFIRMED);
+	stage_feed(&s, EVENT_DELETED);
+	expect(&s, 0, ACTION_NEW_INSTANCE);
+	stage_event(&s, (struct announcer_event){.type = EVENT_IDENTITY, .instance = {.bytes = {10}}, .session = {.bytes = {2}}});
+	assert_int_equal(s.announcer.state, ANNOUNCER_IDLE);
+	assert_string_equal(announcer_status(&s.announcer), "not ready");
+	/* It ends at once: the name is not there. */
+	stage_addresses(&s, 1);
+	expect_publish(&s, 0, MESSAGE_PROVISIONAL, 1);
+	/* Leaving has no reason, whatever the check said last. */
+	stage_event(&s, (struct announcer_event){.type = EVENT_ADDRESSES, .withheld = "its check fails"});
+	stage_feed(&s, EVENT_WITHDRAW);
+	expect_publish(&s, 0, MESSAGE_DOWN, 2);
+	announcer_compose(&s.announcer, &s.actions.list[0], &out);
+	assert_string_equal(out.reason, "");
+}
+
+/* Hosts that listened all the while, to a broker that was gone, have the name still. */
+static void what_went_while_offline_is_withdrawn_on_the_next_connection(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_announce(&s);
+	stage_feed(&s, EVENT_DISCONNECTED);
+	stage_addresses(&s, 0);
+	stage_connect(&s, 2);
+	assert_int_equal(s.actions.count, 1);
+	expect_publish(&s, 0, MESSAGE_DOWN, 3);
+	stage_confirm(&s, MESSAGE_DOWN, 3, RESULT_CONFIRMED);
+	assert_int_equal(s.actions.count, 1);
+	expect(&s, 0, ACTION_NEW_INSTANCE);
+	stage_event(&s, (struct announcer_event){.type = EVENT_IDENTITY, .instance = {.bytes = {10}}, .session = {.bytes = {3}}});
+	assert_int_equal(s.announcer.state, ANNOUNCER_IDLE);
+	stage_addresses(&s, 1);
+	expect_publish(&s, 0, MESSAGE_PROVISIONAL, 1);
 }
 
 static void an_address_replaced_in_time_is_one_up(void **state)
@@ -496,6 +597,7 @@ int main(void)
 		cmocka_unit_test(a_roll_call_is_not_answered_before_the_host_can_have_its_own_copy),
 		cmocka_unit_test(roll_call_during_an_up_gets_an_up_of_its_own),
 		cmocka_unit_test(returned_up_is_retried_with_backoff),
+		cmocka_unit_test(refused_up_gets_a_fresh_connection),
 		cmocka_unit_test(a_stale_confirm_counts_for_nothing),
 		cmocka_unit_test(leaving_is_down_then_ack_then_delete_then_close),
 		cmocka_unit_test(a_refused_down_leaves_the_will_to_speak),
@@ -503,6 +605,8 @@ int main(void)
 		cmocka_unit_test(never_announced_ends_at_once),
 		cmocka_unit_test(announced_earlier_says_down_on_the_next_connection),
 		cmocka_unit_test(nothing_left_to_announce_ends_the_instance),
+		cmocka_unit_test(what_is_withheld_is_withdrawn_with_the_reason),
+		cmocka_unit_test(what_went_while_offline_is_withdrawn_on_the_next_connection),
 		cmocka_unit_test(an_address_replaced_in_time_is_one_up),
 		cmocka_unit_test(down_said_and_lost_begins_a_new_instance),
 		cmocka_unit_test(no_confirm_in_time_is_a_new_connection_but_not_while_blocked),

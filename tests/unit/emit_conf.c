@@ -19,7 +19,8 @@
 static char path[] = "/tmp/callsign-emit-conf-XXXXXX";
 static const char *const variables[] = {"CALLSIGN_URLS",    "CALLSIGN_PASSWORD",  "CALLSIGN_PASSWORD_FILE", "CALLSIGN_NAME",
                                         "CALLSIGN_ALIASES", "CALLSIGN_INTERFACE", "CALLSIGN_SUBNETS",       "CALLSIGN_RENEW",
-                                        "CALLSIGN_HEARTBEAT", "CALLSIGN_LOG_LEVEL", "CALLSIGN_TLS_CA"};
+                                        "CALLSIGN_HEARTBEAT", "CALLSIGN_PORTS",     "CALLSIGN_LOG_LEVEL", "CALLSIGN_TLS_CA",
+                                        "CALLSIGN_CHECK_COMMAND", "CALLSIGN_CHECK_TCP", "CALLSIGN_CHECK_HTTP", "CALLSIGN_CHECK_FALL"};
 
 static int clean(void **state)
 {
@@ -99,6 +100,42 @@ static void variables_go_before_the_file(void **state)
 	conf_clear(&conf);
 }
 
+static void a_check_is_one_of_three(void **state)
+{
+	struct conf conf;
+
+	(void)state;
+	assert_int_equal(load(&conf, "check {\n\tcommand = {\"/bin/test\", \"-e\", \"/a, b\"}\n\tinterval = 10\n\ttimeout = 3\n\trise = 2\n"
+	                             "\tfall = 4\n}\n"), 0);
+	assert_int_equal(conf.check.kind, CHECK_COMMAND);
+	assert_string_equal(conf.check.words[2], "/a, b");
+	assert_int_equal(conf.check_rules.interval_s, 10);
+	assert_int_equal(conf.check_rules.timeout_s, 3);
+	assert_int_equal(conf.check_rules.rise, 2);
+	assert_int_equal(conf.check_rules.fall, 4);
+	conf_clear(&conf);
+	/* Another kind of a variable takes the file's place, an option the variable's; the rules stay. */
+	setenv("CALLSIGN_CHECK_HTTP", "http://localhost:8080/health", 1);
+	setenv("CALLSIGN_CHECK_TCP", "", 1);
+	setenv("CALLSIGN_CHECK_FALL", "9", 1);
+	assert_int_equal(load(&conf, "check {\n\tcommand = \"true\"\n\tfall = 4\n}\n"), 0);
+	assert_int_equal(conf.check.kind, CHECK_HTTP);
+	assert_int_equal(conf.check_rules.fall, 9);
+	assert_int_equal(conf_set_check(&conf, "tcp", "80"), 0);
+	assert_int_equal(conf.check.kind, CHECK_TCP);
+	conf_clear(&conf);
+	setenv("CALLSIGN_CHECK_TCP", "80", 1);
+	assert_int_equal(load(&conf, ""), -1);
+	assert_non_null(strstr(said, "give one of them"));
+	conf_clear(&conf);
+	/* An empty one undoes what the image says. */
+	unsetenv("CALLSIGN_CHECK_HTTP");
+	setenv("CALLSIGN_CHECK_TCP", "", 1);
+	assert_int_equal(load(&conf, "check {\n\tcommand = \"true\"\n}\n"), 0);
+	assert_int_equal(conf.check.kind, CHECK_NONE);
+	conf_clear(&conf);
+}
+
 static void secrets_leave_the_environment(void **state)
 {
 	struct conf conf;
@@ -136,6 +173,11 @@ static void errors_name_file_line_and_key(void **state)
 		{"tls {\n\tverify = maybe\n}\n", ":2: verify: \"maybe\": not true or false"},
 		{"tls {\n\tfoo = 1\n}\n", ":2: no such option 'foo'"},
 		{"tls {\n\tcert = \"/c\"\n}\n", "tls: cert and key"},
+		{"check {\n\ttcp = web\n}\n", ":2: tcp: \"web\": not a port"},
+		{"check {\n\thttp = \"https://127.0.0.1\"\n}\n", ":2: http: \"https://127.0.0.1\": not a URL"},
+		{"check {\n\tcommand = \" \"\n}\n", ":2: command: "},
+		{"check {\n\ttcp = 80\n\tcommand = {\"true\"}\n}\n", "check: command, tcp and http: give one of them"},
+		{"check {\n\trise = 0\n}\n", ":2: rise: "},
 		{"urls = {\"http://h\"}\n", ":1: urls: "},
 		{"urls = {\"amqp://a@h\"}\n", "has no password"},
 		{"password = \"a\"\npassword_file = \"/b\"\n", "give one of them"},
@@ -221,6 +263,103 @@ static void what_never_fits_into_a_message_is_refused_at_once(void **state)
 	conf_clear(&conf);
 }
 
+static void names_with_variables_are_filled_in(void **state)
+{
+	char name[HOSTNAME_NAME_SIZE];
+	struct conf conf;
+
+	(void)state;
+	setenv("SERVICE", "Elastic", 1);
+	unsetenv("ENVIRONMENT");
+	assert_int_equal(load(&conf, "name = \"one.{service}.{environment:-dev}\"\naliases = {\"{service}.dev\", \"plain\", \"elastic.dev\", "
+	                             "\"one.{service}.dev\"}\n"), 0);
+	assert_int_equal(conf_choose_name(&conf, name), 0);
+	assert_string_equal(name, "one.elastic.dev");
+	assert_int_equal(conf.naliases, 2); /* one came out twice, another as the name itself */
+	assert_string_equal(conf.aliases[0], "plain");
+	assert_string_equal(conf.aliases[1], "elastic.dev");
+	conf_clear(&conf);
+	/* The variable's list takes the place of the file's, templates and all. */
+	setenv("CALLSIGN_ALIASES", "x", 1);
+	assert_int_equal(load(&conf, "name = \"{environment}\"\naliases = {\"{nope}\"}\n"), 0);
+	assert_int_equal(conf.ntemplates, 0);
+	assert_int_equal(conf_choose_name(&conf, name), -1);
+	conf_clear(&conf);
+	assert_int_equal(load(&conf, "\nname = \"{service\"\n"), -1);
+	assert_non_null(strstr(said, ":2: name: a '{' without its '}'"));
+	conf_clear(&conf);
+	unsetenv("SERVICE");
+}
+
+static void assert_ports(const struct conf *conf, const char *expected)
+{
+	char text[512] = "";
+	size_t used = 0;
+	unsigned i;
+
+	for (i = 0; i < conf->nports; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s=%u ", conf->ports[i].name, (unsigned)conf->ports[i].port);
+	assert_string_equal(text, expected);
+}
+
+static void ports_are_read(void **state)
+{
+	struct conf conf;
+	char error[SETTING_ERROR_SIZE];
+
+	(void)state;
+	assert_int_equal(load(&conf, "ports {\n\tws = 9091\n\tHTTP = \"9090\" # the site\n}\n"), 0);
+	assert_ports(&conf, "http=9090 ws=9091 ");
+	/* --port: one more, and one instead of another */
+	assert_int_equal(conf_add_port(&conf, "http=80", 7, true, error, sizeof(error)), 0);
+	assert_int_equal(conf_add_port(&conf, "dns=53", 6, true, error, sizeof(error)), 0);
+	assert_ports(&conf, "dns=53 http=80 ws=9091 ");
+	assert_int_equal(conf_add_port(&conf, "http=81", 7, false, error, sizeof(error)), -1);
+	assert_string_equal(error, "\"http=81\": given twice");
+	conf_clear(&conf);
+	setenv("CALLSIGN_PORTS", " http = 8080 ,ws=8081", 1);
+	assert_int_equal(load(&conf, "ports { x = 1 }\n"), 0);
+	assert_ports(&conf, "http=8080 ws=8081 ");
+	conf_clear(&conf);
+	setenv("CALLSIGN_PORTS", "", 1);
+	assert_int_equal(load(&conf, "ports { x = 1 }\n"), 0);
+	assert_ports(&conf, "");
+	conf_clear(&conf);
+}
+
+static void bad_ports_are_refused_with_words(void **state)
+{
+	static const char *const bad[][2] = {
+		{"http", "\"http\": not of the form NAME=NUMBER"},
+		{"http=", "a port is a whole number from 1 to 65535"},
+		{"http=0", "a port is a whole number from 1 to 65535"},
+		{"http=70000", "a port is a whole number from 1 to 65535"},
+		{"http=80 81", "a port is a whole number from 1 to 65535"},
+		{"=80", "it is empty"},
+		{"80=80", "it has no letter"},
+		{"a--b=80", "two hyphens"},
+		{"a=1,A=2", "given twice"},
+		{"a=1,", "not of the form"},
+		{"a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,j=1,k=1,l=1,m=1,n=1,o=1,p=1,q=1", "\"q=1\": more than 16 ports"},
+	};
+	struct conf conf;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(bad); i++) {
+		setenv("CALLSIGN_PORTS", bad[i][0], 1);
+		assert_int_equal(load(&conf, ""), -1);
+		if (strstr(said, "CALLSIGN_PORTS: ") == NULL || strstr(said, bad[i][1]) == NULL)
+			fail_msg("\"%s\" is not in: %s", bad[i][1], said);
+		conf_clear(&conf);
+	}
+	unsetenv("CALLSIGN_PORTS");
+	assert_int_equal(load(&conf, "\nports {\n\thttp = \"9090,ws=1\"\n}\n"), -1);
+	assert_non_null(strstr(said, "ports: \"http=9090,ws=1\": a port is a whole number"));
+	assert_non_null(strstr(said, path));
+	conf_clear(&conf);
+}
+
 static int read_options(struct options *options, char **argv)
 {
 	int argc = 0;
@@ -249,6 +388,9 @@ static void options_are_judged(void **state)
 	assert_int_equal(o.mode, MODE_ONCE_UP);
 	assert_int_equal(o.lease_s, 60);
 	assert_int_equal(read_options(&o, ARGUMENTS(A("--once"), A("down"))), 0);
+	assert_int_equal(read_options(&o, ARGUMENTS(A("--port"), A("http=1"), A("--port=ws=2"), A("ls"))), 0);
+	assert_int_equal(o.nports, 2);
+	assert_string_equal(o.ports[1], "ws=2");
 	assert_int_equal(read_options(&o, ARGUMENTS(A("--wait=0"), A("ls"))), -1);
 	assert_int_equal(read_options(&o, ARGUMENTS(A("--wait=86401"), A("ls"))), -1);
 	assert_int_equal(read_options(&o, ARGUMENTS(A("--wait"))), -1);
@@ -265,12 +407,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(every_key_is_read, clean),
 		cmocka_unit_test_setup(variables_go_before_the_file, clean),
+		cmocka_unit_test_setup(a_check_is_one_of_three, clean),
 		cmocka_unit_test_setup(secrets_leave_the_environment, clean),
 		cmocka_unit_test_setup(errors_name_file_line_and_key, clean),
 		cmocka_unit_test_setup(errors_name_the_variable_and_never_a_secret, clean),
 		cmocka_unit_test_setup(a_missing_file_is_an_error_only_if_named, clean),
 		cmocka_unit_test_setup(the_alias_that_is_the_name_is_dropped, clean),
 		cmocka_unit_test_setup(what_never_fits_into_a_message_is_refused_at_once, clean),
+		cmocka_unit_test_setup(names_with_variables_are_filled_in, clean),
+		cmocka_unit_test_setup(ports_are_read, clean),
+		cmocka_unit_test_setup(bad_ports_are_refused_with_words, clean),
 		cmocka_unit_test_setup(options_are_judged, clean),
 	};
 	int fd = mkstemp(path), failed;

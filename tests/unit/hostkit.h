@@ -121,7 +121,7 @@ static inline void kit_on_gone(void *arg, struct fact *fact, const char *why)
 	kit->views.gone(kit->views.arg, fact, why);
 }
 
-static inline bool kit_name_allowed(void *arg, const char *user, const char *name)
+static inline uint32_t kit_name_allowed(void *arg, const char *user, const char *name)
 {
 	const struct kit *kit = arg;
 
@@ -129,7 +129,7 @@ static inline bool kit_name_allowed(void *arg, const char *user, const char *nam
 	return !kit->refused_name || strcmp(name, kit->refused_name) != 0;
 }
 
-static inline bool kit_address_allowed(void *arg, const char *user, const struct address *address)
+static inline uint32_t kit_address_allowed(void *arg, const char *user, const struct address *address)
 {
 	const struct kit *kit = arg;
 
@@ -147,7 +147,16 @@ static inline size_t kit_max_names(void *arg, const char *user)
 
 static inline struct view_policy kit_policy(struct kit *kit)
 {
-	return (struct view_policy){kit_name_allowed, kit_address_allowed, kit};
+	return (struct view_policy){.name_domains = kit_name_allowed, .address_domains = kit_address_allowed, .arg = kit};
+}
+
+/* As the configuration does with `domain`. */
+static inline void kit_serve(struct policy *policy, const char *name)
+{
+	policy->domains = calloc(1, sizeof(*policy->domains));
+	assert_non_null(policy->domains);
+	policy->domains[0].name = strdup(name);
+	policy->ndomains = 1;
 }
 
 static inline struct registry_options kit_options(void)

@@ -12,13 +12,14 @@
 #include "host/hostsfile.h"
 
 #define BOOT  "16692684-f0b5-440c-a9eb-8f78f531f7bb"
-#define HEAD  HOSTSFILE_MAGIC BOOT "\n" HOSTSFILE_NOTICE "\n127.128.0.7 serial.callsign.docker\n"
+#define HEAD  HOSTSFILE_MAGIC BOOT "\n" HOSTSFILE_NOTICE "\n# domains docker\n127.128.0.7 serial.callsign.docker\n"
 #define I1    "01900000000170018002030405060708"
 #define I2    "01900000000270018002030405060708"
 #define S1    "f4090909090909090909090909090001"
 #define TAIL1 " # instance=" I1 " session=" S1 " user=web\n"
 #define TAIL2 " # instance=" I2 " session=" S1 " user=web\n"
 
+static const struct hostsfile_domains docker = {1, {"docker"}};
 static char directory[64], path[sizeof(directory) + 16];
 
 static int make_directory(void **state)
@@ -64,6 +65,8 @@ static void visit(void *arg, const struct announcement *message, const char *use
 	    user);
 	if (until_ms != CLOCK_NEVER)
 		ADD(" %" PRId64, until_ms);
+	for (unsigned i = 0; i < message->nports; i++)
+		ADD(" %s=%u", message->ports[i].name, (unsigned)message->ports[i].port);
 	ADD("\n");
 	assert_true(used < sizeof(reading->text));
 #undef ADD
@@ -74,7 +77,7 @@ static struct reading parse_bytes(const char *bytes, size_t length)
 	struct reading reading = {.text = ""};
 	char *copy = exact_copy(bytes, length);
 
-	hostsfile_parse(copy, length, "docker", BOOT, visit, &reading, &reading.content);
+	hostsfile_parse(copy, length, &docker, BOOT, visit, &reading, &reading.content);
 	free(copy);
 	return reading;
 }
@@ -161,8 +164,8 @@ static void serials_run_in_a_circle(void **state)
 
 static void a_file_is_rendered(void **state)
 {
-	struct hostsfile *file = hostsfile_new("docker");
-	struct hostsfile_own own[] = {{"host", {4, {172, 17, 0, 1}}}};
+	struct hostsfile *file = hostsfile_new(&docker);
+	struct hostsfile_own own[] = {{"host", 1, {4, {172, 17, 0, 1}}}};
 	struct sample a, b;
 
 	(void)state;
@@ -191,7 +194,7 @@ static void a_file_is_rendered(void **state)
 
 static void only_a_changed_text_is_a_change(void **state)
 {
-	struct hostsfile *file = hostsfile_new("docker");
+	struct hostsfile *file = hostsfile_new(&docker);
 	struct sample a, b;
 
 	(void)state;
@@ -214,7 +217,7 @@ static void only_a_changed_text_is_a_change(void **state)
 
 static void an_alias_listed_without_the_name_keeps_the_name(void **state)
 {
-	struct hostsfile *file = hostsfile_new("docker");
+	struct hostsfile *file = hostsfile_new(&docker);
 	struct sample a;
 
 	(void)state;
@@ -229,15 +232,58 @@ static void an_alias_listed_without_the_name_keeps_the_name(void **state)
 	hostsfile_free(file);
 }
 
+static void ports_are_remembered(void **state)
+{
+	static const struct announcement_port ports[] = {{"http", 9090}, {"ws-2", 65535}};
+	struct hostsfile *file = hostsfile_new(&docker);
+	struct sample a, b;
+
+	(void)state;
+	sample_init(&a, "a", 1, 1, 1);
+	a.fact.ports = ports;
+	a.fact.nports = 1;
+	sample_init(&b, "b", 2, 0, 2);
+	b.fact.ports = ports;
+	b.fact.nports = 2;
+	hostsfile_listing(file, &a.listing);
+	hostsfile_listing(file, &b.listing);
+	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0),
+			    HEAD "198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=web ports=http:9090\n"
+				 "198.18.0.2 b.docker # instance=" I2 " user=web until=123456 ports=http:9090,ws-2:65535\n");
+	assert_parsed(written, "a 198.18.0.1 01 session [web] http=9090\nb 198.18.0.2 02 alone [web] 123456 http=9090 ws-2=65535\n", 0);
+	hostsfile_free(file);
+}
+
+static void ports_of_another_form_are_skipped(void **state)
+{
+	static const char *const bad[] = {
+		"", ":", "http", "http:", ":80", "http:0", "http:65536", "http:080", "HTTP:80", "http:80,", ",http:80", "http:80,,ws:81",
+		"ws:81,http:80", "http:80,http:80", "http:80:81", "http:80,ws", "http:80 ws:81", "http:80 ", "80:80", "a--b:80", "a=b:80",
+		"a:1,b:1,c:1,d:1,e:1,f:1,g:1,h:1,i:1,j:1,k:1,l:1,m:1,n:1,o:1,p:1,q:1",
+	};
+	char line[512];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		snprintf(line, sizeof(line), "198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=web ports=%s", bad[i]);
+		assert_skipped(line);
+	}
+	assert_skipped("198.18.0.1 a.docker # instance=" I1 " session=" S1 " ports=http:80 user=web");
+	/* Two lines of one instance that disagree: the second one goes. */
+	assert_parsed(HEAD "198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=web ports=http:80\n198.18.0.2 a.docker" TAIL1,
+		      "a 198.18.0.1 01 session [web] http=80\n", 1);
+}
+
 static void another_domain_renders_anew(void **state)
 {
-	struct hostsfile *file = hostsfile_new("docker");
+	struct hostsfile *file = hostsfile_new(&docker);
 	struct sample a;
 
 	(void)state;
 	sample_init(&a, "a", 1, 1, 1);
 	hostsfile_listing(file, &a.listing);
-	hostsfile_set_domain(file, "lab.example");
+	hostsfile_set_domains(file, &(struct hostsfile_domains){1, {"lab.example"}});
+	assert_true(hostsfile_listing(file, &a.listing));
 	assert_non_null(strstr(write_and_read(file, 0x7f800007, NULL, 0), "\n198.18.0.1 a.lab.example # instance=" I1));
 	assert_non_null(strstr(written, " serial.callsign.lab.example\n"));
 	hostsfile_free(file);
@@ -256,7 +302,7 @@ static void visit_longest(void *arg, const struct announcement *message, const c
 static void the_longest_listing_survives(void **state)
 {
 	static char names[ANNOUNCEMENT_ALIASES_MAX + 1][HOSTNAME_NAME_SIZE], user[HOSTSFILE_USER_MAX + 1];
-	struct hostsfile *file = hostsfile_new("docker");
+	struct hostsfile *file = hostsfile_new(&docker);
 	struct hostsfile_content content;
 	struct sample a;
 
@@ -282,7 +328,7 @@ static void the_longest_listing_survives(void **state)
 	hostsfile_listing(file, &a.listing);
 	assert_int_equal(hostsfile_write(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0), 0);
 	hostsfile_free(file);
-	assert_int_equal(hostsfile_read(path, "docker", BOOT, visit_longest, user, &content), 0);
+	assert_int_equal(hostsfile_read(path, &docker, BOOT, visit_longest, user, &content), 0);
 	assert_int_equal(content.instances, 1);
 	assert_int_equal(content.skipped, 0);
 }
@@ -449,7 +495,7 @@ static int read_errno(void)
 	struct reading reading = {.text = ""};
 
 	errno = 0;
-	if (hostsfile_read(path, "docker", BOOT, visit, &reading, &reading.content) == 0)
+	if (hostsfile_read(path, &docker, BOOT, visit, &reading, &reading.content) == 0)
 		return 0;
 	assert_int_equal(reading.content.instances, 0);
 	return errno;
@@ -495,7 +541,7 @@ static void count(void *arg, const struct announcement *message, const char *use
 static void figures(void **state)
 {
 	enum { NAMES = 10000 };
-	struct hostsfile *file = hostsfile_new("docker");
+	struct hostsfile *file = hostsfile_new(&docker);
 	struct hostsfile_content content;
 	char(*names)[16] = calloc(NAMES, sizeof(*names));
 	struct sample *samples = calloc(NAMES, sizeof(*samples));
@@ -518,7 +564,7 @@ static void figures(void **state)
 	hostsfile_gone(file, &samples[NAMES / 2].fact.instance);
 	assert_int_equal(hostsfile_write(file, path, HOSTSFILE_SERIAL_MIN + 1, BOOT, NULL, 0), 0);
 	one_us = clock_us();
-	assert_int_equal(hostsfile_read(path, "docker", BOOT, count, &read, &content), 0);
+	assert_int_equal(hostsfile_read(path, &docker, BOOT, count, &read, &content), 0);
 	print_message("%d names: render all %.1f ms, write %.1f ms, one change and write %.1f ms, read back %.1f ms\n",
 		      NAMES, (double)(rendered_us - start_us) / 1000, (double)(written_us - rendered_us) / 1000,
 		      (double)(one_us - written_us) / 1000, (double)(clock_us() - one_us) / 1000);
@@ -536,6 +582,8 @@ int main(void)
 		cmocka_unit_test(a_file_is_rendered),
 		cmocka_unit_test(only_a_changed_text_is_a_change),
 		cmocka_unit_test(an_alias_listed_without_the_name_keeps_the_name),
+		cmocka_unit_test(ports_are_remembered),
+		cmocka_unit_test(ports_of_another_form_are_skipped),
 		cmocka_unit_test(another_domain_renders_anew),
 		cmocka_unit_test(the_longest_listing_survives),
 		cmocka_unit_test(what_was_written_is_read),

@@ -208,6 +208,26 @@ static void a_batch_counts_when_it_is_served(void **state)
 	assert_int_equal(measure.npending, 0);
 }
 
+static void a_batch_is_stored_once(void **state)
+{
+	static struct measure measure;
+
+	(void)state;
+	memset(&measure, 0, sizeof measure);
+	measure_listed(&measure);
+	measure_batch_end(&measure, 1, true, 1000);
+	measure_listed(&measure);
+	measure_listed(&measure);
+	measure_batch_end(&measure, 2, true, 2000);
+	measure_stored(&measure, 1, 1500);
+	assert_int_equal(measure.stored.sum_us, 500);
+	measure_stored(&measure, 1, 9000);
+	assert_int_equal(measure.stored.sum_us, 500);
+	measure_served(&measure, 2, 3000); /* what is served is stored, too */
+	assert_int_equal(measure.stored.sum_us, 1500);
+	assert_int_equal(measure.nstored, 0);
+}
+
 static void nothing_served_for_long_loses_no_announcement(void **state)
 {
 	static struct measure measure;
@@ -258,6 +278,7 @@ int main(void)
 		cmocka_unit_test_teardown(every_metric_has_help_and_type_once, clean),
 		cmocka_unit_test(ready_is_connected_synced_and_served),
 		cmocka_unit_test(a_batch_counts_when_it_is_served),
+		cmocka_unit_test(a_batch_is_stored_once),
 		cmocka_unit_test(nothing_served_for_long_loses_no_announcement),
 		cmocka_unit_test(minutes_that_are_over_are_forgotten_without_a_timer),
 	};

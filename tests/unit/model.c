@@ -10,11 +10,12 @@
 #define FOREVER    INT64_MAX
 #define V(verdict) (1U << (verdict))
 
-void model_init(struct model *model, int64_t lost_grace_ms, enum model_conflict conflict, int64_t now_ms)
+void model_init(struct model *model, int64_t lost_grace_ms, bool ask, enum model_conflict conflict, int64_t now_ms)
 {
 	memset(model, 0, sizeof(*model));
 	model->now_ms = model->offline_ms = now_ms;
 	model->lost_grace_ms = lost_grace_ms;
+	model->ask = ask;
 	model->conflict = conflict;
 	for (int i = 0; i < MODEL_NAMES; i++)
 		model->name_holder[i] = -1;
@@ -63,7 +64,7 @@ static void become(struct model *model, const struct model_step *step, struct mo
 	fact->lease_ms = step->lease_s * INT64_C(1000);
 	fact->expires_ms = model->now_ms + fact->lease_ms;
 	fact->grace_end_ms = FOREVER;
-	fact->restored = false;
+	fact->restored = fact->asked = false;
 }
 
 static bool up(struct model *model, const struct model_step *step)
@@ -150,6 +151,8 @@ static bool lost(struct model *model, const struct model_step *step)
 		model->lost_ms[step->instance] = model->now_ms;
 		fact->state = MODEL_GRACE;
 		fact->grace_end_ms = model->now_ms + model->lost_grace_ms;
+		fact->asked = model->ask;
+		fact->asked_ms = model->now_ms;
 	}
 	return true;
 }
@@ -240,6 +243,7 @@ static bool disconnected(struct model *model)
 		if (fact->known && fact->state == MODEL_GRACE) {
 			fact->state = MODEL_UNCONFIRMED;
 			fact->grace_end_ms = FOREVER;
+			fact->asked = false;
 		} else if (!fact->known && model->removed[i].known &&
 			   model->now_ms - model->lost_ms[i] < REGISTRY_LOST_RECENTLY_MS) {
 			*fact = model->removed[i];
@@ -254,6 +258,19 @@ static bool disconnected(struct model *model)
 	return true;
 }
 
+static void answered(struct model *model, bool open)
+{
+	for (unsigned i = 0; i < MODEL_INSTANCES; i++) {
+		struct model_fact *fact = &model->facts[i];
+
+		if (!fact->asked)
+			continue;
+		fact->asked = false;
+		if (!open && fact->grace_end_ms < model->now_ms + REGISTRY_CLOSED_MS)
+			fact->grace_end_ms = model->now_ms + REGISTRY_CLOSED_MS;
+	}
+}
+
 /* ---- time ---- */
 
 static void settle(struct model *model)
@@ -266,7 +283,9 @@ static void settle(struct model *model)
 	for (unsigned i = 0; i < MODEL_INSTANCES; i++) {
 		struct model_fact *fact = &model->facts[i];
 
-		if (fact->known && fact->state == MODEL_GRACE && fact->grace_end_ms <= model->now_ms)
+		if (fact->asked && fact->asked_ms + REGISTRY_ANSWER_MS <= model->now_ms)
+			fact->asked = false;
+		if (fact->known && fact->state == MODEL_GRACE && !fact->asked && fact->grace_end_ms <= model->now_ms)
 			remove_lost(model, i);
 		else if (fact->known && fact->expires_ms <= model->now_ms)
 			memset(fact, 0, sizeof(*fact));
@@ -292,7 +311,9 @@ static int64_t next_due_ms(const struct model *model)
 
 		if (fact->known && fact->expires_ms < due_ms)
 			due_ms = fact->expires_ms;
-		if (fact->known && fact->state == MODEL_GRACE && fact->grace_end_ms < due_ms)
+		if (fact->asked && fact->asked_ms + REGISTRY_ANSWER_MS < due_ms)
+			due_ms = fact->asked_ms + REGISTRY_ANSWER_MS;
+		if (fact->known && fact->state == MODEL_GRACE && !fact->asked && fact->grace_end_ms < due_ms)
 			due_ms = fact->grace_end_ms;
 	}
 	if (model->phase == MODEL_RESYNC && model->progress_ms + TIMEOUT_MS < due_ms)
@@ -407,6 +428,10 @@ bool model_step(struct model *model, const struct model_step *step)
 		break;
 	case MODEL_DISCONNECT:
 		known = disconnected(model);
+		break;
+	case MODEL_OPEN:
+	case MODEL_CLOSED:
+		answered(model, step->kind == MODEL_OPEN);
 		break;
 	case MODEL_PASS:
 		pass(model, step->pass_ms);

@@ -21,6 +21,8 @@ enum model_kind {
 	MODEL_CONNECT,
 	MODEL_MARKER,
 	MODEL_DISCONNECT,
+	MODEL_OPEN,   /* somebody has looked: the broker takes connections */
+	MODEL_CLOSED, /* … and it takes none */
 	MODEL_PASS,
 	MODEL_FORGET
 };
@@ -46,6 +48,8 @@ struct model_fact {
 	bool restored; /* its seq is not known */
 	enum model_state state;
 	int64_t expires_ms, lease_ms, grace_end_ms, since;
+	bool asked; /* in its grace, and nobody has looked at the broker yet */
+	int64_t asked_ms;
 	bool extended; /* a reconnect has extended this lease since it was last confirmed */
 };
 
@@ -57,6 +61,7 @@ struct model_ended {
 
 struct model {
 	int64_t now_ms, lost_grace_ms;
+	bool ask;
 	enum model_conflict conflict;
 	enum model_phase phase;
 	bool start_over; /* the first connection has had its marker, or is broken */
@@ -71,7 +76,7 @@ struct model {
 	unsigned verdicts; /* of the last message: what it may be, 1 << enum registry_verdict */
 };
 
-void model_init(struct model *model, int64_t lost_grace_ms, enum model_conflict conflict, int64_t now_ms);
+void model_init(struct model *model, int64_t lost_grace_ms, bool ask, enum model_conflict conflict, int64_t now_ms);
 
 /* One step and what is due by then. False, with nothing changed: the words do not say what happens. */
 bool model_step(struct model *model, const struct model_step *step);

@@ -23,6 +23,7 @@ static int setup(void **state)
 	metrics.status.clock.now_ms = KIT_START_MS;
 	metrics.status.dnsmasq.served_serial = HOSTSFILE_SERIAL_NONE;
 	policy_init(&conf.policy);
+	kit_serve(&conf.policy, "docker");
 	return 0;
 }
 
@@ -30,6 +31,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	kit_close(&kit);
+	policy_clear(&conf.policy);
 	free(text);
 	text = NULL;
 	return 0;

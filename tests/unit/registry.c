@@ -111,6 +111,33 @@ static void an_up_replaces_the_facts_as_a_whole(void **state)
 	assert_int_equal(kit.fresh, 1);
 }
 
+static void ports_are_part_of_the_facts(void **state)
+{
+	struct announcement message = kit_announce("web", 1, 1, 1, 2);
+	struct fact *fact;
+	uint16_t revision;
+
+	(void)state;
+	start(0);
+	kit_deliver(&kit, &message, "web");
+	fact = kit_find(&kit, 1);
+	revision = fact->revision;
+	assert_int_equal(fact->nports, 0);
+	assert_null(fact->ports);
+	message.seq = 2;
+	message.nports = 2;
+	message.ports[0] = (struct announcement_port){"http", 9090};
+	message.ports[1] = (struct announcement_port){"ws", 9091};
+	kit_add_alias(&message, "odd");
+	assert_int_equal(kit_deliver(&kit, &message, "web"), REGISTRY_APPLIED);
+	assert_true(announcement_ports_equal(fact->ports, fact->nports, message.ports, 2));
+	assert_int_not_equal(fact->revision, revision);
+	revision = fact->revision;
+	message.seq = 3; /* a renewal */
+	kit_deliver(&kit, &message, "web");
+	assert_int_equal(fact->revision, revision);
+}
+
 static void instances_do_not_touch_each_others_facts(void **state)
 {
 	(void)state;
@@ -659,6 +686,7 @@ int main(void)
 		RULE(seq_counts_across_sessions),
 		RULE(seq_may_be_as_large_as_the_contract_allows),
 		RULE(an_up_replaces_the_facts_as_a_whole),
+		RULE(ports_are_part_of_the_facts),
 		RULE(instances_do_not_touch_each_others_facts),
 		RULE(an_up_under_another_name_is_rejected),
 		RULE(an_up_of_another_user_is_rejected),

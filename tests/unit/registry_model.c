@@ -17,6 +17,7 @@
 
 struct schedule {
 	int64_t lost_grace_ms;
+	bool ask;
 	enum model_conflict conflict;
 	unsigned count;
 	struct model_step steps[STEPS_MAX];
@@ -135,6 +136,10 @@ static void host_step(struct kit *kit, const struct model_step *step, unsigned v
 		break;
 	case MODEL_DISCONNECT:
 		registry_disconnected(kit->registry, kit->now_ms);
+		break;
+	case MODEL_OPEN:
+	case MODEL_CLOSED:
+		registry_answer(kit->registry, registry_asks(kit->registry), step->kind == MODEL_OPEN, kit->now_ms);
 		break;
 	case MODEL_PASS:
 		host_pass(kit, step->pass_ms);
@@ -318,12 +323,13 @@ static int run(const struct schedule *schedule, bool verbose)
 	int failed = -1;
 
 	options.lost_grace_ms = schedule->lost_grace_ms;
+	options.ask = schedule->ask;
 	kit_open(&kit, &options, conflicts[schedule->conflict]);
 	view_set_watcher(kit.view, &watcher);
 	memset(mirror, 0, sizeof(mirror));
 	memset(&before, 0, sizeof(before));
 	broken = NULL;
-	model_init(&model, schedule->lost_grace_ms, schedule->conflict, kit.now_ms);
+	model_init(&model, schedule->lost_grace_ms, schedule->ask, schedule->conflict, kit.now_ms);
 	for (unsigned i = 0; i < schedule->count && failed < 0; i++) {
 		after = model;
 		if (!model_step(&after, &schedule->steps[i])) {
@@ -357,11 +363,11 @@ static int run(const struct schedule *schedule, bool verbose)
 /* ---- schedules as text ---- */
 
 static const char *const kinds[] = {"up",     "down",       "lost", "restore", "connect",
-				    "marker", "disconnect", "pass", "forget"};
+				    "marker", "disconnect", "open", "closed", "pass", "forget"};
 
 static void print_schedule(const struct schedule *schedule)
 {
-	print_error("MODEL_REPLAY='grace=%d conflict=%d", (int)schedule->lost_grace_ms, (int)schedule->conflict);
+	print_error("MODEL_REPLAY='grace=%d ask=%d conflict=%d", (int)schedule->lost_grace_ms, schedule->ask, (int)schedule->conflict);
 	for (unsigned i = 0; i < schedule->count; i++) {
 		const struct model_step *step = &schedule->steps[i];
 
@@ -414,12 +420,13 @@ static void replay(void **state)
 {
 	char *text = strdup(getenv("MODEL_REPLAY")), *rest = text;
 	struct schedule schedule = {.count = 0};
-	int grace, conflict, used = 0;
+	int grace, ask, conflict, used = 0;
 
 	(void)state;
-	if (sscanf(text, "grace=%d conflict=%d%n", &grace, &conflict, &used) != 2 || conflict < 0 || conflict > 2)
-		fail_msg("MODEL_REPLAY: begins with grace=MS conflict=0|1|2");
+	if (sscanf(text, "grace=%d ask=%d conflict=%d%n", &grace, &ask, &conflict, &used) != 3 || conflict < 0 || conflict > 2)
+		fail_msg("MODEL_REPLAY: begins with grace=MS ask=0|1 conflict=0|1|2");
 	schedule.lost_grace_ms = grace;
+	schedule.ask = ask != 0;
 	schedule.conflict = (enum model_conflict)conflict;
 	rest += used;
 	for (char *word; (word = strtok_r(rest, " ", &rest)) != NULL; schedule.count++)
@@ -532,7 +539,7 @@ static void world(unsigned number, struct model_step out[WORLD])
 
 /* ---- every order of up to five ---- */
 
-#define ALPHABET (WORLD + 5)
+#define ALPHABET (WORLD + 6)
 
 static void extend(struct schedule *schedule, const struct model_step *alphabet, unsigned more)
 {
@@ -571,7 +578,8 @@ static void every_order_of_up_to_five_messages_and_events(void **state)
 						[WORLD + 1] = event(MODEL_MARKER),
 						[WORLD + 2] = event(MODEL_DISCONNECT),
 						[WORLD + 3] = pass(900),
-						[WORLD + 4] = pass(9000)};
+						[WORLD + 4] = pass(9000),
+						[WORLD + 5] = event(MODEL_OPEN)};
 	struct schedule schedule = {.count = 0};
 
 	(void)state;
@@ -580,6 +588,7 @@ static void every_order_of_up_to_five_messages_and_events(void **state)
 			world(number, alphabet);
 			begin(&schedule, beginning, number);
 			schedule.lost_grace_ms = number % 2 && beginning == 0 ? 1000 : 0;
+			schedule.ask = number > 0;
 			/* Five deep from a running host; from one that starts, where there is less to do, four. */
 			extend(&schedule, alphabet, beginning == 0 ? 5 : 4);
 		}
@@ -593,6 +602,7 @@ static void check_reconnects(const struct schedule *messages)
 	for (unsigned at = 0; at <= messages->count; at++)
 		for (unsigned unacked = 0; unacked <= at; unacked += 2) {
 			struct schedule schedule = {.lost_grace_ms = messages->lost_grace_ms,
+						    .ask = messages->ask,
 						    .conflict = messages->conflict};
 
 			begin(&schedule, 0, 0);
@@ -632,6 +642,7 @@ static void every_order_of_six_messages_with_losses_and_a_reconnect(void **state
 	(void)state;
 	for (unsigned number = 0; number < WORLDS; number++) {
 		messages.conflict = (enum model_conflict)(number % 3);
+		messages.ask = number % 2;
 		world(number, all);
 		order_some(&messages, all, 0);
 	}
@@ -707,7 +718,9 @@ static struct model_step random_step(const struct model_step pool[POOL], enum mo
 		step = event(MODEL_DISCONNECT);
 	else if (dice >= 76)
 		step = pass(times[below(sizeof(times) / sizeof(times[0]))]);
-	else if (dice == 75)
+	else if (dice >= 70)
+		step = event(dice == 75 ? MODEL_CLOSED : MODEL_OPEN);
+	else if (dice == 69)
 		step = (struct model_step){.kind = MODEL_FORGET, .name = below(MODEL_NAMES)};
 	if (step.kind == MODEL_CONNECT)
 		*phase = MODEL_BEFORE_MARKER;
@@ -728,6 +741,7 @@ static void random_schedule(struct schedule *schedule)
 	random_pool(pool);
 	schedule->count = 0;
 	schedule->lost_grace_ms = graces[below(4)];
+	schedule->ask = below(3) > 0;
 	schedule->conflict = (enum model_conflict)below(3);
 	for (unsigned i = 0; i < restored; i++) {
 		struct model_step step = pool[below(POOL)];

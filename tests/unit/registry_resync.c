@@ -261,6 +261,45 @@ static void the_next_resync_forgets_that_there_was_a_mass_loss(void **state)
 	assert_false(kit_counts(&kit).mass_loss);
 }
 
+/* A broker that restarts under thousands may be silent for longer than resync_timeout, and then let them in after all. */
+static void after_a_mass_loss_the_last_silent_ones_go(void **state)
+{
+	(void)state;
+	start();
+	up_many(1, 41, 1);
+	kit_pass(&kit, 10000);
+	reconnect();
+	kit_pass(&kit, 8000);
+	assert_true(kit_counts(&kit).mass_loss);
+	up_many(1, 36, 2);
+	kit_pass(&kit, 9000);
+	assert_int_equal(kit_counts(&kit).unconfirmed, 5);
+	up_many(37, 37, 2);
+	kit_pass(&kit, 7999);
+	assert_int_equal(kit_counts(&kit).unconfirmed, 4);
+	assert_true(kit_counts(&kit).mass_loss);
+	up_many(38, 38, 2);
+	kit_pass(&kit, 7999);
+	assert_int_equal(kit_counts(&kit).facts, 41);
+	kit_pass(&kit, 1);
+	assert_int_equal(kit_counts(&kit).facts, 38);
+	assert_string_equal(kit.why, "not confirmed");
+	assert_false(kit_counts(&kit).mass_loss);
+}
+
+static void a_mass_loss_is_over_when_all_are_back(void **state)
+{
+	(void)state;
+	start();
+	up_many(1, 30, 1);
+	reconnect();
+	kit_pass(&kit, 8000);
+	assert_true(kit_counts(&kit).mass_loss);
+	up_many(1, 30, 2);
+	assert_false(kit_counts(&kit).mass_loss);
+	assert_int_equal(kit_counts(&kit).facts, 30);
+}
+
 static void twenty_or_fewer_are_no_mass_loss(void **state)
 {
 	(void)state;
@@ -270,6 +309,42 @@ static void twenty_or_fewer_are_no_mass_loss(void **state)
 	kit_pass(&kit, 8000);
 	assert_int_equal(kit_counts(&kit).facts, 0);
 	assert_false(kit_counts(&kit).mass_loss);
+}
+
+/*
+ * A node of a cluster stopped while containers came and went: by the end of the resync the dead were more than the living, which looked like a mass
+ * loss, and they all stayed for a lease.
+ */
+static void who_was_lost_in_the_resync_is_not_silent(void **state)
+{
+	(void)state;
+	start();
+	up_many(1, 3, 1);
+	reconnect();
+	up_many(1, 2, 2);
+	up_many(4, 60, 1);
+	for (unsigned i = 4; i <= 60; i++)
+		kit_lost(&kit, name_of(i), i, i);
+	assert_int_equal(kit_counts(&kit).unconfirmed, 58);
+	kit_pass(&kit, 8000);
+	assert_false(kit_counts(&kit).mass_loss);
+	assert_int_equal(kit_counts(&kit).facts, 2);
+}
+
+/* What was lost before the connection was, is no more than silent after it: a broker that stops fires the wills of the living. */
+static void who_was_lost_before_the_resync_is_silent(void **state)
+{
+	(void)state;
+	start();
+	up_many(1, 41, 1);
+	kit_pass(&kit, 10000);
+	reconnect();
+	for (unsigned i = 1; i <= 41; i++)
+		kit_lost(&kit, name_of(i), i, i);
+	reconnect();
+	kit_pass(&kit, 8000);
+	assert_true(kit_counts(&kit).mass_loss);
+	assert_int_equal(kit_counts(&kit).facts, 41);
 }
 
 static void half_of_all_names_is_no_mass_loss(void **state)
@@ -785,7 +860,11 @@ int main(void)
 		RULE(before_the_marker_the_timeout_takes_nothing),
 		RULE(a_mass_loss_is_not_believed),
 		RULE(the_next_resync_forgets_that_there_was_a_mass_loss),
+		RULE(after_a_mass_loss_the_last_silent_ones_go),
+		RULE(a_mass_loss_is_over_when_all_are_back),
 		RULE(twenty_or_fewer_are_no_mass_loss),
+		RULE(who_was_lost_in_the_resync_is_not_silent),
+		RULE(who_was_lost_before_the_resync_is_silent),
 		RULE(half_of_all_names_is_no_mass_loss),
 		RULE(without_a_session_resync_asks_nothing),
 		RULE(at_the_daemons_start_a_lost_before_the_marker_applies),

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "exact.h"
+#include "host/answered.h"
 #include "host/replies.h"
 
 static struct replies *replies;
@@ -177,7 +178,7 @@ static void the_longest_address_fits_whole(void **state)
 	(void)state;
 	memset(to, 'x', sizeof(to));
 	memset(id, 'y', sizeof(id));
-	memcpy(to, REPLIES_TO_PREFIX, strlen(REPLIES_TO_PREFIX));
+	memcpy(to, REPLYTO_PREFIX, strlen(REPLYTO_PREFIX));
 	delivery.reply_to = (struct bus_text){.data = to, .length = sizeof(to)};
 	delivery.correlation_id = (struct bus_text){.data = id, .length = sizeof(id)};
 	assert_true(replies_allowed(&delivery.reply_to));
@@ -189,6 +190,82 @@ static void the_longest_address_fits_whole(void **state)
 	assert_int_equal(reply.correlation_id_length, 0);
 }
 
+/* As RabbitMQ 3.10.8 writes it, and what is almost that. */
+static void hands_the_broker_nothing_but_its_own_form(void **state)
+{
+	static const struct {
+		const char *to;
+		bool valid;
+	} rows[] = {
+		{"amq.rabbitmq.reply-to.g1h2AA5yZXBseUA1MTY4NDc0MAAAA38AAAAAawFu+Q==.cAG3VjgL93aFq87+FQKjCw==", true},
+		{"amq.rabbitmq.reply-to.g2dkAA1sYWJAbG9jYWxob3N0AAAB9AAAAAAB.a2V5", true}, /* PID_EXT: older ones */
+		{"amq.rabbitmq.reply-to.x", false},
+		{"amq.rabbitmq.reply-to.x.y", false},
+		{"amq.rabbitmq.reply-to..a2V5", false},
+		{"amq.rabbitmq.reply-to.g1h2AA5yZXBseUA1MTY4NDc0MAAAA38AAAAAawFu+Q==", false},
+		{"amq.rabbitmq.reply-to.g1h2AA5yZXBseUA1MTY4NDc0MAAAA38AAAAAawFu+Q==.", false},
+		{"amq.rabbitmq.reply-to.g1h2AA5yZXBseUA1MTY4NDc0MAAAA38AAAAAawFu+Q==.%%%%", false},
+		{"amq.rabbitmq.reply-to.g1h2AA5yZXBseUA1MTY4NDc0MAAAA38AAAAAawFu.a2V5", false}, /* cut */
+		{"amq.rabbitmq.reply-to.g1h2//9yZXBseUA1MTY4NDc0MAAAA38AAAAAawFu+Q==.a2V5", false}, /* the name's length lies */
+		{"amq.rabbitmq.reply-to.g2gCYQFhAg==.aw==", false}, /* {1,2} */
+		{"amq.rabbitmq.reply-to.g2QABHF1aXQ=.aw==", false}, /* an atom */
+		{"callsign.host.lab", false},
+		{"", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char *copy = exact_copy(rows[i].to, strlen(rows[i].to));
+
+		assert_int_equal(replyto_valid(copy, strlen(rows[i].to)), rows[i].valid);
+		free(copy);
+	}
+}
+
+static void blames_the_oldest_that_is_not_confirmed(void **state)
+{
+	struct answered *blame = answered_new();
+
+	(void)state;
+	assert_non_null(blame);
+	assert_null(answered_down(blame, true, 1000)); /* nobody was answered */
+	answered_sent(blame, "blue", 3);
+	answered_sent(blame, "red", 5);
+	answered_sent(blame, "blue", 6);
+	answered_confirmed(blame, 3);
+	assert_null(answered_down(blame, false, 1000)); /* it went for another reason */
+	assert_false(answered_muted(blame, "red", 1000));
+	answered_sent(blame, "blue", 3);
+	answered_sent(blame, "red", 5);
+	answered_sent(blame, "blue", 6);
+	answered_confirmed(blame, 3);
+	assert_string_equal(answered_down(blame, true, 1000), "red");
+	assert_true(answered_muted(blame, "red", 1000 + ANSWERED_MUTE_MS - 1));
+	assert_false(answered_muted(blame, "red", 1000 + ANSWERED_MUTE_MS));
+	assert_false(answered_muted(blame, "blue", 1000));
+	answered_free(blame);
+}
+
+static void many_answers_and_many_users_are_bounded(void **state)
+{
+	struct answered *blame = answered_new();
+	char user[16];
+
+	(void)state;
+	for (unsigned i = 1; i <= 10000; i++)
+		answered_sent(blame, "many", i);
+	answered_confirmed(blame, 4095);
+	assert_string_equal(answered_down(blame, true, 0), "many");
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(user, sizeof(user), "u%u", i);
+		answered_sent(blame, user, i + 1);
+		assert_string_equal(answered_down(blame, true, (int64_t)i), user);
+	}
+	assert_true(answered_muted(blame, "u999", 1000));
+	assert_false(answered_muted(blame, "u0", 1000)); /* made room */
+	answered_free(blame);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -197,7 +274,8 @@ int main(void)
 		TEST(answers_once_what_is_served_in_order), TEST(forgets_who_waited_too_long),
 		TEST(forgets_all_when_the_connection_goes), TEST(is_bounded_and_the_oldest_goes_first),
 		TEST(whoever_asks_and_asks_pushes_out_only_himself), TEST(answers_direct_reply_to_only),
-		TEST(the_longest_address_fits_whole),
+		TEST(the_longest_address_fits_whole), TEST(hands_the_broker_nothing_but_its_own_form),
+		TEST(blames_the_oldest_that_is_not_confirmed), TEST(many_answers_and_many_users_are_bounded),
 	};
 
 	return cmocka_run_group_tests_name("replies", tests, NULL, NULL);

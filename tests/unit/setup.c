@@ -9,9 +9,10 @@
 
 #include <cmocka.h>
 
+#include "host/rights.h"
 #include "host/setup.h"
 
-static const struct setup setup = {.root = "", .vhost = "callsign", .hostname = "h.lan", .connections = 7};
+static const struct setup setup = {.root = "", .vhost = "callsign", .hostname = "h.lan", .host_user = SETUP_HOST_USER, .connections = 7};
 
 static const json_t *at(const json_t *definitions, const char *kind, size_t i)
 {
@@ -28,9 +29,9 @@ static void test_escape(void **state)
 	char out[64];
 
 	(void)state;
-	assert_string_equal(setup_rights_escape("web-", out), "web-");
-	assert_string_equal(setup_rights_escape("a.b*c", out), "a\\.b\\*c");
-	assert_string_equal(setup_rights_escape("", out), "");
+	assert_string_equal(rights_escape("web-", out), "web-");
+	assert_string_equal(rights_escape("a.b*c", out), "a\\.b\\*c");
+	assert_string_equal(rights_escape("", out), "");
 }
 
 /* docs/protocol.md, word for word. */

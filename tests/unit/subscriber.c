@@ -14,6 +14,7 @@
 #include "shared/announcement.h"
 #include "shared/bus.h"
 #include "shared/clock.h"
+#include "shared/legacy.h"
 
 #define START_MS 5000000
 
@@ -22,7 +23,8 @@ struct bus {
 	void *arg;
 	bool open, up, blocked;
 	char *failure;    /* what bus_fail() was told, or NULL */
-	unsigned published, deleted;
+	unsigned legacy, legacy_bound, legacy_unbound; /* how often that was asked for */
+	unsigned published, deleted, counted;
 	bool deleted_if_unused; /* the last time */
 	char body[BUS_BODY_MAX];
 	size_t length;
@@ -98,6 +100,13 @@ const char *bus_user(const struct bus *bus)
 	return "host";
 }
 
+size_t bus_peer(const struct bus *bus, struct sockaddr_storage *out)
+{
+	(void)bus;
+	(void)out;
+	return 0;
+}
+
 void bus_confirm_select(struct bus *bus)
 {
 	(void)bus;
@@ -105,11 +114,13 @@ void bus_confirm_select(struct bus *bus)
 
 void bus_exchange_declare(struct bus *bus, const char *exchange, const char *type, bool passive, bool durable)
 {
-	(void)bus;
-	(void)exchange;
-	(void)type;
-	(void)passive;
-	(void)durable;
+	if (strcmp(exchange, EXCHANGE_LEGACY) != 0)
+		return;
+	/* As the old programs do, or they are refused who come next. */
+	assert_string_equal(type, "fanout");
+	assert_false(passive);
+	assert_false(durable);
+	bus->legacy++;
 }
 
 void bus_queue_declare(struct bus *bus, const char *queue, bool passive, const struct bus_queue_arguments *arguments)
@@ -120,12 +131,28 @@ void bus_queue_declare(struct bus *bus, const char *queue, bool passive, const s
 	(void)arguments;
 }
 
+bool bus_queue_count(struct bus *bus, const char *queue)
+{
+	(void)queue;
+	bus->counted++;
+	return true;
+}
+
 void bus_queue_bind(struct bus *bus, const char *queue, const char *exchange, const char *routing_key)
 {
-	(void)bus;
 	(void)queue;
-	(void)exchange;
+	if (strcmp(exchange, EXCHANGE_LEGACY) == 0) {
+		assert_string_equal(routing_key, "");
+		bus->legacy_bound++;
+	}
+}
+
+void bus_queue_unbind(struct bus *bus, const char *queue, const char *exchange, const char *routing_key)
+{
+	(void)queue;
 	(void)routing_key;
+	assert_string_equal(exchange, EXCHANGE_LEGACY);
+	bus->legacy_unbound++;
 }
 
 void bus_queue_delete(struct bus *bus, const char *queue, bool if_unused)
@@ -244,10 +271,17 @@ static void broker_brings_the_marker(struct bus *bus)
 	deliver(bus, EXCHANGE_ROLLCALL, "", body, bus->length);
 }
 
+/* The roll call, as the first that was published. */
+static void broker_refuses_the_roll_call(struct bus *bus)
+{
+	bus->callbacks->confirm(bus->arg, 1, BUS_NACKED);
+}
+
 /* ---- the host ---- */
 
 struct host {
 	struct bus_endpoint endpoint;
+	struct policy_domain domain;
 	struct conf conf;
 	struct registry *registry;
 	struct refusals *refusals;
@@ -270,6 +304,9 @@ static int set_up(void **state)
 	host.conf.queue.name = queue;
 	host.conf.hostname = host_name;
 	host.conf.domain = (char[]){"docker"};
+	host.conf.policy.domains = &host.domain;
+	host.conf.policy.ndomains = 1;
+	host.domain.name = host.conf.domain;
 	host.conf.registry = (struct registry_options){.resync_timeout_ms = 8000, .max_lease_s = 86400, .max_ended_per_user = 10};
 	host.registry = registry_new(&host.conf.registry, &(struct registry_watcher){0}, START_MS);
 	host.refusals = refusals_new();
@@ -302,6 +339,64 @@ static void connect_to_broker(struct host *host)
 	step(host, broker_takes_us);
 	assert_int_equal(fake.published, 1);
 	assert_int_equal(subscriber_deadline_ms(host->subscriber), host->now_ms + SUBSCRIBER_MARKER_MS);
+}
+
+static void broker_counts(struct bus *bus)
+{
+	bus->callbacks->done(bus->arg, BUS_REQUEST_QUEUE_DECLARE, 1234);
+}
+
+static uint32_t depth(struct host *host)
+{
+	struct subscriber_status status;
+
+	subscriber_status(host->subscriber, &status);
+	assert_int_equal(status.depth_ms, status.queue_depth != 0 ? host->now_ms : status.depth_ms);
+	return status.queue_depth;
+}
+
+static void asked_for_the_queue_is_counted_every_ten_seconds_for_a_minute(void **state)
+{
+	struct host *host = *state;
+	int64_t begun_ms;
+
+	connect_to_broker(host);
+	step(host, broker_brings_the_marker);
+	host->now_ms += SUBSCRIBER_COUNT_MS;
+	step(host, NULL);
+	assert_int_equal(fake.counted, 0);
+	assert_int_equal(subscriber_deadline_ms(host->subscriber), CLOCK_NEVER);
+	begun_ms = host->now_ms;
+	subscriber_asked(host->subscriber, host->now_ms);
+	assert_true(subscriber_deadline_ms(host->subscriber) <= host->now_ms);
+	step(host, NULL);
+	assert_int_equal(fake.counted, 1);
+	assert_int_equal(subscriber_deadline_ms(host->subscriber), host->now_ms + SUBSCRIBER_COUNT_MS);
+	step(host, broker_counts);
+	assert_int_equal(depth(host), 1234);
+	while (host->now_ms < begun_ms + 2 * SUBSCRIBER_ASKED_MS) {
+		host->now_ms += 1000;
+		step(host, NULL);
+	}
+	assert_int_equal(fake.counted, SUBSCRIBER_ASKED_MS / SUBSCRIBER_COUNT_MS);
+	assert_int_equal(subscriber_deadline_ms(host->subscriber), CLOCK_NEVER);
+}
+
+static void with_metrics_on_it_is_always_counted_but_not_in_an_alarm(void **state)
+{
+	struct host *host = *state;
+
+	connect_to_broker(host);
+	step(host, broker_brings_the_marker);
+	host->conf.metrics.on = true;
+	host->now_ms += SUBSCRIBER_COUNT_MS;
+	step(host, NULL);
+	assert_int_equal(fake.counted, 1);
+	step(host, broker_is_in_alarm);
+	host->now_ms += SUBSCRIBER_COUNT_MS;
+	step(host, NULL);
+	assert_int_equal(fake.counted, 1);
+	assert_int_equal(subscriber_deadline_ms(host->subscriber), CLOCK_NEVER);
 }
 
 static void a_roll_call_that_does_not_come_back_ends_the_connection(void **state)
@@ -393,6 +488,34 @@ static void who_answers_before_the_marker_is_asked_again(void **state)
 	assert_int_equal(fake.published, 2);
 }
 
+/* A quorum queue without a leader: the host waited for half a minute, and whatever comes from other queues does not help. */
+static void a_refused_roll_call_is_given_up_soon(void **state)
+{
+	struct host *host = *state;
+
+	connect_to_broker(host);
+	step(host, broker_refuses_the_roll_call);
+	assert_int_equal(subscriber_deadline_ms(host->subscriber), host->now_ms + 1000);
+	host->now_ms += 999;
+	step(host, broker_brings_an_announcement);
+	assert_null(fake.failure);
+	host->now_ms++;
+	step(host, NULL);
+	assert_non_null(fake.failure);
+}
+
+static void a_roll_call_refused_by_another_hosts_queue_is_no_matter(void **state)
+{
+	struct host *host = *state;
+
+	connect_to_broker(host);
+	step(host, broker_refuses_the_roll_call);
+	step(host, broker_brings_the_marker);
+	host->now_ms += 1000;
+	step(host, NULL);
+	assert_null(fake.failure);
+}
+
 static void nobody_is_asked_twice_without_need(void **state)
 {
 	struct host *host = *state;
@@ -401,6 +524,72 @@ static void nobody_is_asked_twice_without_need(void **state)
 	step(host, broker_brings_the_marker);
 	step(host, broker_brings_an_announcement);
 	assert_int_equal(fake.published, 1);
+}
+
+static void broker_refuses_the_older_exchange(struct bus *bus)
+{
+	struct bus_failure failure = {.kind = BUS_FAILED_CHANNEL, .code = 406, .request = BUS_REQUEST_EXCHANGE_DECLARE, .text = "inequivalent"};
+
+	bus->open = false;
+	bus->callbacks->down(bus->arg, &failure);
+}
+
+static void the_older_exchange_is_bound_once_all_else_stands(void **state)
+{
+	struct host *host = *state;
+
+	host->conf.legacy = true;
+	subscriber_configure(host->subscriber, &host->conf, host->now_ms);
+	step(host, NULL);
+	assert_int_equal(fake.legacy, 0);
+	step(host, broker_takes_us);
+	assert_int_equal(fake.legacy, 1);
+	assert_int_equal(fake.legacy_bound, 1);
+}
+
+static void without_legacy_nothing_is_asked_for(void **state)
+{
+	connect_to_broker(*state);
+	assert_int_equal(fake.legacy + fake.legacy_bound + fake.legacy_unbound, 0);
+}
+
+static void a_refused_older_exchange_keeps_nothing_else_from_working(void **state)
+{
+	struct host *host = *state;
+	struct subscriber_status status;
+
+	host->conf.legacy = true;
+	subscriber_configure(host->subscriber, &host->conf, host->now_ms);
+	step(host, NULL);
+	step(host, broker_takes_us);
+	step(host, broker_refuses_the_older_exchange);
+	host->now_ms += SUBSCRIBER_BACKOFF_MAX_MS;
+	step(host, NULL);
+	step(host, broker_takes_us);
+	assert_int_equal(fake.legacy, 1); /* not again, or it would be refused for ever */
+	subscriber_status(host->subscriber, &status);
+	assert_int_equal(status.state, SUBSCRIBER_CONSUMING);
+	assert_string_equal(status.legacy_trouble, "inequivalent");
+	subscriber_configure(host->subscriber, &host->conf, host->now_ms); /* somebody has mended it */
+	assert_int_equal(fake.legacy, 2);
+	subscriber_status(host->subscriber, &status);
+	assert_string_equal(status.legacy_trouble, "");
+}
+
+static void a_reload_binds_and_unbinds(void **state)
+{
+	struct host *host = *state;
+	struct conf other;
+
+	connect_to_broker(host);
+	other = host->conf;
+	other.legacy = true;
+	subscriber_configure(host->subscriber, &other, host->now_ms);
+	assert_int_equal(fake.legacy_bound, 1);
+	subscriber_configure(host->subscriber, &host->conf, host->now_ms);
+	assert_int_equal(fake.legacy_unbound, 1);
+	subscriber_configure(host->subscriber, &host->conf, host->now_ms);
+	assert_int_equal(fake.legacy_unbound, 1);
 }
 
 int main(void)
@@ -412,7 +601,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_queue_with_other_arguments_is_deleted_if_unused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_quorum_queue_is_deleted_in_any_case, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_answers_before_the_marker_is_asked_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_refused_roll_call_is_given_up_soon, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_roll_call_refused_by_another_hosts_queue_is_no_matter, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nobody_is_asked_twice_without_need, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_older_exchange_is_bound_once_all_else_stands, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(without_legacy_nothing_is_asked_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_refused_older_exchange_keeps_nothing_else_from_working, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_reload_binds_and_unbinds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(asked_for_the_queue_is_counted_every_ten_seconds_for_a_minute, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(with_metrics_on_it_is_always_counted_but_not_in_an_alarm, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -430,7 +430,7 @@ static void a_new_conflict_rule_applies_to_what_is_listed(void **state)
 	assert_string_equal(kit_served(&kit, "web"), "4 5 6");
 }
 
-static bool only_two(void *arg, const char *user, const char *name)
+static uint32_t only_two(void *arg, const char *user, const char *name)
 {
 	(void)arg;
 	(void)name;
@@ -446,7 +446,7 @@ static void a_refused_holder_lets_the_name_go(void **state)
 	up_of("one", "web", 1, 1, 5);
 	up_of("two", "web", 2, 1, 6);
 	policy = kit_policy(&kit);
-	policy.name_allowed = only_two;
+	policy.name_domains = only_two;
 	view_set_policy(kit.view, VIEW_ALL, &policy);
 	view_refresh(kit.view);
 	assert_string_equal(kit_served(&kit, "web"), "6");
@@ -461,7 +461,7 @@ static void who_is_allowed_again_does_not_take_the_name_back(void **state)
 	up_of("one", "web", 1, 1, 5);
 	up_of("two", "web", 2, 1, 6);
 	policy = kit_policy(&kit);
-	policy.name_allowed = only_two;
+	policy.name_domains = only_two;
 	view_set_policy(kit.view, VIEW_ALL, &policy);
 	view_refresh(kit.view);
 	up_of("one", "web", 3, 1, 7);
@@ -478,7 +478,7 @@ static void who_was_never_allowed_held_nothing(void **state)
 	(void)state;
 	start(VIEW_ALL);
 	policy = kit_policy(&kit);
-	policy.name_allowed = only_two;
+	policy.name_domains = only_two;
 	view_set_policy(kit.view, VIEW_ALL, &policy);
 	up_of("one", "web", 1, 1, 5);
 	up_of("two", "web", 2, 1, 6);

@@ -1,0 +1,54 @@
+#include <config.h>
+
+#include "conf_haproxy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf_values.h"
+
+/* It stands in commands for HAProxy's runtime socket, where blanks, semicolons, backslashes and newlines end things. */
+static int take_map_file(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+";
+
+	if (value[strspn(value, allowed)] != '\0')
+		conf_values_error(section, option->name,
+				  "letters, digits and / . _ - + are allowed in this path, nothing else");
+	return conf_take_path(section, option, value, result);
+}
+
+cfg_opt_t conf_haproxy_options[] = {
+	CFG_STR_CB("socket", NULL, CFGF_NONE, conf_take_socket),
+	CFG_STR_CB("map_file", "/run/callsign/haproxy.map", CFGF_NONE, take_map_file),
+	CFG_STR_CB("pid_file", "/run/haproxy.pid", CFGF_NONE, conf_take_path),
+	CFG_BOOL("reload", cfg_true, CFGF_NONE),
+	CFG_INT_CB("default_port", 80, CFGF_NONE, conf_take_integer),
+	CFG_BOOL("required", cfg_false, CFGF_NONE),
+	CFG_END(),
+};
+
+static int copy_text(const char *text, char **out)
+{
+	*out = text != NULL ? strdup(text) : NULL;
+	return text != NULL && *out == NULL ? -1 : 0;
+}
+
+int conf_haproxy_copy(cfg_t *section, struct conf_haproxy *out)
+{
+	out->reload = cfg_getbool(section, "reload") == cfg_true;
+	out->default_port = (uint16_t)cfg_getint(section, "default_port");
+	out->required = cfg_getbool(section, "required") == cfg_true;
+	if (copy_text(cfg_getstr(section, "socket"), &out->socket) == -1 ||
+	    copy_text(cfg_getstr(section, "map_file"), &out->map_file) == -1 ||
+	    copy_text(cfg_getstr(section, "pid_file"), &out->pid_file) == -1)
+		return -1;
+	return 0;
+}
+
+void conf_haproxy_clear(struct conf_haproxy *haproxy)
+{
+	free(haproxy->socket);
+	free(haproxy->map_file);
+	free(haproxy->pid_file);
+}

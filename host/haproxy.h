@@ -1,0 +1,24 @@
+#ifndef CALLSIGN_HAPROXY_H
+#define CALLSIGN_HAPROXY_H
+
+#include "sinkset.h"
+
+/*
+ * A sink that keeps a map of HAProxy's current (routes.h: who answers for which service), over the runtime socket: the
+ * whole map as one transaction when it is not known what HAProxy has, else the changes. An entry of our own in the map,
+ * @generation, tells which state HAProxy has: it is asked before each change and each second, so that a HAProxy that
+ * was restarted, reloaded or meddled with is noticed by what it has.
+ *
+ * The same entries are written to the map's file, at most once a second, for a HAProxy that starts. Where the socket
+ * does not work that file and a reload (haproxy_reload.h) are the way.
+ *
+ * stored and served: what HAProxy has, or has been told to reload.
+ */
+bool haproxy_wanted(const struct conf *conf, size_t i, char name[SINK_NAME_SIZE],
+		    bool *required); /* as in struct sink_kind */
+int haproxy_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink *out);
+
+#define HAPROXY_SINK_NAME  "haproxy"
+#define HAPROXY_MARKER_KEY "@generation"
+
+#endif

@@ -1,0 +1,20 @@
+#ifndef CALLSIGN_HOOK_H
+#define CALLSIGN_HOOK_H
+
+#include "conf.h"
+#include "sink.h"
+
+/*
+ * A sink that runs a command after each change: docs/hook.md. One run at a time; changes that come meanwhile wait for the next. The command gets the
+ * whole table and what is new in it as JSON; a run that fails is repeated, more and more seldom, with what has changed since. A batch is stored and
+ * served once a run that was told of it has succeeded.
+ */
+
+/* sinkset.h's struct sink_kind. */
+bool hook_wanted(const struct conf *conf, size_t i, char *name, bool *required);
+int hook_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink *out);
+
+#define HOOK_RETRY_FIRST_MS 1000
+#define HOOK_KILL_MS 2000 /* from SIGTERM, at the deadline, to SIGKILL */
+
+#endif

@@ -1,0 +1,45 @@
+#include <config.h>
+
+#include "rights.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ESCAPED_SIZE (2 * RIGHTS_PREFIX_SIZE)
+
+char *rights_escape(const char *text, char *out)
+{
+	char *at = out;
+
+	for (; *text != '\0'; text++) {
+		if (strchr("\\.+*?()[]{}|^$", *text) != NULL)
+			*at++ = '\\';
+		*at++ = *text;
+	}
+	*at = '\0';
+	return out;
+}
+
+void rights_host(const char *host, struct rights *out)
+{
+	char name[ESCAPED_SIZE];
+
+	rights_escape(host, name);
+	snprintf(out->configure, RIGHTS_TEXT, "^callsign(\\.will|\\.rollcall|\\.host\\.%s)?$", name);
+	snprintf(out->write, RIGHTS_TEXT, "^(callsign|callsign\\.rollcall|callsign\\.host\\.%s|amq\\.default)$", name);
+	snprintf(out->read, RIGHTS_TEXT, "^callsign(\\.rollcall|\\.host\\.%s)?$", name);
+}
+
+/* Never amq.default: who has it may write into any queue. */
+void rights_emitter(const char *prefix, struct rights *out, struct rights_topic *topic)
+{
+	char name[ESCAPED_SIZE];
+
+	rights_escape(prefix, name);
+	snprintf(out->configure, RIGHTS_TEXT, "^callsign\\.will\\.%s.*", name);
+	snprintf(out->write, RIGHTS_TEXT, "^(callsign|callsign\\.will|callsign\\.will\\.%s.*)$", name);
+	snprintf(out->read, RIGHTS_TEXT, "^(callsign\\.will\\.%s.*|callsign\\.will|callsign\\.rollcall)$", name);
+	snprintf(topic->announce_write, RIGHTS_TEXT, "^(up|down)\\.%s.*", name);
+	snprintf(topic->announce_read, RIGHTS_TEXT, "^$");
+	snprintf(topic->will, RIGHTS_TEXT, "^callsign\\.will\\.%s.*", name);
+}

@@ -1,0 +1,71 @@
+#ifndef CALLSIGN_VIEW_INTERNAL_H
+#define CALLSIGN_VIEW_INTERNAL_H
+
+/* The inside of the view, shared by view.c (claims and listings) and view_decide.c (who gets a name or an address). Nobody else includes this. */
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "view.h"
+
+/*
+ * Two indexes in one: what each fact claims (an entry with a claim for each name and address), and who claims each name or address
+ * (a key with its claims). A change of facts marks the keys it touches; view_refresh() decides those keys anew, and tells
+ * of the entries for which that made a difference.
+ */
+struct claim {
+	struct key *key;
+	struct entry *entry;
+	uint64_t order; /* when this user began to claim this key, without a gap since: the lowest keeps it */
+	uint16_t allowed; /* by the policy, a bit for each domain */
+	uint16_t listed;  /* likewise */
+	uint16_t held;    /* where its user keeps the key; an address: 1 for everywhere */
+	bool waiting;     /* told of already */
+	bool served;      /* counted in key->served */
+	struct claim *prev, *next;
+};
+
+struct key {
+	struct claim *claims;
+	size_t served; /* claims that make a record of it; for names */
+	bool is_name;
+	bool dirty;
+	struct key *next_dirty;
+	UT_hash_handle hh;
+	size_t length;
+	char bytes[]; /* a name, or a struct address */
+};
+
+struct entry {
+	struct listing listing;
+	bool fresh;   /* never told of */
+	bool content; /* its announcement changed since it was told of */
+	bool dirty;
+	uint16_t revision; /* of the fact, when its claims were looked at last */
+	struct entry *next_dirty, **dirty_link; /* the next one, and what points to this one */
+	struct entry *prev, *next; /* all, in the order of the facts */
+	unsigned nnames, naddresses;
+	uint16_t reach;       /* domains that take at least one of the addresses */
+	struct claim *claims; /* names, then addresses */
+	uint16_t *in;         /* listing.in; in the same block */
+};
+
+struct view {
+	enum view_conflict conflict;
+	struct view_policy policy;
+	struct view_watcher watcher;
+	struct key *keys;
+	struct entry *entries;
+	struct key *dirty_keys;
+	struct entry *dirty_entries, **dirty_entries_end;
+	uint64_t next_order;
+	size_t names;
+};
+
+/* view_decide.c: which of the claims on key are listed, and where. Marks the entries for which that made a difference. */
+void key_decide(struct view *view, struct key *key);
+
+bool claim_same_user(const struct claim *a, const struct claim *b);
+void entry_mark(struct view *view, struct entry *entry);
+
+#endif

@@ -1,0 +1,478 @@
+#include <config.h>
+
+#include "zone_client.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "zone_client_internal.h"
+
+#define FIRST_RETRY_MS 100
+#define LAST_RETRY_MS 10000
+#define LAST_UPDATE_PAUSE_MS 5000
+#define LAST_READING_PAUSE_MS 30000
+#define ASK_STRANGER_MS 2000 /* how often we ask whether a zone has become ours */
+
+uint32_t zone_client_random(void)
+{
+	uint32_t value = 0;
+
+	/* An id that can be guessed is no harm: answers are signed. */
+	if (getrandom(&value, sizeof value, GRND_NONBLOCK) != (ssize_t)sizeof value)
+		value = (uint32_t)clock_us();
+	return value;
+}
+
+const char *zone_client_server(const struct zone_client *client)
+{
+	static char text[ADDRESS_TEXT_SIZE + sizeof "[]:65535"];
+	char address[ADDRESS_TEXT_SIZE];
+
+	snprintf(text, sizeof text, client->conf->address.family == 4 ? "%s:%u" : "[%s]:%u", address_format(&client->conf->address, address),
+	         (unsigned)client->conf->port);
+	return text;
+}
+
+/* ---- the connection ---- */
+
+static void disconnect(struct zone_client *client)
+{
+	zone_client_drop_batch(client, client->question == ZONE_ASK_UPDATE || client->look);
+	client->question = ZONE_ASK_NOTHING;
+	zone_stream_close(&client->stream);
+}
+
+void zone_client_fail(struct zone_client *client, int64_t now_ms, const char *format, ...)
+{
+	char before[ZONE_TROUBLE_SIZE], why[ZONE_TROUBLE_SIZE / 2];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, sizeof why, format, arguments);
+	va_end(arguments);
+	memcpy(before, client->trouble, sizeof before);
+	snprintf(client->trouble, sizeof client->trouble, "zone %s: no use of the name server %s: %s; names wait until it is there again",
+	         client->zone, zone_client_server(client), why);
+	if (strcmp(before, client->trouble) != 0)
+		log_warnx("%s", client->trouble);
+	disconnect(client);
+	/* Whatever it is that comes back: it may have lost something. */
+	client->marks_known = client->serial_known = false;
+	client->reading.wanted = true;
+	client->retry_ms = now_ms + backoff_next(&client->backoff, zone_client_random());
+}
+
+static void connect_again(struct zone_client *client, int64_t now_ms)
+{
+	if (zone_stream_open(&client->stream, &client->conf->address, client->conf->port) == -1)
+		zone_client_fail(client, now_ms, "%s", strerror(errno));
+	else
+		client->until_ms = now_ms + client->conf->timeout_ms;
+}
+
+/* Servers close what was idle for long; one that ends closes as well, and after that only the serial tells whether it is the same zone. */
+static void closed(struct zone_client *client, int64_t now_ms)
+{
+	if (client->question != ZONE_ASK_NOTHING) {
+		zone_client_fail(client, now_ms, "it closed the connection instead of an answer");
+		return;
+	}
+	client->reading.wanted |= !client->serial_known;
+	client->marks_known = false;
+	client->check_ms = now_ms;
+	disconnect(client);
+}
+
+void zone_client_ask(struct zone_client *client, enum zone_question question, uint8_t *wire, size_t length, int64_t now_ms)
+{
+	int result = wire != NULL ? zone_stream_send(&client->stream, wire, length) : -1;
+
+	free(wire);
+	client->question = question;
+	client->until_ms = now_ms + client->conf->timeout_ms;
+	if (result == -1)
+		zone_client_fail(client, now_ms, "a message could not be made: %s", strerror(errno));
+}
+
+/* ---- whose zone it is ---- */
+
+static void mark_name(const struct zone_client *client, char out[ZONE_NAME_SIZE])
+{
+	/* The configuration has checked that there is room. */
+	if (zone_name_join(ZONE_OWNER_LABEL, client->zone, out) == -1)
+		out[0] = '\0';
+}
+
+static bool is_ours(const struct zone_client *client, const uint8_t *data, size_t length)
+{
+	return length == client->owner_length && memcmp(data, client->owner, length) == 0;
+}
+
+static int read_mark(void *arg, const struct zone_answer_record *record)
+{
+	struct zone_client *client = arg;
+	struct zone_marks *marks = &client->fresh;
+	char name[ZONE_NAME_SIZE];
+
+	mark_name(client, name);
+	if (record->type != ZONE_TXT || strcmp(record->name, name) != 0)
+		return 0;
+	/* One that we could not repeat makes the whole condition fail: then nothing is ours. */
+	if (marks->count == ZONE_MARKS_MAX || record->length == 0 || record->length > sizeof marks->list[0].data) {
+		marks->count = ZONE_MARKS_MAX + 1;
+		return -1;
+	}
+	memcpy(marks->list[marks->count].data, record->data, record->length);
+	marks->list[marks->count++].length = record->length;
+	return 0;
+}
+
+static bool same_marks(const struct zone_marks *a, const struct zone_marks *b)
+{
+	unsigned i;
+
+	if (a->count != b->count)
+		return false;
+	for (i = 0; i < a->count; i++) {
+		if (a->list[i].length != b->list[i].length || memcmp(a->list[i].data, b->list[i].data, a->list[i].length) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool among_marks(const struct zone_client *client, const struct zone_marks *marks)
+{
+	unsigned i;
+
+	for (i = 0; marks->count <= ZONE_MARKS_MAX && i < marks->count; i++) {
+		if (is_ours(client, marks->list[i].data, marks->list[i].length))
+			return true;
+	}
+	return false;
+}
+
+static void stranger(struct zone_client *client, int64_t now_ms)
+{
+	zone_client_drop_batch(client, false);
+	zone_client_read_stop(client);
+	client->owned = client->known = false;
+	client->marks_ms = now_ms + ASK_STRANGER_MS;
+	if (!client->stranger_told)
+		log_warnx("zone %s is not ours and stays untouched: an operator has to say so first, by the record _callsign.%s TXT \"callsign owner=%s\" "
+		          "in it (nsupdate; callsignd.conf(5), zone)",
+		          client->zone, client->zone, client->conf->owner);
+	client->stranger_told = true;
+}
+
+static void marked(struct zone_client *client, const struct zone_answer *answer, int64_t now_ms)
+{
+	bool ours, another;
+
+	if (answer->code != ZONE_NOERROR && answer->code != ZONE_NXDOMAIN) {
+		zone_client_fail(client, now_ms, "it does not answer for this zone (%s)", zone_code_text(answer->code));
+		return;
+	}
+	if (!answer->authoritative) {
+		zone_client_fail(client, now_ms, "it does not have this zone itself");
+		return;
+	}
+	client->trouble[0] = '\0';
+	backoff_reset(&client->backoff);
+	client->marks_known = true;
+	ours = answer->code == ZONE_NOERROR && among_marks(client, &client->fresh);
+	another = !same_marks(&client->marks, &client->fresh);
+	client->marks = client->fresh;
+	if (!ours) {
+		stranger(client, now_ms);
+		return;
+	}
+	/* It was not the names that an update failed for. */
+	if (another)
+		zone_client_drop_batch(client, false);
+	if (!client->owned) {
+		log_info("zone=%s is ours owner=%s server=%s", client->zone, client->conf->owner, zone_client_server(client));
+		client->reading.wanted = true;
+	}
+	client->owned = true;
+	client->stranger_told = false;
+}
+
+/* ---- questions and answers ---- */
+
+static void ask_question(struct zone_client *client, enum zone_question question, const char *name, uint16_t type, int64_t now_ms)
+{
+	size_t length = 0;
+	uint8_t *wire = zone_message_question(name, type, &client->conf->key, (uint16_t)zone_client_random(), &length, &client->proof);
+
+	zone_client_ask(client, question, wire, length, now_ms);
+}
+
+static void ask_marks(struct zone_client *client, int64_t now_ms)
+{
+	char name[ZONE_NAME_SIZE];
+
+	mark_name(client, name);
+	client->fresh.count = 0;
+	ask_question(client, ZONE_ASK_MARKS, name, ZONE_TXT, now_ms);
+}
+
+static int read_serial(void *arg, const struct zone_answer_record *record)
+{
+	struct zone_client *client = arg;
+
+	if (record->type == ZONE_SOA && strcmp(record->name, client->zone) == 0)
+		client->fresh_serial = record->serial;
+	return 0;
+}
+
+static void serial_came(struct zone_client *client, const struct zone_answer *answer, int64_t now_ms)
+{
+	client->check_ms = now_ms + client->conf->check_ms;
+	if (answer->code != ZONE_NOERROR) {
+		zone_client_fail(client, now_ms, "it does not answer for this zone (%s)", zone_code_text(answer->code));
+		return;
+	}
+	if (client->serial_known && client->fresh_serial != client->serial) {
+		/* After a reading beside updates of our own nobody can tell which of them it shows. */
+		if (client->serial_more == 0)
+			log_info("zone=%s was changed by others, or is an older one: serial=%" PRIu32 " expected=%" PRIu32 "; it is read again",
+			         client->zone, client->fresh_serial, client->serial);
+		client->reading.wanted = true;
+	}
+	client->serial = client->fresh_serial;
+	client->serial_more = 0;
+	client->serial_known = true;
+}
+
+static int read_look(void *arg, const struct zone_answer_record *record)
+{
+	struct zone_client *client = arg;
+
+	if (record->type != ZONE_TXT)
+		return 0;
+	client->look_ours = !client->look_any && is_ours(client, record->data, record->length);
+	client->look_any = true;
+	return 0;
+}
+
+static int read_answer(void *arg, const struct zone_answer_record *record)
+{
+	const struct zone_client *client = arg;
+
+	switch (client->question) {
+	case ZONE_ASK_MARKS:
+		return read_mark(arg, record);
+	case ZONE_ASK_SERIAL:
+		return read_serial(arg, record);
+	case ZONE_ASK_LOOK:
+		return read_look(arg, record);
+	default:
+		return -1;
+	}
+}
+
+static void take_answer(struct zone_client *client, const uint8_t *message, size_t length, int64_t now_ms)
+{
+	struct zone_answer answer;
+	enum zone_answer_result result = ZONE_ANSWER_OTHER;
+	enum zone_question question = client->question;
+
+	if (question != ZONE_ASK_NOTHING)
+		result = zone_message_answer(message, length, &client->conf->key, &client->proof, read_answer, client, &answer);
+	if (result == ZONE_ANSWER_OTHER)
+		return;
+	if (result == ZONE_ANSWER_BROKEN) {
+		zone_client_fail(client, now_ms, "%s", answer.error);
+		return;
+	}
+	client->question = ZONE_ASK_NOTHING;
+	if (question == ZONE_ASK_MARKS)
+		marked(client, &answer, now_ms);
+	else if (question == ZONE_ASK_SERIAL)
+		serial_came(client, &answer, now_ms);
+	else if (question == ZONE_ASK_UPDATE)
+		zone_client_updated(client, &answer, now_ms);
+	else
+		zone_client_looked(client, &answer);
+}
+
+/* ---- going on ---- */
+
+static bool may_update(const struct zone_client *client, int64_t now_ms)
+{
+	return client->known && now_ms >= client->update_ms && zone_table_waiting(client->table);
+}
+
+static void next_question(struct zone_client *client, int64_t now_ms)
+{
+	if (!client->marks_known || (!client->owned && now_ms >= client->marks_ms))
+		ask_marks(client, now_ms);
+	else if (!client->owned)
+		return;
+	else if (client->look)
+		zone_client_send_look(client, now_ms);
+	else if (may_update(client, now_ms))
+		zone_client_send_update(client, now_ms);
+	if (client->question == ZONE_ASK_NOTHING && client->stream.fd != -1 && client->owned && now_ms >= client->check_ms)
+		ask_question(client, ZONE_ASK_SERIAL, client->zone, ZONE_SOA, now_ms);
+}
+
+static void read_on(struct zone_client *client, int64_t now_ms)
+{
+	const uint8_t *message;
+	size_t length;
+
+	while (client->stream.fd != -1 && client->stream.ready) {
+		switch (zone_stream_step(&client->stream, &message, &length)) {
+		case ZONE_STREAM_MESSAGE:
+			take_answer(client, message, length, now_ms);
+			break;
+		case ZONE_STREAM_NOTHING:
+			client->stream.ready = false;
+			break;
+		case ZONE_STREAM_CLOSED:
+			closed(client, now_ms);
+			break;
+		case ZONE_STREAM_FAILED:
+			zone_client_fail(client, now_ms, "%s", strerror(errno));
+			break;
+		}
+	}
+}
+
+static bool waits(const struct zone_client *client)
+{
+	return client->stream.fd != -1 && (!client->stream.connected || client->question != ZONE_ASK_NOTHING);
+}
+
+void zone_client_step(struct zone_client *client, int64_t now_ms)
+{
+	if (client->conf->standby)
+		return;
+	read_on(client, now_ms);
+	if (waits(client) && now_ms >= client->until_ms)
+		zone_client_fail(client, now_ms, "no answer within %.3g s", (double)client->conf->timeout_ms / 1000);
+	if (client->stream.fd == -1 && now_ms >= client->retry_ms)
+		connect_again(client, now_ms);
+	if (client->stream.fd != -1 && client->question == ZONE_ASK_NOTHING)
+		next_question(client, now_ms);
+	/* What was just put on its way goes now, not at the next turn. */
+	read_on(client, now_ms);
+	zone_client_read_step(client, now_ms);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t zone_client_deadline_ms(const struct zone_client *client)
+{
+	int64_t due = zone_client_read_deadline_ms(client);
+
+	if (client->conf->standby)
+		return CLOCK_NEVER;
+	if (client->stream.fd == -1)
+		return earlier(due, client->retry_ms);
+	if (waits(client))
+		return earlier(due, client->until_ms);
+	if (!client->marks_known)
+		return 0;
+	if (!client->owned)
+		return earlier(due, client->marks_ms);
+	if (client->look)
+		return 0;
+	if (client->known && zone_table_waiting(client->table))
+		due = earlier(due, client->update_ms);
+	return earlier(due, client->check_ms);
+}
+
+/* ---- beginning and end ---- */
+
+struct zone_client *zone_client_new(const char *zone, const struct conf_zone *conf, int epoll, int64_t now_ms)
+{
+	struct zone_client *client = calloc(1, sizeof *client);
+	char owner[ZONE_OWNER_MAX];
+
+	if (client == NULL || (client->table = zone_table_new()) == NULL) {
+		free(client);
+		return NULL;
+	}
+	snprintf(owner, sizeof owner, "callsign owner=%s", conf->owner);
+	client->owner_length = zone_data_string(owner, 0, client->owner);
+	zone_stream_init(&client->stream, epoll);
+	zone_stream_init(&client->reading.stream, epoll);
+	backoff_init(&client->backoff, FIRST_RETRY_MS, LAST_RETRY_MS);
+	backoff_init(&client->update_backoff, FIRST_RETRY_MS, LAST_UPDATE_PAUSE_MS);
+	backoff_init(&client->reading.backoff, FIRST_RETRY_MS, LAST_READING_PAUSE_MS);
+	client->retry_ms = client->check_ms = now_ms;
+	zone_client_configure(client, zone, conf);
+	return client;
+}
+
+void zone_client_configure(struct zone_client *client, const char *zone, const struct conf_zone *conf)
+{
+	client->zone = zone;
+	client->conf = conf;
+}
+
+void zone_client_free(struct zone_client *client)
+{
+	if (client == NULL)
+		return;
+	zone_client_drop_batch(client, false);
+	zone_client_read_stop(client);
+	zone_stream_close(&client->stream);
+	zone_table_free(client->table);
+	free(client);
+}
+
+const char *zone_client_zone(const struct zone_client *client)
+{
+	return client->zone;
+}
+
+struct zone_table *zone_client_table(struct zone_client *client)
+{
+	return client->table;
+}
+
+static const char *stranger_trouble(struct zone_client *client)
+{
+	char address[ADDRESS_TEXT_SIZE];
+
+	snprintf(client->shown, sizeof client->shown,
+	         "zone %s is not ours and stays untouched; to give it to us: printf 'server %s %u\\nupdate add _callsign.%s 3600 TXT \"callsign "
+	         "owner=%s\"\\nsend\\n' | nsupdate -k KEYFILE",
+	         client->zone, address_format(&client->conf->address, address), (unsigned)client->conf->port, client->zone, client->conf->owner);
+	return client->shown;
+}
+
+const char *zone_client_trouble(struct zone_client *client)
+{
+	struct zone_table_counts counts;
+
+	if (client->trouble[0] != '\0')
+		return client->trouble;
+	if (client->conf->standby)
+		return NULL;
+	if (client->marks_known && !client->owned)
+		return stranger_trouble(client);
+	if (client->reading.trouble[0] != '\0')
+		return client->reading.trouble;
+	if (client->update_trouble[0] != '\0')
+		return client->update_trouble;
+	zone_table_count(client->table, &counts);
+	if (counts.refused == 0)
+		return NULL;
+	snprintf(client->shown, sizeof client->shown, "zone %s: %zu name(s) are left alone, since the zone has records of others there, for example %s",
+	         client->zone, counts.refused, counts.example);
+	return client->shown;
+}

@@ -1,0 +1,92 @@
+#ifndef CALLSIGN_ZONE_CLIENT_INTERNAL_H
+#define CALLSIGN_ZONE_CLIENT_INTERNAL_H
+
+#include "shared/backoff.h"
+#include "zone_client.h"
+#include "zone_message.h"
+#include "zone_stream.h"
+
+/* What zone_client.c (the connection and what is asked over it), zone_client_update.c and zone_client_read.c share. */
+
+#define ZONE_BATCH_MAX 256        /* names in an update ... */
+#define ZONE_BATCH_SIZE 24000     /* ... and about how many bytes, before it is full */
+#define ZONE_TROUBLE_SIZE 384
+
+enum zone_question { ZONE_ASK_NOTHING, ZONE_ASK_MARKS, ZONE_ASK_SERIAL, ZONE_ASK_UPDATE, ZONE_ASK_LOOK };
+
+struct zone_reading {
+	struct zone_stream stream;
+	struct zone_proof proof;
+	bool wanted;
+	int64_t begin_ms;    /* not before */
+	int64_t until_ms;    /* for its next message */
+	int64_t since_ms;
+	unsigned soas;       /* the second one is the end */
+	uint32_t serial;
+	uint64_t updates;    /* that were taken before it began */
+	bool failed;         /* while visiting: no memory */
+	struct backoff backoff;
+	char trouble[ZONE_TROUBLE_SIZE];
+};
+
+struct zone_client {
+	const char *zone;             /* borrowed */
+	const struct conf_zone *conf; /* borrowed */
+	struct zone_table *table;
+	uint8_t owner[ZONE_OWNER_MAX + 1];
+	size_t owner_length;
+
+	struct zone_stream stream;
+	enum zone_question question; /* that is under way */
+	struct zone_proof proof;
+	int64_t until_ms;
+	int64_t retry_ms;            /* when to connect again */
+	struct backoff backoff;
+	char trouble[ZONE_TROUBLE_SIZE]; /* of the connection */
+
+	struct zone_marks marks, fresh; /* fresh: as they come in */
+	bool marks_known, owned, stranger_told;
+	int64_t marks_ms;            /* when to ask again, while it is not ours */
+	bool look_ours, look_any;    /* as the answer comes in */
+
+	bool known;                  /* it was read once */
+	struct zone_reading reading;
+
+	struct zone_node *batch[ZONE_BATCH_MAX];
+	unsigned nbatch;
+	bool look;                   /* batch[0] did not go through alone: ask whose it is */
+	int64_t update_ms;           /* no update before */
+	unsigned refusals;           /* of updates, without one that was taken since */
+	struct backoff update_backoff;
+	char update_trouble[ZONE_TROUBLE_SIZE];
+	uint64_t updates;            /* that were taken */
+
+	bool serial_known;           /* what our last update has left, if nobody else has changed the zone */
+	uint32_t serial, fresh_serial;
+	uint32_t serial_more;        /* updates that ran beside the last reading, which may show them or not */
+	int64_t check_ms;
+
+	char shown[ZONE_TROUBLE_SIZE];
+};
+
+/* zone_client.c */
+void zone_client_fail(struct zone_client *client, int64_t now_ms, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* What goes on the way now is answered within the timeout, or the connection is given up. wire is freed. */
+void zone_client_ask(struct zone_client *client, enum zone_question question, uint8_t *wire, size_t length, int64_t now_ms);
+uint32_t zone_client_random(void);
+const char *zone_client_server(const struct zone_client *client); /* as text; overwritten by the next call */
+
+/* zone_client_update.c */
+void zone_client_send_update(struct zone_client *client, int64_t now_ms);
+void zone_client_send_look(struct zone_client *client, int64_t now_ms);
+void zone_client_updated(struct zone_client *client, const struct zone_answer *answer, int64_t now_ms);
+void zone_client_looked(struct zone_client *client, const struct zone_answer *answer);
+/* Names under way, if there are: nobody knows what became of them. sent: false: they never left. */
+void zone_client_drop_batch(struct zone_client *client, bool sent);
+
+/* zone_client_read.c */
+void zone_client_read_step(struct zone_client *client, int64_t now_ms);
+void zone_client_read_stop(struct zone_client *client);
+int64_t zone_client_read_deadline_ms(const struct zone_client *client);
+
+#endif

@@ -1,0 +1,122 @@
+#include <config.h>
+
+#include "zone_records.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "served.h"
+
+_Static_assert(ANNOUNCEMENT_PORTS_MAX * (1 + ANNOUNCEMENT_PORT_NAME_MAX + sizeof "=65535") <= ZONE_DATA_MAX, "all ports fit into one record");
+
+struct writing {
+	const struct listing *listing;
+	const struct fact *fact;
+	const char *zone;
+	zone_emit *emit;
+	void *arg;
+	int result;
+	uint32_t pointed; /* addresses that have their PTR */
+};
+
+static int write_addresses(const struct writing *writing, const struct served *served)
+{
+	uint8_t data[ZONE_DATA_MAX];
+	unsigned i;
+
+	for (i = 0; i < writing->fact->naddresses; i++) {
+		const struct address *address = &writing->fact->addresses[i];
+
+		if ((served->addresses >> i & 1) == 0)
+			continue;
+		if (writing->emit(writing->arg, served->fqdn, address->family == 4 ? ZONE_A : ZONE_AAAA, data, zone_data_address(address, data)) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int write_port_texts(const struct writing *writing, const char *name)
+{
+	const struct fact *fact = writing->fact;
+	char text[ANNOUNCEMENT_PORT_NAME_MAX + sizeof "=65535"];
+	uint8_t data[ZONE_DATA_MAX];
+	size_t used = 0;
+	unsigned i;
+
+	for (i = 0; i < fact->nports; i++) {
+		snprintf(text, sizeof text, "%s=%u", fact->ports[i].name, (unsigned)fact->ports[i].port);
+		used = zone_data_string(text, used, data);
+	}
+	return used > 0 ? writing->emit(writing->arg, name, ZONE_TXT, data, used) : 0;
+}
+
+/* Where a domain's services lead: the first of the instance's names that is served there. */
+static void find_target(const struct writing *writing, const struct served *served, char out[ZONE_NAME_SIZE])
+{
+	unsigned i = 0;
+
+	while (i < served->number && (served_domains(writing->listing, i) >> served->domain_number & 1) == 0)
+		i++;
+	if (hostname_join(i == 0 ? writing->fact->name : writing->fact->aliases[i - 1], served->domain, out) != HOSTNAME_OK)
+		memcpy(out, served->fqdn, strlen(served->fqdn) + 1);
+}
+
+/* A name that is too long for its services is served without them. */
+static int write_services(const struct writing *writing, const struct served *served)
+{
+	const struct fact *fact = writing->fact;
+	char target[ZONE_NAME_SIZE];
+	char prefix[ANNOUNCEMENT_PORT_NAME_MAX + sizeof "_._tcp"], service[ZONE_NAME_SIZE], owner[ZONE_NAME_SIZE];
+	uint8_t data[ZONE_DATA_MAX];
+	unsigned i;
+
+	find_target(writing, served, target);
+	for (i = 0; i < fact->nports; i++) {
+		snprintf(prefix, sizeof prefix, "_%s._tcp", fact->ports[i].name);
+		if (zone_name_join(prefix, served->fqdn, service) == -1 || zone_name_join(ZONE_OWNER_LABEL, service, owner) == -1)
+			continue;
+		if (writing->emit(writing->arg, service, ZONE_SRV, data, zone_data_srv(fact->ports[i].port, target, data)) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int write_pointers(struct writing *writing, const struct served *served)
+{
+	uint32_t addresses = served->addresses & ~writing->pointed;
+	uint8_t data[ZONE_DATA_MAX];
+	char name[ZONE_NAME_SIZE];
+	unsigned i;
+
+	writing->pointed |= addresses;
+	for (i = 0; i < writing->fact->naddresses; i++) {
+		if ((addresses >> i & 1) == 0)
+			continue;
+		zone_name_reverse(&writing->fact->addresses[i], name);
+		if (writing->emit(writing->arg, name, ZONE_PTR, data, zone_data_name(served->fqdn, data)) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static bool write_name(void *arg, const struct served *served)
+{
+	struct writing *writing = arg;
+	char owner[ZONE_NAME_SIZE];
+
+	/* The record that owns it would be too long. */
+	if (!zone_name_within(served->fqdn, writing->zone) || zone_name_join(ZONE_OWNER_LABEL, served->fqdn, owner) == -1)
+		return true;
+	if (write_addresses(writing, served) == -1 || write_port_texts(writing, served->fqdn) == -1 ||
+	    write_services(writing, served) == -1 || write_pointers(writing, served) == -1)
+		writing->result = -1;
+	return writing->result == 0;
+}
+
+int zone_records(const struct policy *policy, const struct listing *listing, const char *zone, zone_emit *emit, void *arg)
+{
+	struct writing writing = {.listing = listing, .fact = listing->fact, .zone = zone, .emit = emit, .arg = arg};
+
+	served_each(policy, listing, write_name, &writing);
+	return writing.result;
+}

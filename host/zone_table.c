@@ -1,0 +1,495 @@
+#include <config.h>
+
+#include "zone_table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "zone_table_internal.h"
+
+/* ---- nodes ---- */
+
+struct zone_node *zone_table_find(const struct zone_table *table, const char *name)
+{
+	struct zone_node *node;
+
+	HASH_FIND_STR(table->nodes, name, node);
+	return node;
+}
+
+struct zone_node *zone_table_node(struct zone_table *table, const char *name)
+{
+	struct zone_node *node = zone_table_find(table, name);
+	size_t size = strlen(name) + 1;
+
+	if (node != NULL)
+		return node;
+	node = calloc(1, sizeof *node + size);
+	if (node == NULL)
+		return NULL;
+	memcpy(node->name, name, size);
+	HASH_ADD_KEYPTR(hh, table->nodes, node->name, size - 1, node);
+	return node;
+}
+
+struct zone_record *zone_node_record(struct zone_node *node, uint16_t type, const uint8_t *data, size_t length)
+{
+	struct zone_record *record;
+
+	for (record = node->records; record != NULL; record = record->next) {
+		if (record->type == type && record->length == length && memcmp(record->data, data, length) == 0)
+			return record;
+	}
+	record = calloc(1, sizeof *record + length);
+	if (record == NULL)
+		return NULL;
+	record->type = type;
+	record->length = (uint16_t)length;
+	memcpy(record->data, data, length);
+	LL_PREPEND(node->records, record);
+	return record;
+}
+
+bool zone_node_wanted(const struct zone_node *node)
+{
+	const struct zone_record *record;
+
+	for (record = node->records; record != NULL; record = record->next) {
+		if (record->wanted > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the zone is to have it once what is under way has landed. */
+static bool record_goal(const struct zone_table *table, const struct zone_record *record)
+{
+	return record->wanted > 0 || (record->held && record->orphan && !table->settled);
+}
+
+static bool node_goal(const struct zone_table *table, const struct zone_node *node)
+{
+	const struct zone_record *record;
+
+	for (record = node->records; record != NULL; record = record->next) {
+		if (record_goal(table, record))
+			return true;
+	}
+	/* An owner record alone, left behind by somebody. */
+	return node->owner == ZONE_OURS && node->orphan && !table->settled;
+}
+
+bool zone_node_differs(const struct zone_table *table, const struct zone_node *node)
+{
+	const struct zone_record *record;
+
+	if (node->owner == ZONE_OTHERS)
+		return false;
+	for (record = node->records; record != NULL; record = record->next) {
+		if (record->held != record_goal(table, record) || (record->stale && record->wanted > 0))
+			return true;
+	}
+	return (node->owner == ZONE_OURS) != node_goal(table, node);
+}
+
+/* Without what neither we want nor the zone has. Returns whether the node is still there. */
+bool zone_node_tidy(struct zone_table *table, struct zone_node *node)
+{
+	struct zone_record *record, *next;
+
+	if (node->flying)
+		return true;
+	LL_FOREACH_SAFE(node->records, record, next) {
+		if (record->wanted > 0 || record->held)
+			continue;
+		LL_DELETE(node->records, record);
+		free(record);
+	}
+	if (node->records != NULL || node->owner == ZONE_OURS)
+		return true;
+	zone_queue_remove(table, node);
+	zone_node_set_refused(table, node, NULL);
+	zone_node_set_doubted(table, node, false);
+	HASH_DEL(table->nodes, node);
+	free(node);
+	return false;
+}
+
+/* ---- the queue: in the order of generations, so that the first one tells what is not served yet ---- */
+
+void zone_queue_remove(struct zone_table *table, struct zone_node *node)
+{
+	if (!node->queued)
+		return;
+	DL_DELETE(table->queue, node);
+	node->queued = false;
+	table->waiting--;
+	if (node->rotated && --table->rotated == 0)
+		table->rotated_generation = UINT64_MAX;
+	node->rotated = false;
+}
+
+static void queue_append(struct zone_table *table, struct zone_node *node, uint64_t generation)
+{
+	node->generation = generation;
+	node->queued = true;
+	table->waiting++;
+	DL_APPEND(table->queue, node);
+}
+
+/* In front, where nobody may be of a later generation than those behind: an earlier one is reported a little late, never too soon. */
+void zone_queue_prepend(struct zone_table *table, struct zone_node *node, uint64_t generation)
+{
+	node->generation = table->queue != NULL && table->queue->generation < generation ? table->queue->generation : generation;
+	node->queued = true;
+	table->waiting++;
+	DL_PREPEND(table->queue, node);
+}
+
+/* Something about it has changed now. */
+void zone_node_mark(struct zone_table *table, struct zone_node *node)
+{
+	if (node->flying) {
+		if (node->changed == 0)
+			node->changed = table->generation + 1;
+		return;
+	}
+	if (node->queued || node->doubted || node->refused != NULL)
+		return;
+	queue_append(table, node, table->generation + 1);
+}
+
+/* ---- what is wanted ---- */
+
+struct zone_table *zone_table_new(void)
+{
+	struct zone_table *table = calloc(1, sizeof *table);
+
+	if (table != NULL)
+		table->rotated_generation = table->flying_generation = UINT64_MAX;
+	return table;
+}
+
+void zone_table_watch(struct zone_table *table, const struct zone_table_watcher *watcher)
+{
+	table->watcher = *watcher;
+}
+
+void zone_table_free(struct zone_table *table)
+{
+	struct zone_record *record, *next_record;
+	struct zone_node *node, *next;
+
+	if (table == NULL)
+		return;
+	HASH_ITER(hh, table->nodes, node, next) {
+		HASH_DEL(table->nodes, node);
+		LL_FOREACH_SAFE(node->records, record, next_record)
+			free(record);
+		free(node);
+	}
+	free(table);
+}
+
+/* Its content is another: what the server had against the one before may not hold for it. What belongs to others still does. */
+static void node_try_anew(struct zone_table *table, struct zone_node *node)
+{
+	node->tries = 0;
+	if (node->owner == ZONE_OURS)
+		zone_node_set_refused(table, node, NULL);
+}
+
+int zone_table_want(struct zone_table *table, const char *name, uint16_t type, const uint8_t *data, size_t length, struct zone_wish *out)
+{
+	out->node = zone_table_node(table, name);
+	out->record = out->node != NULL ? zone_node_record(out->node, type, data, length) : NULL;
+	if (out->record == NULL)
+		return -1;
+	out->record->orphan = false;
+	if (out->record->wanted++ == 0) {
+		node_try_anew(table, out->node);
+		out->node->orphan = false;
+		zone_node_mark(table, out->node);
+	}
+	return 0;
+}
+
+void zone_table_unwant(struct zone_table *table, const struct zone_wish *wish)
+{
+	struct zone_node *node = wish->node;
+
+	if (--wish->record->wanted > 0)
+		return;
+	node_try_anew(table, node);
+	if (zone_node_tidy(table, node))
+		zone_node_mark(table, node);
+}
+
+void zone_table_flush(struct zone_table *table, uint64_t generation)
+{
+	table->generation = generation;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t zone_table_served(const struct zone_table *table)
+{
+	uint64_t first = table->queue != NULL ? table->queue->generation : UINT64_MAX;
+
+	first = least(first, least(table->rotated_generation, table->flying_generation));
+	first = least(first, table->doubted > 0 ? table->doubted_generation : UINT64_MAX);
+	return least(table->generation, first - 1);
+}
+
+void zone_table_settle(struct zone_table *table)
+{
+	struct zone_node *node, *next;
+
+	if (table->settled)
+		return;
+	table->settled = true;
+	HASH_ITER(hh, table->nodes, node, next) {
+		if (zone_node_differs(table, node))
+			zone_node_mark(table, node);
+	}
+}
+
+/* ---- sending ---- */
+
+static void fly(struct zone_table *table, struct zone_node *node)
+{
+	struct zone_record *record;
+	unsigned changes = 0;
+
+	zone_queue_remove(table, node);
+	node->flying = true;
+	node->changed = 0;
+	node->touched = ++table->moment;
+	table->flying++;
+	table->flying_generation = least(table->flying_generation, node->generation);
+	node->leaves = false;
+	for (record = node->records; record != NULL; record = record->next) {
+		record->sent = record_goal(table, record);
+		/* A name that thousands share does not fit into one message: the others follow when this one has landed. */
+		record->renewed = record->stale && record->held && record->wanted > 0;
+		if ((record->sent != record->held || record->renewed) && changes++ >= ZONE_NODE_CHANGES_MAX) {
+			record->sent = record->held;
+			record->renewed = false;
+		}
+		node->leaves |= record->sent;
+	}
+	node->leaves |= node_goal(table, node);
+}
+
+static void land(struct zone_table *table, struct zone_node *node)
+{
+	node->flying = false;
+	node->touched = ++table->moment;
+	if (--table->flying == 0)
+		table->flying_generation = UINT64_MAX;
+}
+
+/* A service (_http._tcp.NAME) of a name that is somebody else's would lead people astray: why it is left alone, too, or NULL. */
+static const char *parent_refused(const struct zone_table *table, const struct zone_node *node)
+{
+	const char *name = node->name;
+
+	while (name[0] == '_' && (name = strchr(name, '.')) != NULL)
+		name++;
+	return name != NULL && name != node->name ? zone_table_refusal(table, name) : NULL;
+}
+
+struct zone_node *zone_table_take(struct zone_table *table, bool *solo)
+{
+	const char *reason;
+	struct zone_node *node;
+
+	while ((node = table->queue) != NULL) {
+		reason = node->owner != ZONE_OURS ? parent_refused(table, node) : NULL;
+		if (reason != NULL) {
+			zone_node_set_refused(table, node, reason);
+			continue;
+		}
+		if (!zone_node_differs(table, node)) {
+			zone_queue_remove(table, node);
+			zone_node_tidy(table, node);
+			continue;
+		}
+		*solo = node->solo;
+		fly(table, node);
+		return node;
+	}
+	return NULL;
+}
+
+void zone_table_put_back(struct zone_table *table, struct zone_node *node)
+{
+	land(table, node);
+	zone_queue_prepend(table, node, node->generation);
+}
+
+void zone_table_landed(struct zone_table *table, struct zone_node *node)
+{
+	uint64_t changed = node->changed;
+	struct zone_record *record;
+
+	land(table, node);
+	for (record = node->records; record != NULL; record = record->next) {
+		record->held = record->sent;
+		record->stale = record->stale && record->held && !record->renewed;
+	}
+	table->names -= node->owner == ZONE_OURS;
+	node->owner = node->leaves ? ZONE_OURS : ZONE_NOBODY;
+	table->names += node->owner == ZONE_OURS;
+	node->tries = 0;
+	node->solo = false;
+	if (zone_node_differs(table, node))
+		zone_queue_prepend(table, node, changed != 0 ? changed : table->generation);
+	else
+		zone_node_tidy(table, node);
+}
+
+void zone_table_again(struct zone_table *table, struct zone_node *node, bool last)
+{
+	node->tries += node->solo;
+	node->solo = true;
+	land(table, node);
+	if (!last) {
+		zone_queue_prepend(table, node, node->generation);
+		return;
+	}
+	table->rotated_generation = least(table->rotated_generation, node->generation);
+	table->rotated++;
+	node->rotated = true;
+	queue_append(table, node, node->generation);
+}
+
+void zone_table_doubt(struct zone_table *table, struct zone_node *node)
+{
+	node->tries += node->solo;
+	land(table, node);
+	table->doubted_generation = table->doubted == 0 ? node->generation : least(table->doubted_generation, node->generation);
+	zone_node_set_doubted(table, node, true);
+}
+
+void zone_table_refuse(struct zone_table *table, struct zone_node *node, bool others, const char *reason)
+{
+	land(table, node);
+	if (others)
+		zone_node_disown(table, node, ZONE_OTHERS);
+	if (!zone_node_wanted(node)) {
+		/* It was to go, and it is not ours any more: that is as good. */
+		zone_node_disown(table, node, ZONE_NOBODY);
+		zone_node_tidy(table, node);
+		return;
+	}
+	zone_node_set_refused(table, node, reason);
+}
+
+/* ---- looking ---- */
+
+const char *zone_node_name(const struct zone_node *node)
+{
+	return node->name;
+}
+
+struct zone_record *zone_node_records(const struct zone_node *node)
+{
+	return node->records;
+}
+
+enum zone_owner zone_node_owner(const struct zone_node *node)
+{
+	return node->owner;
+}
+
+bool zone_node_sent(const struct zone_node *node)
+{
+	return node->leaves;
+}
+
+unsigned zone_node_tries(const struct zone_node *node)
+{
+	return node->tries;
+}
+
+bool zone_table_waiting(const struct zone_table *table)
+{
+	return table->queue != NULL;
+}
+
+bool zone_table_doubting(const struct zone_table *table)
+{
+	return table->doubted > 0;
+}
+
+const char *zone_table_refusal(const struct zone_table *table, const char *name)
+{
+	const struct zone_node *node = zone_table_find(table, name);
+
+	return node != NULL ? node->refused : NULL;
+}
+
+void zone_table_count(const struct zone_table *table, struct zone_table_counts *out)
+{
+	*out = (struct zone_table_counts){.names = table->names, .waiting = table->waiting + table->flying, .doubted = table->doubted,
+	                                  .refused = table->refused};
+	if (table->refused > 0)
+		snprintf(out->example, sizeof out->example, "%s", table->last_refused);
+}
+
+/* ---- refused and doubted ---- */
+
+void zone_node_set_refused(struct zone_table *table, struct zone_node *node, const char *reason)
+{
+	if (node->refused == reason)
+		return;
+	/* The same from another place is nothing new to tell. */
+	if (node->refused != NULL && reason != NULL && strcmp(node->refused, reason) == 0) {
+		node->refused = reason;
+		zone_queue_remove(table, node);
+		return;
+	}
+	table->refused -= node->refused != NULL;
+	table->refused += reason != NULL;
+	node->refused = reason;
+	if (reason != NULL) {
+		zone_queue_remove(table, node);
+		/* A name says more than the services below it, which follow it (RFC 2782: they begin with an underscore). */
+		if (node->name[0] != '_' || table->last_refused[0] == '\0' || table->last_refused[0] == '_')
+			snprintf(table->last_refused, sizeof table->last_refused, "%s", node->name);
+		if (table->watcher.refused != NULL)
+			table->watcher.refused(table->watcher.arg, node->name, reason);
+	} else if (zone_node_wanted(node) && table->watcher.released != NULL) {
+		table->watcher.released(table->watcher.arg, node->name);
+	}
+}
+
+void zone_node_set_doubted(struct zone_table *table, struct zone_node *node, bool doubted)
+{
+	if (node->doubted == doubted)
+		return;
+	node->doubted = doubted;
+	if (doubted)
+		table->doubted++;
+	else
+		table->doubted--;
+	zone_queue_remove(table, node);
+}
+
+void zone_node_disown(struct zone_table *table, struct zone_node *node, enum zone_owner owner)
+{
+	struct zone_record *record;
+
+	for (record = node->records; record != NULL; record = record->next)
+		record->held = record->orphan = record->stale = false;
+	table->names -= node->owner == ZONE_OURS;
+	node->owner = owner;
+}

@@ -1,0 +1,55 @@
+#ifndef CALLSIGN_ZONE_TABLE_INTERNAL_H
+#define CALLSIGN_ZONE_TABLE_INTERNAL_H
+
+#include <uthash.h>
+
+#include "zone_table.h"
+
+/* What zone_table.c and zone_table_read.c share. */
+
+struct zone_node {
+	UT_hash_handle hh;
+	struct zone_record *records;
+	struct zone_node *prev, *next; /* in the queue */
+	const char *refused;           /* NULL, or why; static */
+	uint64_t generation;           /* of the first change that is not served */
+	uint64_t changed;              /* while under way: of the first change since then; 0: none */
+	uint64_t touched;              /* moment at which it was last sent or answered for */
+	uint32_t seen;                 /* in the reading of this number ... */
+	enum zone_owner seen_owner;    /* ... as this one's */
+	enum zone_owner owner;
+	unsigned tries;
+	bool queued, flying, doubted, rotated;
+	bool solo;
+	bool leaves; /* what is under way leaves at least one record of ours */
+	bool orphan; /* the owner record was found alone */
+	char name[];
+};
+
+struct zone_table {
+	struct zone_node *nodes, *queue;
+	struct zone_table_watcher watcher;
+	uint64_t generation;
+	uint64_t flying_generation, rotated_generation, doubted_generation; /* the least of each kind; UINT64_MAX: none */
+	uint64_t moment; /* counts what is sent and answered */
+	uint64_t read_moment;
+	uint32_t reading; /* numbers the readings */
+	size_t names, waiting, flying, rotated, doubted, refused;
+	bool settled;
+	char last_refused[ZONE_NAME_SIZE];
+};
+
+struct zone_node *zone_table_find(const struct zone_table *table, const char *name);
+struct zone_node *zone_table_node(struct zone_table *table, const char *name);
+struct zone_record *zone_node_record(struct zone_node *node, uint16_t type, const uint8_t *data, size_t length);
+bool zone_node_wanted(const struct zone_node *node);
+bool zone_node_differs(const struct zone_table *table, const struct zone_node *node);
+bool zone_node_tidy(struct zone_table *table, struct zone_node *node);
+void zone_node_mark(struct zone_table *table, struct zone_node *node);
+void zone_node_set_refused(struct zone_table *table, struct zone_node *node, const char *reason);
+void zone_node_set_doubted(struct zone_table *table, struct zone_node *node, bool doubted);
+void zone_node_disown(struct zone_table *table, struct zone_node *node, enum zone_owner owner);
+void zone_queue_prepend(struct zone_table *table, struct zone_node *node, uint64_t generation);
+void zone_queue_remove(struct zone_table *table, struct zone_node *node);
+
+#endif
