@@ -39,6 +39,7 @@ load common
     [[ $(resolve web.docker) == "$(address web)" ]]
 }
 
+# bats test_tags=native
 @test "SIGTERM while waiting ends it, COMMAND not started" {
     lab_stop callsignd
     start web --entrypoint callsign-emit -- --wait=60 -- echo started

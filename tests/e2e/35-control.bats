@@ -165,3 +165,19 @@ resync_done() {
     poll_until 10000 ctl status
     [[ -n $(resolve web.docker) ]]
 }
+
+# Counted after the connection was made, and just now.
+depth_is_fresh() {
+    ctl status --json | jq -e '.broker | .queue_depth_time_age_s < 3 and .queue_depth_time_age_s + 5 < .since_age_s' >/dev/null
+}
+
+@test "status: what waits in the queue is counted while the daemon runs, not only when it connects" {
+    poll_until 20000 depth_is_fresh
+    run -0 ctl status
+    [[ $output =~ "callsign.host.lab, 0 waited in it "[0-9]+" s ago"|"callsign.host.lab, 0 waited in it now" ]] || {
+        printf '%s\n' "$output"
+        false
+    }
+    run -0 ctl metrics
+    [[ $output == *$'\ncallsign_queue_depth 0\n'* ]]
+}

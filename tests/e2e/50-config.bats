@@ -138,6 +138,7 @@ resident_kb() {
     lab_docker exec "$1" sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' /proc/1/status
 }
 
+# bats test_tags=native
 @test "the emitter's memory: under 2.5 MB resident with TLS built in" {
     start web
     wait_up web

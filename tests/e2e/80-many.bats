@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Fifty containers at once.
+# bats file_tags=native
 
 load common
 

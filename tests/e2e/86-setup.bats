@@ -26,16 +26,7 @@ part_dockerd_settings() {
 
 # host_setup ARGUMENT…: on the lab's host, with its broker's rabbitmqctl.
 host_setup() {
-    local bin=$LAB/secret/bin
-    mkdir -p "$bin"
-    {
-        printf '#!/bin/sh\nexec env'
-        broker_environment | while IFS= read -r one; do printf " '%s'" "$one"; done
-        # shellcheck disable=SC2016 # for the script
-        printf ' /usr/lib/rabbitmq/bin/rabbitmqctl "$@"\n'
-    } >"$bin/rabbitmqctl"
-    chmod 0755 "$bin/rabbitmqctl"
-    lab_in env PATH="$bin:$LAB_PATH" callsign-setup --no-services --state "$LAB/state" "$@"
+    lab_in env PATH="$(broker_tool):$LAB_PATH" callsign-setup --no-services --state "$LAB/state" "$@"
 }
 
 # A bare machine's root, with these lines as its resolv.conf and this daemon.json ("": none).
@@ -101,6 +92,18 @@ assert settings == {"live-restore": True, "dns": ["172.17.0.1", "192.0.2.53"]}, 
     unchanged
 }
 
+@test "setup: several domains, in all that asks and answers" {
+    bare_root 'nameserver 127.0.0.53' ''
+    run -0 root_setup --domain docker --domain Lan.Example
+    grep -qx 'domain = "docker"' "$ROOT/etc/callsign/callsignd.conf"
+    grep -qx 'serve "lan.example" { }' "$ROOT/etc/callsign/callsignd.conf"
+    grep -qx 'local=/docker/' "$ROOT/etc/dnsmasq.d/callsign"
+    grep -qx 'local=/lan.example/' "$ROOT/etc/dnsmasq.d/callsign"
+    grep -q 'resolvectl domain docker0 ~docker ~lan.example$' "$ROOT/etc/systemd/system/callsign-dns.service"
+    run -2 root_setup --domain docker --domain a.docker
+    grep -qF 'one is another one, or below it: a.docker' <<<"$output"
+}
+
 @test "setup: a dnsmasq that is this host's resolver goes on listening where it did" {
     bare_root 'nameserver 127.0.0.1' ''
     run -0 root_setup
@@ -155,6 +158,10 @@ assert json.load(open(sys.argv[1])) == {"dns": ["192.0.2.53"], "debug": True}' "
     run -2 "$BUILD/host/host/callsign-setup" --undo image
     run -2 host_setup tenant Web web-
     run -2 host_setup tenant web ''
+    run -2 host_setup --first
+    run -2 host_setup --broker amqp://broker.example
+    run -2 host_setup --broker "amqp://user:secret@broker.example/callsign"
+    [[ $output == *"no place on a command line"* && $output != *secret@* ]]
 }
 
 @test "setup image: Dockerfile lines and docker run's options" {
@@ -188,7 +195,7 @@ assert json.load(open(sys.argv[1])) == {"dns": ["192.0.2.53"], "debug": True}' "
     lab_spawn dnsmasq dnsmasq --keep-in-foreground --log-facility=- --conf-file=/etc/dnsmasq.conf
     lab_spawn callsignd callsignd --foreground -c /etc/callsign/callsignd.conf
     poll_until 20000 lab_in callsignctl status >"$BATS_TEST_TMPDIR/status"
-    run -0 lab_in callsignctl doctor
+    run -0 lab_in env PATH="$(broker_tool):$LAB_PATH" callsignctl doctor
     not grep -qE '^(broken|skipped)' <<<"$output"
     start web --volume "$LAB/etc/callsign/emit.password:/run/callsign.password:ro" \
         --env CALLSIGN_PASSWORD_FILE=/run/callsign.password --env CALLSIGN_URLS=amqp://callsign-emit@gateway/bare
@@ -217,4 +224,55 @@ assert json.load(open(sys.argv[1])) == {"dns": ["192.0.2.53"], "debug": True}' "
     [[ $output == *callsign* && $output != *bare* ]]
     run -0 broker_run rabbitmqctl --quiet list_users
     [[ $output != *callsign-host* && $output != *one* ]]
+}
+
+# Whoever runs the broker's machine runs what was printed there.
+run_there() {
+    lab_in env PATH="$(broker_tool):$LAB_PATH" sh -e <<<"$1"
+}
+
+@test "setup for a broker elsewhere: the commands for its machine, the first host and a second, and back" {
+    touch "$LAB/setup.done"
+    cp -p "$LAB/etc/callsign/callsignd.conf" "$LAB/secret/conf"
+    lab_stop callsignd
+    rm "$LAB/etc/callsign/callsignd.conf"
+    run -0 lab_in callsign-setup --no-services --state "$LAB/state" --broker "amqp://$LAB_ADDRESS/else" --first
+    [[ $output == *"Now run the command above on the broker's machine"* && $output != *"$(cat "$LAB/etc/callsign/host.password")"* ]]
+    grep -qF "amqp://host-lab@$LAB_ADDRESS:5672/else" "$LAB/etc/callsign/callsignd.conf"
+    # What it was told once it knows from then on.
+    run -0 lab_in callsign-setup --state "$LAB/state" --print-broker-commands
+    run_there "$output"
+    run -1 lab_in callsign-setup --state "$LAB/state" --print-broker-commands tenant one one-
+    run -0 lab_in callsign-setup --state "$LAB/state" tenant one one-
+    [[ $output == *"CALLSIGN_URLS=amqp://one@$LAB_ADDRESS:5672/else"* ]]
+    run -0 lab_in callsign-setup --state "$LAB/state" --print-broker-commands tenant one one-
+    run_there "$output"
+    lab_spawn callsignd callsignd --foreground -c /etc/callsign/callsignd.conf
+    poll_until 20000 lab_in callsignctl status >"$BATS_TEST_TMPDIR/status"
+    start web --volume "$LAB/etc/callsign/emit.password:/run/callsign.password:ro" \
+        --env CALLSIGN_PASSWORD_FILE=/run/callsign.password --env CALLSIGN_URLS=amqp://callsign-emit@gateway/else
+    wait_up web
+    # The second host has a user and a queue of its own, and leaves the containers' user alone.
+    bare_root 'nameserver 192.0.2.1' ''
+    run -0 "$BUILD/host/host/callsign-setup" --root "$ROOT" --host second --broker "amqp://$LAB_ADDRESS/else"
+    [[ ! -e $ROOT/etc/callsign/emit.password && $output == *"copy /etc/callsign/emit.password from the broker's first host"* ]]
+    run -0 "$BUILD/host/host/callsign-setup" --root "$ROOT" --host second --print-broker-commands
+    [[ $output != *callsign-emit* ]]
+    run_there "$output"
+    run -0 broker_run rabbitmqctl --quiet list_permissions -p else
+    [[ $output == *'host-second'*'callsign\.host\.second'* && $output == *'host-lab'*'callsign\.host\.lab'* ]]
+    run -0 "$BUILD/host/host/callsign-setup" --root "$ROOT" --host second --undo
+    [[ $output == *"rabbitmqctl delete_user host-second"* ]]
+    unchanged
+
+    remove_containers
+    lab_stop callsignd
+    run -0 lab_in callsign-setup --no-services --state "$LAB/state" --undo
+    [[ $output == *"rabbitmqctl delete_user host-lab"* && ! -e $LAB/etc/callsign/callsignd.conf ]]
+    broker_run rabbitmqctl --quiet delete_vhost else
+    rm "$LAB/setup.done"
+    rm -rf "$LAB/state" "$LAB/etc/callsign/tenants"
+    cp -p "$LAB/secret/conf" "$LAB/etc/callsign/callsignd.conf"
+    part_dockerd_settings
+    lab_stop dnsmasq
 }

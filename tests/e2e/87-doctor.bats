@@ -16,7 +16,13 @@ teardown() {
 # What a test may have left, whether it passed or not.
 mend() {
     rm -f "$LAB/etc/callsign/other.conf" "$LAB/etc/callsign/other.password"
+    [[ ! -e $LAB/secret/rights.changed ]] || {
+        rabbitmqctl --quiet import_definitions "$LAB/broker/definitions.json"
+        rabbitmqctl --quiet delete_user green >/dev/null 2>&1 || true
+        rm "$LAB/secret/rights.changed"
+    }
     lab_in iptables -D INPUT -i docker0 -p udp --dport 53 -j DROP 2>/dev/null || true
+    lab_in nft delete table inet broken 2>/dev/null || true
     printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
     printf '{ "dns": ["%s"] }\n' "$LAB_ADDRESS" >"$LAB/etc/docker/daemon.json"
     [[ ! -e $LAB/etc/dnsmasq.d/broken ]] || {
@@ -25,12 +31,47 @@ mend() {
     }
 }
 
-# doctor STATUS [OPTION…]: its output goes to $output, and it must end with this status.
+# doctor STATUS [OPTION…]: its output goes to $output, and it must end with this status. rabbitmqctl takes a second each time, so
+# that it is left out but where it matters.
 doctor() {
-    local expected=$1
-    shift
-    run -"$expected" lab_in callsignctl doctor "$@"
+    local none=$LAB/secret/none
+    mkdir -p "$none"
+    printf '#!/bin/sh\necho left out >&2\nexit 69\n' >"$none/rabbitmqctl"
+    chmod 0755 "$none/rabbitmqctl"
+    doctor_with "$none" "$@"
+}
+
+# doctor_with FOLDER STATUS [OPTION…]: with the programs in there first on its PATH.
+doctor_with() {
+    local folder=$1 expected=$2
+    shift 2
+    run -"$expected" lab_in env PATH="$folder:$LAB_PATH" callsignctl doctor "$@"
     printf '%s\n' "$output"
+}
+
+# rights RABBITMQCTL-ARGUMENT…: change what somebody may do; taken back after the test.
+rights() {
+    touch "$LAB/secret/rights.changed"
+    rabbitmqctl --quiet "$@" </dev/null
+}
+
+# rights_set LINE…: likewise many at once. `USER CONFIGURE WRITE READ`, or `topic USER EXCHANGE WRITE READ`; CALLSIGN.WILL is for callsign\.will.
+rights_set() {
+    printf '%s\n' "$@" | sed 's/CALLSIGN\.WILL/callsign\\.will/g' | jq -nR '[inputs | split(" ")] | {
+        users: [.[] | select(.[0] == "green") | {name: .[0], password_hash: "", hashing_algorithm: "rabbit_password_hashing_sha256", tags: ""}],
+        permissions: [.[] | select(.[0] != "topic") | {user: .[0], vhost: "callsign", configure: .[1], write: .[2], read: .[3]}],
+        topic_permissions: [.[] | select(.[0] == "topic") |
+            {user: .[1], vhost: "callsign", exchange: .[2], write: .[3], read: .[4]}]}' >"$LAB/secret/rights.json"
+    rights import_definitions "$LAB/secret/rights.json"
+}
+
+# Run each command that the doctor names for users.
+mend_as_said() {
+    local line
+    grep -qE -- '-> rabbitmqctl set_(topic_)?permissions ' <<<"$output"
+    while IFS= read -r line; do
+        eval "rights $line"
+    done < <(sed -n 's/^ *-> rabbitmqctl //p' <<<"$output")
 }
 
 # says VERDICT CHECK [PATTERN]
@@ -63,21 +104,22 @@ dnsmasq_with() {
 }
 
 @test "doctor: all is well, and the round trip has its times" {
-    doctor 0
+    doctor_with "$(broker_tool)" 0
     says ok configuration
     not grep -E '^(broken|skipped)' <<<"$output"
+    says ok users '1 host and 3 emitters on the vhost callsign'
     says ok round-trip 'login [0-9.]+ ms, announced [0-9.]+ ms, resolved after [0-9.]+ ms more; withdrawn [0-9.]+ ms, gone after'
     poll_until 5000 no_names
 }
 
 @test "doctor --json: one document with every check" {
-    run -0 lab_in callsignctl doctor --json
+    doctor_with "$(broker_tool)" 0 --json
     python3 -c '
 import json, sys
 answer = json.loads(sys.stdin.read())
 assert answer["ok"] is True
 names = [check["check"] for check in answer["checks"]]
-assert names[0] == "configuration" and names[-1] == "round-trip" and len(names) == 19 == len(set(names)), names
+assert names[0] == "configuration" and names[-1] == "round-trip" and len(names) == 21 == len(set(names)), names
 assert all(check["result"] in ("ok", "warning") and check["what"] for check in answer["checks"])
 steps = answer["checks"][-1]["steps"]
 assert sorted(steps) == ["announced_ms", "gone_ms", "login_ms", "resolves_ms", "withdrawn_ms"]
@@ -90,7 +132,7 @@ assert all(0 < step < 5000 for step in steps.values()), steps
     doctor 1 -c /etc/callsign/other.conf
     says broken configuration 'other.conf:1:.*nonsense'
     grep -q -- '-> callsignd -c /etc/callsign/other.conf --check-config' <<<"$output"
-    [[ $(grep -c '^skipped' <<<"$output") == 18 ]]
+    [[ $(grep -c '^skipped' <<<"$output") == 20 ]]
     doctor 1 -c /etc/callsign/none.conf
     says broken configuration 'none.conf'
 }
@@ -185,6 +227,40 @@ channel.connection.close()' "$LAB/secret/admin" "$1"
     other_user admin
     doctor 0 -c /etc/callsign/other.conf
     says warning permissions "declare other queues.*read containers' mailboxes.*publish to other exchanges"
+}
+
+@test "doctor: an emitter who may do too little, with the commands that mend it" {
+    rights_set 'red ^$ ^$ ^$' 'topic blue callsign ^up\.blue-.* ^$'
+    doctor_with "$(broker_tool)" 0
+    says warning users 'red \(emitter red-\): too few, may not configure callsign\.will\.red-x'
+    says warning users 'blue \(emitter blue-\): too few, may not topic callsign write down\.blue-x'
+    mend_as_said
+    doctor_with "$(broker_tool)" 0
+    says ok users
+}
+
+@test "doctor: an emitter who may do too much, one whose prefix overlaps, and a user who has no business there" {
+    rights_set 'callsignd .* .* .*' 'red ^CALLSIGN.WILL\.red-.* .* ^(CALLSIGN.WILL\.red-.*|CALLSIGN.WILL|callsign\.rollcall)$' \
+        'topic blue callsign.will .* .*' \
+        'green ^CALLSIGN.WILL\.red-1.* ^(callsign|CALLSIGN.WILL|CALLSIGN.WILL\.red-1.*)$ ^(CALLSIGN.WILL(\.red-1.*)?|callsign\.rollcall)$' \
+        'topic green callsign ^(up|down)\.red-1.* ^$' 'topic green callsign.will ^CALLSIGN.WILL\.red-1 ^CALLSIGN.WILL\.red-1'
+    doctor_with "$(broker_tool)" 0
+    says warning users 'callsignd \(host lab\): too many, may configure amq\.fanout,'
+    says warning users 'red \(emitter red-\): too many, may .*write amq\.default'
+    says warning users 'blue \(emitter blue-\): too many, may topic callsign\.will write callsign\.will\.xblue-'
+    says warning users 'the prefixes .*red-1 \(green\).* overlap'
+    rights_set 'green .* .* .*' 'topic green callsign .* .*' 'topic green callsign.will .* .*'
+    doctor_with "$(broker_tool)" 0
+    says warning users 'green \(neither host nor emitter\): too many, may configure callsign,'
+    grep -qxE -- ' *-> rabbitmqctl clear_permissions -p callsign green' <<<"$output"
+}
+
+@test "doctor: what users may do cannot be seen, and why" {
+    doctor 0
+    says skipped users 'not checked: rabbitmqctl export_definitions: exit status 69: left out'
+    other_conf "s,@127.0.0.1/,@$LAB_ADDRESS/,"
+    doctor 0 -c /etc/callsign/other.conf
+    says skipped users "not checked: only the broker's own machine, $LAB_ADDRESS"
 }
 
 @test "doctor: dnsmasq does not run" {
@@ -283,7 +359,7 @@ s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.bind(("198.18.0.1", 53))
 time.sleep(1000)'
     poll_until 5000 squats
-    run -1 lab_in callsignctl doctor
+    doctor 1
     says broken port-53 'python3 .*198\.18\.0\.1'
     lab_stop squatter
 }
@@ -298,6 +374,47 @@ squats() {
     says broken firewall 'udp port 53 is dropped'
     grep -q -- '-> iptables -I INPUT -i docker0 -p udp --dport 53 -j ACCEPT' <<<"$output"
     [[ $(grep -c '^broken' <<<"$output") == 1 ]]
+}
+
+# nft_rules POLICY RULE…: of a table of nft's own, in no iptables' list.
+nft_rules() {
+    local policy=$1
+    shift
+    lab_in nft delete table inet broken 2>/dev/null || true
+    {
+        printf 'table inet broken {\n chain input {\n  type filter hook input priority 10; policy %s;\n' "$policy"
+        printf '  %s\n' "$@"
+        printf ' }\n}\n'
+    } | lab_in nft -f -
+}
+
+@test "doctor: nft's own rules between containers and this host" {
+    nft_rules accept 'ct state established,related accept' 'iifname "docker*" meta l4proto { tcp, udp } th dport { 22, 50-60 } drop'
+    doctor 1
+    says broken firewall "udp port 53 is dropped: nft's chain inet broken input, the rule with handle [0-9]+"
+    nft_rules drop 'ct state established,related accept' 'iif lo accept' 'iifname docker0 udp dport 53 accept' \
+        'iifname docker0 tcp dport 53 accept'
+    doctor 1
+    says broken firewall "tcp port 5672 is dropped: nft's chain inet broken input, policy drop"
+    not lab_docker run --rm --entrypoint nc lab:1 -w 1 "$LAB_ADDRESS" 5672 </dev/null
+    lab_in sh -c "$(sed -nE 's/^ *-> (nft .*) \(and .*/\1/p' <<<"$output")"
+    doctor 0
+    says ok firewall "iptables and nft's rules let containers reach port 53 and 5672"
+    lab_docker run --rm --entrypoint nc lab:1 -w 1 "$LAB_ADDRESS" 5672 </dev/null
+    nft_rules accept 'iifname docker0 meta mark 7 tcp dport 5672 drop'
+    doctor 0
+    says warning firewall 'tcp port 5672 may be dropped'
+}
+
+@test "doctor: a host without nft, and one without any firewall's tools" {
+    local few=$LAB/secret/few
+    mkdir -p "$few"
+    ln -sf "$BUILD/host/host/callsignctl" /usr/bin/env "$few"
+    run -0 lab_in env PATH="$few" callsignctl doctor
+    says skipped firewall 'not checked: neither iptables-save nor nft is here'
+    ln -sf /usr/sbin/iptables-save "$few"
+    run -0 lab_in env PATH="$few" callsignctl doctor
+    says ok firewall 'rules given to nft itself are not checked: nft is not here'
 }
 
 @test "doctor: announcements do not reach the queue" {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # How fast it is, as figures for the reader: nothing here fails because a machine is slow.
+# bats file_tags=native
 
 load common
 

@@ -1,6 +1,8 @@
 # What the end-to-end suites share: `load common`. They run on the lab that setup_suite.bash started.
 # shellcheck shell=bash
 
+IFS=$' \t\n' # bats 1.8 leaves the comma that it splits --filter-tags by
+
 # shellcheck source=tests/lib/lab.bash
 source "$BATS_TEST_DIRNAME/../lib/lab.bash"
 bats_require_minimum_version 1.5.0
@@ -41,7 +43,7 @@ show_logs() {
         tail -n 15 "$LAB/log/$part" || true
     done
     printf -- '---- hosts file:\n'
-    cat "$HOSTS" || true
+    head -n 40 "$HOSTS" || true
     for id in $(lab_docker ps --all --quiet); do
         printf -- '---- container %s:\n' "$(lab_docker inspect --format '{{.Name}} {{.State.Status}} {{.State.ExitCode}}' "$id")"
         lab_docker logs "$id" 2>&1 | tail -n 15
@@ -51,7 +53,10 @@ show_logs() {
 remove_containers() {
     local ids
     mapfile -t ids < <(lab_docker ps --all --quiet)
-    ((${#ids[@]} == 0)) || lab_docker rm --force "${ids[@]}" >/dev/null
+    ((${#ids[@]} == 0)) && return
+    # Who is killed cannot say what it leaked.
+    [[ -z $UNDER ]] || lab_docker stop --time 10 "${ids[@]}" >/dev/null || true
+    lab_docker rm --force "${ids[@]}" >/dev/null
 }
 
 # The hosts file without comments and without the serial: what is served, one line a record.
@@ -127,7 +132,7 @@ resolve() {
 
 # wait_resolves NAME ADDRESS [TIMEOUT_MS]
 wait_resolves() {
-    lab_in dnswatch -t "${3-10000}" present "$1" "$2" >/dev/null || {
+    lab_in dnswatch -t $((${3-10000} * SLOWNESS)) present "$1" "$2" >/dev/null || {
         printf '%s does not resolve to %s but to: %s\n' "$1" "$2" "$(resolve "$1" | tr '\n' ' ')"
         return 1
     }
@@ -151,7 +156,7 @@ wait_up() {
 
 # wait_gone NAME [TIMEOUT_MS]
 wait_gone() {
-    lab_in dnswatch -t "${2-10000}" absent "$1" >/dev/null || {
+    lab_in dnswatch -t $((${2-10000} * SLOWNESS)) absent "$1" >/dev/null || {
         printf '%s still resolves to: %s\n' "$1" "$(resolve "$1" | tr '\n' ' ')"
         return 1
     }

@@ -147,7 +147,7 @@ alarm() {
 }
 
 @test "disk alarm for 60 s" {
-    alarm "rabbitmqctl set_disk_free_limit 100TB >/dev/null" "rabbitmqctl set_disk_free_limit 50MB >/dev/null" 60000
+    alarm "rabbitmqctl set_disk_free_limit 100000GB >/dev/null" "rabbitmqctl set_disk_free_limit 50MB >/dev/null" 60000
 }
 
 # The vhost, and what definitions say of it.

@@ -46,8 +46,8 @@ jump() {
     poll_until 17000 false || true
     steadied calm
     steadied shifted
-    injected "after the jump by $1 s"
     start more
+    injected "a container has started after the jump by $1 s"
     there_within 1500 more "$(address more)"
 }
 

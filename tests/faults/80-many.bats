@@ -33,20 +33,43 @@ die_and_come_back() {
     die_and_come_back 5000 30000 180000
 }
 
-# restart_under COUNT RETURN_MS STOP: names stay, all are confirmed again, and the dead of meanwhile are gone.
+# Every hosts file from now on is looked at, until `watched`.
+watch_names() {
+    /usr/bin/python3 "$TESTS_DIR/lib/hostswatch.py" "$HOSTS" "$BATS_TEST_TMPDIR/stop" load >"$BATS_TEST_TMPDIR/reads" 3>&- &
+    WATCH_PID=$!
+}
+
+mend() {
+    touch "$BATS_TEST_TMPDIR/stop"
+}
+
+# How few names of the load any of them had: FEWEST.
+watched() {
+    mend
+    wait "$WATCH_PID"
+    FEWEST=$(tail -n 1 "$BATS_TEST_TMPDIR/reads")
+}
+
+# restart_under COUNT RETURN_MS STOP: no name is missing in any hosts file, all are confirmed again, and the dead of meanwhile are gone.
 restart_under() {
     load_start "$1" -s 200
     load_ready 300000
     poll_until 10000 names_are "$1"
     start dies
     wait_up dies
+    watch_names
+    injected "$1 emitters, $3"
     "$3"
+    figure "$INJECTED: the broker had ended after $(ms_since "$INJECTED_NS") ms"
     lab_in kill -9 "$(container_pid dies)"
     part_broker_start
     part_broker_wait
-    injected "$1 emitters, broker restarted by $3"
+    injected "$1 emitters, broker back after $3"
     names_are "$1"
     settled "all confirmed, and the one that died is gone" "$2" all_but_the_dead "$1"
+    watched
+    figure "$INJECTED: $FEWEST names in the hosts file that had fewest"
+    [[ $FEWEST == "$1" ]]
     steadied calm
 }
 
@@ -62,7 +85,11 @@ sigterm() {
 }
 
 all_but_the_dead() {
-    names_are "$1" && [[ -z $(resolve dies.docker) ]]
+    names_are "$1" && [[ -z $(resolve dies.docker) ]] && all_confirmed
+}
+
+all_confirmed() {
+    lab_in callsignctl status --json | jq --exit-status '.resync.state == "done" and .names.unconfirmed == 0' >/dev/null
 }
 
 @test "broker killed under 300 emitters" {
@@ -74,12 +101,28 @@ all_but_the_dead() {
 }
 
 # A broker that ends in good order closes its connections one by one, and fires wills until it comes to the host's own.
-@test "broker ends in good order under 300 emitters, within lost_grace" {
-    configure_daemon 'registry { lost_grace = 8 }'
+@test "broker ends in good order under 300 emitters" {
     restart_under 300 40000 sigterm
 }
 
-@test "broker ends in good order under 2,000 emitters, within lost_grace" {
-    configure_daemon 'registry { lost_grace = 60 }'
+@test "broker ends in good order under 2,000 emitters" {
     restart_under 2000 180000 sigterm
+}
+
+stop_app() {
+    rabbitmqctl stop_app >/dev/null
+    kill_9
+}
+
+@test "stop_app under 2,000 emitters" {
+    restart_under 2000 180000 stop_app
+}
+
+drain() {
+    broker_run rabbitmq-upgrade drain >/dev/null
+    sigterm
+}
+
+@test "drain, then the end, under 300 emitters" {
+    restart_under 300 40000 drain
 }

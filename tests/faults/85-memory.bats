@@ -33,6 +33,7 @@ found_nothing() {
     not grep '^==' "$LAB/log/$1.valgrind"
 }
 
+# The end-to-end suites run under it too (tests/run valgrind); this adds what they leave out: churn, and a broker that closes every connection.
 @test "both programs under valgrind: no error, no leak" {
     lab_stop callsignd
     under_valgrind callsignd

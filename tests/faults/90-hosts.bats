@@ -3,54 +3,27 @@
 
 load common
 
-# host_up N: another host beside the lab's own: callsignd and dnsmasq with files and addresses of their own. It reaches the broker at 127.0.0.N.
-host_up() {
-    local dir=$LAB/run/host$1 inside=/run/host$1
-    mkdir -p "$dir"
-    install -m 0600 "$LAB/secret/admin" "$dir/password"
-    cat >"$dir/callsignd.conf" <<CONF
-bus { urls = { "amqp://admin@127.0.0.$1/callsign" } password_file = "$inside/password" }
-queue { name = "callsign.host.h$1" }
-dnsmasq { hosts_file = "$inside/hosts" pid_file = "$inside/dnsmasq.pid" server = "127.0.0.$1" port = 5300 }
-control { socket = "$inside/control.sock" }
-pid_file = "$inside/callsignd.pid"
-log_level = "debug"
-CONF
-    printf '%s\n' no-resolv no-hosts port=5300 "listen-address=127.0.0.$1" bind-interfaces "addn-hosts=$inside/hosts" \
-        "pid-file=$inside/dnsmasq.pid" local=/docker/ >"$dir/dnsmasq.conf"
-    chmod 0755 "$dir"
-    lab_in chown --reference=/run/callsign "$inside" "$inside/password" # the user that the daemon runs as
-    lab_spawn "dnsmasq$1" dnsmasq --keep-in-foreground --log-facility=- --conf-file="$inside/dnsmasq.conf"
-    lab_spawn "callsignd$1" callsignd --foreground -c "$inside/callsignd.conf"
-    poll_until 10000 queue_listens "callsign.host.h$1"
-}
-
-queue_listens() {
-    amqp admin consumers "$1" 2>/dev/null | grep -qx '[1-9][0-9]*'
-}
-
-host_down() {
-    lab_stop "callsignd$1" "dnsmasq$1" || true
-    amqp admin delete-queue "callsign.host.h$1" || true
-    rm -rf "$LAB/run/host$1"
-}
-
 # The way between host N and the broker.
 cut() {
     lab_in iptables --wait "$1" INPUT --destination "127.0.0.$2" --protocol tcp --dport 5672 --jump DROP
     lab_in iptables --wait "$1" INPUT --source "127.0.0.$2" --protocol tcp --sport 5672 --jump DROP
 }
 
+# Hosts 2 and 3 beside the lab's own; host N reaches the broker at 127.0.0.N.
 setup() {
+    # shellcheck source=tests/lib/hosts.bash
+    source "$TESTS_DIR/lib/hosts.bash"
     log_mark
-    host_up 2
-    host_up 3
+    host_up 2 amqp://admin@127.0.0.2/callsign
+    host_up 3 amqp://admin@127.0.0.3/callsign
 }
 
 mend() {
     lab_in iptables --flush INPUT
     host_down 2
     host_down 3
+    amqp admin delete-queue callsign.host.h2 || true
+    amqp admin delete-queue callsign.host.h3 || true
 }
 
 # on HOST NAME: what host N (1: the lab's own) answers.
@@ -58,17 +31,13 @@ on() {
     if [[ $1 == 1 ]]; then
         resolve "$2.docker"
     else
-        lab_in dig +short +time=2 +tries=2 -p 5300 "@127.0.0.$1" "$2.docker" A | sort
+        host_answers "$1" "$2"
     fi
 }
 
 # all_say NAME ADDRESS: "" for none.
 all_say() {
     [[ $(on 1 "$1") == "$2" && $(on 2 "$1") == "$2" && $(on 3 "$1") == "$2" ]]
-}
-
-host_says() {
-    [[ $(on "$1" "$2") == "$3" ]]
 }
 
 # bats test_tags=fast
@@ -124,7 +93,7 @@ cut_off() {
     all_say stays "$(address stays)"
     part_broker_start
     part_broker_wait
-    lab_spawn callsignd3 callsignd --foreground -c /run/host3/callsignd.conf
+    host_start 3
     injected "broker back under three hosts"
     settled "the new one on all three" 6000 all_say comes "$(address comes)"
     settled "the dead one gone from all three" 16000 all_say dies ""

@@ -93,3 +93,19 @@ reply_to	up.red-x	$(red_up)	{"reply_to":"amq.rabbitmq.reply-to."}
 reply_to	up.red-x	$(red_up)	{"reply_to":"amq.rabbitmq"}
 TABLE
 }
+
+# RabbitMQ decodes the address of a direct reply-to, and what it cannot decode ends the connection of the one who answers.
+@test "a reply_to that the broker fails over: it is not handed to it; one that is well formed and nobody's: red is not answered, blue is" {
+    attack lead_astray amq.rabbitmq.reply-to.x amq.rabbitmq.reply-to.x.y amq.rabbitmq.reply-to.%%%%.a2V5 \
+        amq.rabbitmq.reply-to.g2QABHF1aXQ=.aw== amq.rabbitmq.reply-to.g2gCYQFhAg==.aw==
+    [[ $(log_count 'closed the connection|fails over') == 0 ]]
+    attack lead_astray amq.rabbitmq.reply-to.g1h2AA5yZXBseUAxMjM0NTY3OAAAA38AAAAAawFu+Q==.cAG3VjgL93aFq87+FQKjCw==
+    wait_log 'fails over an answer .* user=red is not answered for 10 minutes'
+    wait_log 'connected broker'
+    start_as blue blue-waits --entrypoint callsign-emit -- --wait=10 -- true
+    [[ $(exit_status blue-waits) == 0 ]]
+    # Once more changes nothing.
+    log_mark
+    attack lead_astray amq.rabbitmq.reply-to.g1h2AA5yZXBseUAxMjM0NTY3OAAAA38AAAAAawFu+Q==.cAG3VjgL93aFq87+FQKjCw==
+    [[ $(log_count 'closed the connection|fails over') == 0 ]]
+}

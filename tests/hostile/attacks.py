@@ -168,6 +168,16 @@ def ask(channel, args):
     down(channel, "red-x", instance, seq + 1)
 
 
+def lead_astray(channel, args):
+    """ADDRESS…: as many questions, each to be answered there. Ends once the host has had the time to answer."""
+    for number, reply_to in enumerate(args.values):
+        name, instance = f"red-astray-{number}", uuid.uuid4().hex
+        channel.basic_publish("callsign", f"up.{name}", body(name, instance, address=f"198.18.64.{number + 20}"),
+                              properties(reply_to=reply_to, correlation_id="1"))
+        channel.connection.process_data_events(0.3)
+        down(channel, name, instance, 2)
+
+
 def claim(channel, args):
     """ADDRESS SECONDS: claim it again and again, so as to be first with it whenever its holder's place is in doubt."""
     end = time.monotonic() + float(args.values[1])

@@ -1,4 +1,4 @@
-# Small things that every script under tests/ needs. Sourced; sets nothing but functions and the two paths below.
+# Small things that every script under tests/ needs. Sourced; sets nothing but functions, the two paths below and SLOWNESS.
 # shellcheck shell=bash
 
 TESTS_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -20,9 +20,12 @@ now_ms() {
     printf '%s\n' "$((t / 1000))"
 }
 
+# Deadlines are multiplied by this: programs under valgrind take their time.
+SLOWNESS=${CALLSIGN_SLOWNESS:-1}
+
 # poll_until TIMEOUT_MS COMMAND…: run COMMAND again and again until it succeeds. 1 when the time is over.
 poll_until() {
-    local end=$(($(now_ms) + $1))
+    local end=$(($(now_ms) + $1 * SLOWNESS))
     shift
     until "$@"; do
         (($(now_ms) < end)) || return 1

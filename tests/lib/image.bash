@@ -1,4 +1,4 @@
-# The lab's image, lab:1: busybox and callsign-emit, both static, nothing else. Part of lab.bash.
+# The lab's image, lab:1: busybox and callsign-emit, both static, nothing else (but see under.bash). Part of lab.bash.
 # shellcheck shell=bash
 
 # callsign-emit is the entrypoint and is configured, partly by its file, partly by the environment, so a container is one command away:
@@ -10,7 +10,11 @@ image_make() {
     for applet in $(/bin/busybox --list | grep -vx busybox); do
         ln -s busybox "$root/bin/$applet"
     done
-    cp "$BUILD/static/container/callsign-emit" "$root/bin" || return 1
+    if [[ -z $UNDER ]]; then
+        cp "$BUILD/static/container/callsign-emit" "$root/bin" || return 1
+    else
+        under_image "$root" || return 1
+    fi
     install -m 0600 "$LAB/secret/emit" "$root/etc/callsign/password"
     printf 'password_file = "/etc/callsign/password"\n' >"$root/etc/callsign/emit.conf"
     printf 'root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$root/etc/passwd"

@@ -22,6 +22,8 @@ LAB_ADDRESS=198.18.0.1        # docker0: the gateway of every container
 LAB_CALLSIGN_ID=977           # user and group callsign, in the lab alone
 LAB_PREFIX6=fd00:c5::/64
 LAB_PATH=$BUILD/host/host:$BUILD/host/container:$BUILD/host/tests/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# shellcheck source=tests/lib/under.bash
+source "$TESTS_DIR/lib/under.bash"
 
 # ---- the folder ----
 
@@ -117,6 +119,11 @@ lab_in() {
 
 # The client needs no namespace: a socket is reached by its path.
 lab_docker() {
+    if [[ $1 == run && -n ${UNDER-} ]]; then
+        local options
+        mapfile -t options < <(under_docker_options)
+        set -- run "${options[@]}" "${@:2}"
+    fi
     DOCKER_CONFIG=$LAB/docker-client command docker -H "unix://$LAB/run/docker.sock" "$@"
 }
 
@@ -157,7 +164,7 @@ lab_signal() {
 
 # lab_await PART TIMEOUT_MS COMMAND…: until COMMAND succeeds; if the part ends before, or time runs out, show its log and fail.
 lab_await() {
-    local part=$1 end=$(($(now_ms) + $2))
+    local part=$1 end=$(($(now_ms) + $2 * SLOWNESS))
     shift 2
     until "$@"; do
         if lab_gone "$part"; then
@@ -265,6 +272,8 @@ lab_down() {
     lab_folder_check
     [[ -d $LAB ]] || return 0
     lab_lock
+    # Who is killed cannot say what it leaked.
+    [[ -z $UNDER ]] || lab_stop callsignd || true
     lab_end
     rmdir "$LAB"
 }

@@ -40,6 +40,23 @@ rabbitmqctl() {
     broker_run rabbitmqctl "$@"
 }
 
+# broker_tool: the folder of a rabbitmqctl for this broker, to stand first on a program's PATH.
+broker_tool() {
+    local bin=$LAB/secret/bin
+    mkdir -p "$bin"
+    [[ -x $bin/rabbitmqctl ]] || {
+        {
+            printf '#!/bin/sh\nexec env'
+            broker_environment | while IFS= read -r one; do printf " '%s'" "$one"; done
+            # shellcheck disable=SC2016 # for the script
+            printf ' /usr/lib/rabbitmq/bin/rabbitmqctl "$@"\n'
+        } >"$bin/rabbitmqctl.new"
+        chmod 0755 "$bin/rabbitmqctl.new"
+        mv "$bin/rabbitmqctl.new" "$bin/rabbitmqctl"
+    }
+    printf '%s\n' "$bin"
+}
+
 part_broker_start() {
     broker_files || return 1
     local BROKER_VIA=(lab_spawn broker)
@@ -47,12 +64,13 @@ part_broker_start() {
 }
 
 # It serves once it answers the protocol header (AMQP 0-9-1, 4.2.2) with a method frame, whose first byte is 1.
+# broker_answers [ADDRESS]
 broker_answers() {
     # shellcheck disable=SC2016 # for the inner shell
     lab_in bash -c '
-        { exec 3<>/dev/tcp/127.0.0.1/5672; } 2>/dev/null || exit 1
+        { exec 3<>"/dev/tcp/$1/5672"; } 2>/dev/null || exit 1
         printf "AMQP\0\0\x09\x01" >&3
-        read -r -N 1 -t 2 byte <&3 && [[ $byte == $'\''\x01'\'' ]]'
+        read -r -N 1 -t 2 byte <&3 && [[ $byte == $'\''\x01'\'' ]]' - "${1-127.0.0.1}"
 }
 
 part_broker_wait() {

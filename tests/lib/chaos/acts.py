@@ -1,5 +1,6 @@
 """Carries the schedule out on the lab, and tells the model what is true before and after each act."""
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -133,6 +134,15 @@ class Slot:
             run("ip", "link", "set", self.link, "up")
         self.cut_since = None
         self.heard()
+
+    def tear(self):
+        """
+        Nothing that it sends on its connection arrives, and it is told so with a reset: with the broker's next heartbeat at the latest it connects
+        anew. The broker takes the old connection for alive until its heartbeat gives up, and only then fires that session's will.
+        """
+        for port in re.findall(r":(\d+) +\S+:5672", run("nsenter", "--target", str(self.holder.pid), "--net", "ss", "-Htn")):
+            run("iptables", "--wait", "--append", "INPUT", "--source", self.address, "--protocol", "tcp", "--sport", port, "--dport", "5672",
+                "--jump", "REJECT", "--reject-with", "tcp-reset")
 
     def tick(self, now):
         if self.leaving is not None and self.process.poll() is not None:
@@ -320,6 +330,8 @@ class Lane(threading.Thread):
     def run(self):
         try:
             for event in self.events:
+                if self.model.enough():
+                    return
                 time.sleep(max(0.0, self.model.begun + event.at - time.monotonic()))
                 self.model.log(f"{event.lane} {event.verb} {' '.join(map(str, event.args))}")
                 self.act(event)

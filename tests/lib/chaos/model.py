@@ -53,6 +53,7 @@ class Model:
         self.figures = {"start": [], "death": [], "blink": [], "return": []}
         self.answers = self.reads = 0
         self.history = []
+        self.until_wrong = False
 
     # ---- what happens ----
 
@@ -192,6 +193,9 @@ class Model:
                         and not self.blinking and began > self.blink_until and pair.absent_since is None:
                     self.report(pair, f"{pair} lives, was served, and is not in the hosts file")
 
+    def enough(self):
+        return self.until_wrong and self.violations
+
     def report(self, pair, text):
         if pair is not None:
             if pair.reported:
@@ -200,3 +204,4 @@ class Model:
         at = time.monotonic() - self.begun
         self.history.append((at, "WRONG: " + text))
         self.violations.append((at, text, pair))
+        print(f"at {at:.2f} s: {text}", flush=True)  # what led to it comes with the report

@@ -51,7 +51,8 @@ def emitters(rng, end):
             yield Event(now, "emitter", "start", (slot, slot_name(rng, slot)))
             running[slot], busy[slot] = True, now + rng.choice((0.0, 0.5, 4.0))
             continue
-        verb = rng.choices(("kill", "stop", "crash", "pause", "link", "silent"), (25, 20, 20, 12, 15, 8))[0]
+        verb = rng.choices(("kill", "stop", "crash", "pause", "link", "silent", "tear"),
+                           (25, 20, 20, 12, 15, 8, 12 if slot_heartbeat_s(slot) < 5 else 0))[0]
         busy[slot] = now + rng.choice((0.1, 0.5, 3.0))
         if verb in ("kill", "stop"):
             yield Event(now, "emitter", verb, (slot,))
@@ -61,6 +62,9 @@ def emitters(rng, end):
             yield Event(now, "emitter", "kill", (slot,))
             yield Event(again, "emitter", "start", (slot, slot_name(rng, slot)))
             busy[slot] = again + 1
+        elif verb == "tear":  # its old session's will fires after up to three heartbeats, and must not act
+            yield Event(now, "emitter", "tear", (slot,))
+            busy[slot] = now + 3.5 * slot_heartbeat_s(slot)
         else:
             back = now + rng.choice((0.5, 1.5, 4.0, 9.0))
             yield Event(now, "emitter", "pause" if verb == "pause" else "cut", (slot,))

@@ -1,0 +1,108 @@
+"""The lab, as the benchmark uses it: everything that is started is ended again by its pid."""
+import datetime
+import os
+import signal
+import subprocess
+import time
+
+TESTS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+
+
+class Lab:
+    """A lab that runs (tests/lab up). Commands are given as lists of words."""
+
+    def __init__(self):
+        user = os.geteuid()
+        temporary = os.environ.get("TMPDIR", "/tmp")
+        self.folder = os.environ.setdefault("CALLSIGN_LAB", f"{temporary}/callsign-bench-{user}")
+        self.build = os.environ.setdefault("CALLSIGN_BUILD", f"{temporary}/callsign-build-{user}")
+        self.tools = f"{self.build}/host/tests/tools"
+        self.running = []
+        self.nsenter = []
+        self.docker_environment = {**os.environ, "DOCKER_CONFIG": f"{self.folder}/docker-client"}
+
+    def up(self):
+        subprocess.run([f"{TESTS}/lab", "up"], check=True, stdout=subprocess.DEVNULL)
+        with open(f"{self.folder}/init", encoding="ascii") as file:
+            init = file.read().split()[0]
+        path = ":".join([f"{self.build}/host/host", self.tools, f"{self.build}/host/tests/bench", os.environ["PATH"]])
+        self.nsenter = ["nsenter", "--target", init, "--mount", "--uts", "--ipc", "--net", "--pid", "--root",
+                        "env", "-C", "/", f"PATH={path}", "LANG=C.UTF-8", f"HOME={self.folder}"]
+
+    def down(self):
+        for process in reversed(self.running):
+            self.end(process)
+        subprocess.run([f"{TESTS}/lab", "down"], check=True)
+
+    def run(self, command, **options):
+        """The output of a command inside the lab. CalledProcessError if it fails."""
+        return subprocess.run([*self.nsenter, *command], check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+
+    def spawn(self, command, log=None, **options):
+        """A long-running command inside the lab."""
+        options.setdefault("stdin", subprocess.DEVNULL)
+        options["start_new_session"] = True
+        if log is not None:
+            with open(f"{self.folder}/log/{log}", "ab") as file:
+                options.update(stdout=file, stderr=file)
+                process = subprocess.Popen([*self.nsenter, *command], **options)
+        else:
+            process = subprocess.Popen([*self.nsenter, *command], text=True, **options)
+        self.running.append(process)
+        return process
+
+    def end(self, process, how=signal.SIGTERM):
+        """End what spawn started. nsenter waits for the command, its child: both are one process group."""
+        if process in self.running:
+            self.running.remove(process)
+        if process.poll() is None:
+            os.killpg(process.pid, how)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def docker(self, *words, check=True):
+        return subprocess.run(["docker", "-H", f"unix://{self.folder}/run/docker.sock", *words], check=check, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.docker_environment).stdout.strip()
+
+    def moment(self, container, field):
+        """StartedAt or FinishedAt, in ns since 1970."""
+        stamp = self.docker("inspect", "--format", "{{.State." + field + "}}", container)
+        whole, fraction = stamp.rstrip("Z").split(".")
+        seconds = datetime.datetime.fromisoformat(whole + "+00:00").timestamp()
+        return int(seconds) * 10 ** 9 + int(fraction.ljust(9, "0")[:9])
+
+    def remove(self, containers):
+        if containers:
+            self.docker("rm", "--force", *containers)
+
+    def part_pid(self, part):
+        """A part's pid, as the lab counts."""
+        with open(f"{self.folder}/pid/{part}", encoding="ascii") as file:
+            return int(file.read())
+
+    def process_status(self, pid):
+        """/proc/PID/status of a process inside the lab, as a dictionary."""
+        text = self.run(["cat", f"/proc/{pid}/status"])
+        return {key: value.strip() for key, value in (line.split(":", 1) for line in text.splitlines())}
+
+    def cpu_ms(self, pid):
+        """Processor time that a process of the lab has used, in ms."""
+        fields = self.run(["cat", f"/proc/{pid}/stat"]).rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * 1000 // os.sysconf("SC_CLK_TCK")
+
+    def shell(self, words):
+        """A function of tests/lib/lab.bash, for instance ["lab_restart", "callsignd"]."""
+        script = f'source "{TESTS}/lib/lab.bash"; "$@"'
+        return subprocess.run(["bash", "-c", script, "-", *words], check=True, text=True, stdout=subprocess.PIPE).stdout
+
+
+def wait_until(condition, seconds, what):
+    """Until condition() is true. RuntimeError says what did not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise RuntimeError(f"not within {seconds} s: {what}")
+        time.sleep(0.02)

@@ -1,0 +1,107 @@
+# The programs of the lab under a checker: CALLSIGN_UNDER=valgrind (memcheck) or sanitizers (ASan and UBSan; $BUILD/sanitizers is that build). Part
+# of lab.bash, and of tests/run, which looks at what they found.
+#
+# Wrappers of the programs' names stand first on the lab's PATH and in its image. Each process that runs has a file of its own in $UNDER_FOUND.
+# shellcheck shell=bash
+
+# under_use CHECKER
+under_use() {
+    [[ $1 == valgrind || $1 == sanitizers ]] || die "CALLSIGN_UNDER=$1: valgrind or sanitizers"
+    UNDER=$1
+    UNDER_DIR=$BUILD/under/$UNDER
+    UNDER_FOUND=$UNDER_DIR/found
+    # shellcheck disable=SC2034 # lab.bash's
+    LAB_PATH=$UNDER_DIR/bin:$LAB_PATH
+}
+
+UNDER=
+[[ -z ${CALLSIGN_UNDER-} ]] || under_use "$CALLSIGN_UNDER"
+
+# All that other users write too: callsignd becomes one.
+under_begin() {
+    rm -rf "$UNDER_DIR"
+    mkdir -p "$UNDER_DIR/bin" "$UNDER_FOUND"
+    chmod 1777 "$UNDER_FOUND"
+    [[ $UNDER != valgrind ]] || cc -D_GNU_SOURCE -shared -fPIC -O1 -o "$UNDER_DIR/pidfd.so" "$TESTS_DIR/tools/pidfd.c"
+    under_wrapper callsign-emit "$(under_build)/container/callsign-emit" "$UNDER_DIR/bin/callsign-emit"
+    under_wrapper callsignd "$(under_build)/host/callsignd" "$UNDER_DIR/bin/callsignd"
+    # What is run by hand is waited for, and there are hundreds: only what the sanitizers do at no cost.
+    [[ $UNDER == valgrind ]] || under_wrapper callsignctl "$(under_build)/host/callsignctl" "$UNDER_DIR/bin/callsignctl"
+}
+
+under_build() {
+    case $UNDER in
+    valgrind) printf '%s\n' "$BUILD/host" ;;
+    sanitizers) printf '%s\n' "$BUILD/sanitizers" ;;
+    esac
+}
+
+# under_wrapper NAME PROGRAM FILE. exec: it stays the same process, which may be a container's first.
+# shellcheck disable=SC2016 # for the shell that runs it
+under_wrapper() {
+    {
+        # Containers count their processes from 1, each of them.
+        printf '#!/bin/sh\nread -r id </proc/sys/kernel/random/uuid\n'
+        case $UNDER in
+        valgrind)
+            [[ $1 != callsignd ]] || printf 'export LD_PRELOAD=%s\n' "$UNDER_DIR/pidfd.so"
+            printf 'exec /usr/bin/valgrind --quiet --vgdb=no --leak-check=full --show-leak-kinds=definite,indirect --log-file=%s/%s.$id.%%p ' \
+                "$UNDER_FOUND" "$1"
+            ;;
+        sanitizers)
+            # Leaks are valgrind's: LeakSanitizer would have to trace a process that has given up its rights.
+            printf 'ASAN_OPTIONS=detect_leaks=0:log_path=%s/%s.$id UBSAN_OPTIONS=print_stacktrace=1:log_path=%s/%s.$id exec ' \
+                "$UNDER_FOUND" "$1" "$UNDER_FOUND" "$1"
+            ;;
+        esac
+        printf '%s "$@"\n' "$2"
+    } >"$3"
+    chmod 0755 "$3"
+}
+
+# under_image ROOT: the emitter as it is built for this machine, with the libraries that it needs.
+under_image() {
+    local library
+    mkdir -p "$1/checked" "$1$UNDER_FOUND"
+    cp "$(under_build)/container/callsign-emit" "$1/checked"
+    while read -r library; do
+        mkdir -p "$1$(dirname "$library")"
+        cp --dereference "$library" "$1$library"
+    done < <(ldd "$1/checked/callsign-emit" | sed -n 's/^\(.* => \|[[:space:]]*\)\(\/[^ ]*\) (.*/\2/p')
+    under_wrapper callsign-emit /checked/callsign-emit "$1/bin/callsign-emit"
+}
+
+# What `docker run` needs besides: valgrind is as it stands on this machine.
+under_docker_options() {
+    [[ -n $UNDER ]] || return 0
+    printf '%s\n' --volume "$UNDER_FOUND:$UNDER_FOUND"
+    [[ $UNDER != valgrind ]] || printf '%s\n' --volume /usr/bin/valgrind:/usr/bin/valgrind:ro --volume /usr/bin/valgrind.bin:/usr/bin/valgrind.bin:ro \
+        --volume /usr/libexec/valgrind:/usr/libexec/valgrind:ro --volume /usr/lib/debug:/usr/lib/debug:ro
+}
+
+# A container's first process cannot end itself by a signal, as callsign-emit does when its program was (and exits, since it lives on): valgrind
+# takes that for a fault of its own, and ends there.
+under_findings() {
+    sed '/^valgrind: the .impossible. happened:/ { N; /signal was supposed to be fatal/Q }' "$1"
+}
+
+# under_found: what they found, and a line `ok` or `FAIL`. valgrind's own remarks begin with --: version 3.19 does not know pidfd_open(2).
+under_found() {
+    local file processes found=0
+    for file in "$UNDER_FOUND"/*; do
+        [[ -e $file ]] || continue # the sanitizers leave none where they found nothing
+        under_findings "$file" | grep -q '^==\|runtime error' || continue
+        found=$((found + 1))
+        printf -- '---- %s\n' "${file##*/}"
+        cat "$file"
+    done
+    processes=$(find "$UNDER_FOUND" -type f | wc -l)
+    if ((found > 0)); then
+        printf 'FAIL %s found something in %d processes\n' "$UNDER" "$found"
+    elif [[ $UNDER == valgrind ]] && ((processes < 100)); then
+        printf 'FAIL only %d processes ran under %s\n' "$processes" "$UNDER"
+    else
+        printf 'ok %s found nothing (%d processes left a file)\n' "$UNDER" "$processes"
+    fi
+    ((found == 0))
+}

@@ -1,0 +1,168 @@
+#!/usr/bin/env bats
+# Other runtimes than Docker: the same emitter, the same image, and nothing of theirs is asked.
+
+load common
+
+BRIDGE=docker0 # in the lab it is the one that the broker and dnsmasq are on
+ROOTLESS=4444  # a user of the lab alone
+
+setup_file() {
+    "$TESTS_DIR/lib/packages" podman runc netavark uidmap slirp4netns systemd-container docker-compose lxc
+    cp -a /etc/containers "$LAB/etc/"
+    rm -rf "$LAB/root" && cp -a "$LAB/image" "$LAB/root"
+    # What systemd-nspawn and LXC want to see in a root.
+    mkdir -p "$LAB"/root/{usr,dev,sys,var} && touch "$LAB/root/etc/os-release"
+    lab_in bash -c "
+        printf 'pod:x:$ROOTLESS:$ROOTLESS::/run/pod:/bin/sh\n' >>/etc/passwd
+        printf 'pod:x:$ROOTLESS:\n' >>/etc/group
+        printf 'pod:500000:65536\n' | tee -a /etc/subuid >>/etc/subgid
+        install -d -o $ROOTLESS -g $ROOTLESS /run/pod /run/pod/run; install -d /run/lxc"
+}
+
+teardown_file() {
+    rm -rf "$LAB/root" "$LAB/podman"
+}
+
+mend() {
+    lab_kill runtime || true
+    podman rm --all --force --time 0 || true
+    rootless rm --all --force --time 0 || true
+}
+
+# ---- podman ----
+
+# On a hybrid of cgroups, as the machines of CI have, crun gives up ("cgroups in hybrid mode not supported"); runc does not.
+PODMAN_OPTIONS=(--storage-driver vfs --cgroup-manager cgroupfs --runtime runc)
+
+podman() {
+    lab_in podman --root "$LAB/podman" --runroot /run/podman --tmpdir /run/podman/tmp "${PODMAN_OPTIONS[@]}" "$@" >&2
+}
+
+# As a user without any rights.
+rootless() {
+    lab_in setpriv --reuid "$ROOTLESS" --regid "$ROOTLESS" --clear-groups env --chdir=/run/pod HOME=/run/pod XDG_RUNTIME_DIR=/run/pod/run \
+        podman "${PODMAN_OPTIONS[@]}" "$@"
+}
+
+# import_into RUNTIME: the lab's image.
+import_into() {
+    tar -C "$LAB/image" --owner=0 --group=0 -c . >"$LAB/run/image.tar"
+    chmod 0644 "$LAB/run/image.tar"
+    "$1" import --change 'ENTRYPOINT ["/bin/callsign-emit", "--"]' --change 'ENV CALLSIGN_URLS=amqp://emit@gateway/callsign' \
+        /run/image.tar localhost/lab:1
+    rm "$LAB/run/image.tar"
+}
+
+# plug PID ADDRESS: a cable from that process's network to the bridge, by root, as pipework does.
+plug() {
+    lab_in bash -c "ip link add v$1 type veth peer name eth9 netns $1 && ip link set v$1 master $BRIDGE up &&
+        nsenter --net=/proc/$1/ns/net sh -c 'ip address add $2/16 dev eth9; ip link set eth9 up; ip route add default via $LAB_ADDRESS'"
+}
+
+@test "Podman: resolves, and is gone when it is killed" {
+    import_into podman
+    podman network create --subnet 198.19.8.0/24 --disable-dns pods
+    podman run --detach --name web --hostname web --network pods --ip 198.19.8.7 localhost/lab:1 sleep 1000
+    wait_resolves web.docker 198.19.8.7
+    lab_in ping -c 1 -W 2 web.docker
+    podman restart --time 0 web
+    wait_resolves web.docker 198.19.8.7
+    injected "podman kill"
+    podman kill web
+    gone_within 3000 web
+    # In a pod the network is that of the pod, and so is the hostname.
+    podman pod create --name pod --hostname my-pod --network pods --ip 198.19.8.8 --infra-image localhost/lab:1 --infra-command 'sleep 1000'
+    podman run --detach --pod pod --name member localhost/lab:1 sleep 1000
+    wait_resolves my-pod.docker 198.19.8.8
+    podman pod rm --force --time 0 pod
+    wait_gone my-pod.docker
+}
+
+@test "Podman, rootless: a container without a network that root plugs in" {
+    local pid
+    import_into rootless
+    rootless run --detach --name web --hostname web --network none localhost/lab:1 sleep 1000
+    pid=$(rootless inspect --format '{{.State.Pid}}' web)
+    [[ $(lab_in stat -c %u "/proc/$pid") != 0 ]]
+    plug "$pid" 198.18.200.1
+    wait_resolves web.docker 198.18.200.1
+    lab_in ping -c 1 -W 2 web.docker
+    injected "podman kill, rootless"
+    rootless kill web
+    gone_within 3000 web
+}
+
+# ---- docker-compose ----
+
+compose() {
+    lab_in env DOCKER_HOST=unix:///run/docker.sock DOCKER_CONFIG="$LAB/docker-client" \
+        docker-compose --file /run/compose.yml --project-name shop "$@"
+}
+
+@test "docker-compose: services by name and alias, scaled, and down" {
+    printf '%s\n' 'version: "2.4"' 'services:' '  web:' '    image: lab:1' '    command: sleep 1000' '    environment:' \
+        '      CALLSIGN_ALIASES: www.shop' '  db:' '    image: lab:1' '    hostname: db' '    command: sleep 1000' \
+        'networks:' '  default:' '    ipam:' '      config:' '        - subnet: 198.19.16.0/24' >"$LAB/run/compose.yml"
+    compose up --detach --scale web=2
+    poll_until 10000 two_of www.shop.docker
+    wait_resolves db.docker "$(lab_docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' shop_db_1)"
+    compose kill web
+    wait_gone www.shop.docker
+    compose down --timeout 0
+    wait_gone db.docker
+}
+
+two_of() {
+    [[ $(resolve "$1" | wc -l) == 2 ]]
+}
+
+# ---- without an engine ----
+
+@test "systemd-nspawn: resolves, and is gone when it is killed" {
+    lab_spawn runtime systemd-nspawn --quiet --register=no --keep-unit --directory="$LAB/root" --machine=web --hostname=web \
+        --network-bridge="$BRIDGE" --setenv=CALLSIGN_URLS=amqp://emit@gateway/callsign --as-pid2 /bin/callsign-emit -- \
+        sh -c "ip addr add 198.18.201.1/16 dev host0; ip link set host0 up; ip route add default via $LAB_ADDRESS; exec sleep 1000"
+    wait_resolves web.docker 198.18.201.1
+    lab_in ping -c 1 -W 2 web.docker
+    injected "systemd-nspawn is killed"
+    lab_kill runtime
+    gone_within 3000 web
+}
+
+@test "LXC: resolves, and is gone when it is killed" {
+    local pid
+    printf '%s\n' 'lxc.uts.name = web' "lxc.rootfs.path = dir:$LAB/root" 'lxc.net.0.type = empty' 'lxc.mount.auto = proc' \
+        'lxc.environment = CALLSIGN_URLS=amqp://emit@gateway/callsign' \
+        'lxc.init.cmd = /bin/callsign-emit -- sleep 1000' >"$LAB/run/lxc.conf"
+    lab_spawn runtime lxc-start --foreground --name web --lxcpath /run/lxc --rcfile /run/lxc.conf
+    poll_until 5000 lxc_pid
+    pid=$(lxc_pid)
+    plug "$pid" 198.18.202.1
+    wait_resolves web.docker 198.18.202.1
+    injected "lxc-stop --kill"
+    lab_in lxc-stop --kill --name web --lxcpath /run/lxc
+    gone_within 3000 web
+}
+
+lxc_pid() {
+    lab_in lxc-info --pid --no-humanize --name web --lxcpath /run/lxc 2>/dev/null | grep -E '^[1-9][0-9]*$'
+}
+
+# has_left PID: it is in a network of its own.
+has_left() {
+    [[ $(lab_in readlink "/proc/$1/ns/net") != "$(lab_in readlink /proc/1/ns/net)" ]]
+}
+
+@test "plain namespaces: a process that is nobody's container" {
+    local pid
+    # shellcheck disable=SC2016 # for the inner shell
+    lab_spawn runtime unshare --net --uts sh -c 'hostname web; ip link set lo up
+        exec env CALLSIGN_URLS=amqp://emit@gateway/callsign CALLSIGN_PASSWORD_FILE="$0" callsign-emit -- sleep 1000' "$LAB/secret/emit"
+    pid=$(lab_pid runtime)
+    poll_until 5000 has_left "$pid"
+    plug "$pid" 198.18.203.1
+    wait_resolves web.docker 198.18.203.1
+    injected "kill -9"
+    lab_kill runtime
+    gone_within 3000 web
+}
