@@ -9,6 +9,8 @@
  *   back       start all that are not running, as new instances, AT-ONCE or not
  *   leave      withdraw all
  *   churn R    from now on R deaths in a second, each followed by a new start; 0: no more
+ *   who        prints `is NAME ADDRESS` for each that is announced (which means: confirmed by the broker), and then
+ *              `are N of EMITTERS, K announced since the beginning`
  *   quit       (or the end of the input) withdraw all, and exit
  * Each time that all are announced, and each time that all have left, it prints so, with the time that it took:
  *   announced N in MS ms
@@ -52,6 +54,7 @@ struct emitter {
 	struct publisher *publisher; /* NULL: dead */
 	struct addrwatch watch;
 	char name[HOSTNAME_NAME_SIZE];
+	bool announced;
 };
 
 struct load {
@@ -62,6 +65,7 @@ struct load {
 	unsigned wanted;      /* emitters from here on have not been started yet */
 	const char *prefix;
 	struct address first;
+	unsigned announced;   /* so many times was one */
 	unsigned churn;       /* in a second */
 	int64_t churned_ms;
 	int64_t since_ms;     /* of what is going on */
@@ -107,6 +111,17 @@ static void emitter_die(struct load *load, unsigned i)
 {
 	publisher_free(load->emitters[i].publisher);
 	load->emitters[i].publisher = NULL;
+	load->emitters[i].announced = false;
+}
+
+/* Each session counts. */
+static void emitter_note(struct load *load, unsigned i)
+{
+	struct emitter *emitter = &load->emitters[i];
+	bool announced = publisher_is_announced(emitter->publisher);
+
+	load->announced += announced && !emitter->announced;
+	emitter->announced = announced;
 }
 
 /* ---- all of them ---- */
@@ -204,6 +219,19 @@ static void load_tell(struct load *load, unsigned announced, int64_t now_ms)
 	load->settled = true;
 }
 
+static void load_who(const struct load *load)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	for (unsigned i = 0; i < load->count; i++) {
+		const struct emitter *emitter = &load->emitters[i];
+
+		if (emitter->announced)
+			printf("is %s %s\n", emitter->name, address_format(&emitter->watch.addresses[0].address, text));
+	}
+	printf("are %u of %u, %u announced since the beginning\n", load_announced(load), load->count, load->announced);
+}
+
 /* ---- standard input ---- */
 
 static int load_obey(struct load *load, const char *line, int64_t now_ms)
@@ -216,6 +244,8 @@ static int load_obey(struct load *load, const char *line, int64_t now_ms)
 		return load_back(load, now_ms);
 	} else if (strcmp(line, "leave") == 0) {
 		load_leave(load, now_ms);
+	} else if (strcmp(line, "who") == 0) {
+		load_who(load);
 	} else if (strcmp(line, "quit") == 0) {
 		load_leave(load, now_ms);
 		load->quit = true;
@@ -225,7 +255,7 @@ static int load_obey(struct load *load, const char *line, int64_t now_ms)
 			return -1;
 		load->churned_ms = now_ms;
 	} else {
-		log_errorx("%s: die, back, leave, churn RATE or quit", line);
+		log_errorx("%s: die, back, leave, churn RATE, who or quit", line);
 		return -1;
 	}
 	return 0;
@@ -259,6 +289,7 @@ static void load_step(struct load *load, int64_t now_ms)
 		if (publisher == NULL || (load->fds[i].revents == 0 && publisher_deadline_ms(publisher) > now_ms))
 			continue;
 		publisher_step(publisher, now_ms);
+		emitter_note(load, i);
 		if (publisher_ended(publisher))
 			emitter_die(load, i);
 	}
