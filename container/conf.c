@@ -126,6 +126,10 @@ static int conf_validate(cfg_t *cfg, cfg_opt_t *option)
 	struct conf trial;
 	int result;
 
+	if (setting == NULL) { /* SECTION|KEY outside of it: libconfuse takes that for the section's own key */
+		cfg_error(cfg, "%s: belongs into its section: SECTION { %s = … }", cfg_opt_name(option), cfg_opt_name(option));
+		return -1;
+	}
 	conf_init(&trial);
 	result = conf_set_option(&trial, setting, option, error);
 	if (result == -1)

@@ -178,6 +178,8 @@ static void errors_name_file_line_and_key(void **state)
 		{"check {\n\tcommand = \" \"\n}\n", ":2: command: "},
 		{"check {\n\ttcp = 80\n\tcommand = {\"true\"}\n}\n", "check: command, tcp and http: give one of them"},
 		{"check {\n\trise = 0\n}\n", ":2: rise: "},
+		{"\ncheck|tcp = 80\n", ":2: tcp: belongs into its section"},
+		{"\ncheck|command = {\"true\"}\n", ":2: command: belongs into its section"},
 		{"urls = {\"http://h\"}\n", ":1: urls: "},
 		{"urls = {\"amqp://a@h\"}\n", "has no password"},
 		{"password = \"a\"\npassword_file = \"/b\"\n", "give one of them"},
