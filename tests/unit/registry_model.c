@@ -675,7 +675,10 @@ static void every_order_of_six_messages_with_losses_and_a_reconnect(void **state
 
 static void eight(unsigned number, struct model_step out[EIGHT])
 {
-	/* One instance whose connection breaks; another that shares its name; a third, of another name, that takes its address over. */
+	/*
+	 * One instance whose connection breaks; another that shares its name; a third, of another name, that takes its
+	 * address over.
+	 */
 	out[0] = up(0, 0, 1, 1, 1, 10);
 	out[1] = up(0, 0, 1, 2, 1, 30);
 	out[2] = end_of(MODEL_LOST, 0, 0, 1);
