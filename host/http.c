@@ -28,7 +28,6 @@ struct http {
 	struct MHD_Daemon *daemon; /* NULL: does not listen */
 	int epoll;
 	struct conf_metrics where;
-	char csp[PAGE_CSP_SIZE];
 	struct connection connections[HTTP_CONNECTIONS_MAX];
 	int64_t second_ms, busy_us; /* pages made since then */
 };
@@ -45,17 +44,13 @@ struct http *http_new(void (*sources)(void *arg, struct status_sources *out), vo
 	http->epoll = -1;
 	for (i = 0; i < HTTP_CONNECTIONS_MAX; i++)
 		http->connections[i].fd = -1;
-	if (page_csp(http->csp) != NULL)
-		return http;
-	free(http);
-	errno = ENOSYS;
-	return NULL;
+	return http;
 }
 
 /* ---- answers ---- */
 
 /* Takes body over (malloc); NULL: out of memory. */
-static enum MHD_Result respond(const struct http *http, struct MHD_Connection *connection, unsigned status, const char *type, char *body,
+static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type, char *body,
                                size_t length)
 {
 	static const struct {
@@ -80,7 +75,7 @@ static enum MHD_Result respond(const struct http *http, struct MHD_Connection *c
 	for (i = 0; i < sizeof headers / sizeof *headers; i++)
 		MHD_add_response_header(response, headers[i].name, headers[i].value);
 	MHD_add_response_header(response, "Content-Type", type);
-	MHD_add_response_header(response, "Content-Security-Policy", http->csp);
+	MHD_add_response_header(response, "Content-Security-Policy", page_csp());
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(response, "Allow", "GET, HEAD");
 	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
@@ -90,12 +85,12 @@ static enum MHD_Result respond(const struct http *http, struct MHD_Connection *c
 	return result;
 }
 
-static enum MHD_Result respond_text(const struct http *http, struct MHD_Connection *connection, unsigned status, const char *text)
+static enum MHD_Result respond_text(struct MHD_Connection *connection, unsigned status, const char *text)
 {
 	char *body = NULL;
 	int length = asprintf(&body, "%s\n", text);
 
-	return respond(http, connection, status, "text/plain; charset=utf-8", length >= 0 ? body : NULL, length >= 0 ? (size_t)length : 0);
+	return respond(connection, status, "text/plain; charset=utf-8", length >= 0 ? body : NULL, length >= 0 ? (size_t)length : 0);
 }
 
 static void gather(const struct http *http, struct status_sources *sources, struct status *status)
@@ -123,7 +118,7 @@ static enum MHD_Result answer_health(struct http *http, struct MHD_Connection *c
 		free(text);
 		return MHD_NO;
 	}
-	return respond(http, connection, MHD_HTTP_OK, "text/plain; charset=utf-8", text, length);
+	return respond(connection, MHD_HTTP_OK, "text/plain; charset=utf-8", text, length);
 }
 
 static enum MHD_Result answer_ready(struct http *http, struct MHD_Connection *connection)
@@ -134,7 +129,7 @@ static enum MHD_Result answer_ready(struct http *http, struct MHD_Connection *co
 
 	gather(http, &sources, &status);
 	unready = metrics_unready(&status);
-	return respond_text(http, connection, unready == NULL ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+	return respond_text(connection, unready == NULL ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
 	                    unready == NULL ? "ready" : unready);
 }
 
@@ -156,7 +151,7 @@ static enum MHD_Result answer_metrics(struct http *http, struct MHD_Connection *
 
 	http->sources(http->arg, &sources);
 	text = metrics_text(&sources, status_clock_at(clock_ms()), &length);
-	return respond(http, connection, MHD_HTTP_OK, METRICS_TYPE, text, length);
+	return respond(connection, MHD_HTTP_OK, METRICS_TYPE, text, length);
 }
 
 static enum MHD_Result answer_page(struct http *http, struct MHD_Connection *connection)
@@ -176,7 +171,7 @@ static enum MHD_Result answer_page(struct http *http, struct MHD_Connection *con
 		free(text);
 		return MHD_NO;
 	}
-	return respond(http, connection, MHD_HTTP_OK, PAGE_TYPE, text, length);
+	return respond(connection, MHD_HTTP_OK, PAGE_TYPE, text, length);
 }
 
 static enum MHD_Result answer_timed(struct http *http, struct MHD_Connection *connection,
@@ -186,7 +181,7 @@ static enum MHD_Result answer_timed(struct http *http, struct MHD_Connection *co
 	int64_t begin_us = clock_us();
 
 	if (is_busy(http, begin_us / 1000))
-		return respond_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests: try again in a second");
+		return respond_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests: try again in a second");
 	result = answer(http, connection);
 	http->busy_us += clock_us() - begin_us;
 	return result;
@@ -229,9 +224,9 @@ static enum MHD_Result http_answer(void *arg, struct MHD_Connection *connection,
 	(void)context;
 	/* Answered once the head is there: a body is never read. */
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-		return respond_text(http, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
+		return respond_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
 	if (!host_is_ours(http, MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host")))
-		return respond_text(http, connection, MHD_HTTP_MISDIRECTED_REQUEST, "ask for the address, not for a name");
+		return respond_text(connection, MHD_HTTP_MISDIRECTED_REQUEST, "ask for the address, not for a name");
 	if (strcmp(url, "/") == 0)
 		return answer_timed(http, connection, answer_page);
 	if (strcmp(url, "/metrics") == 0)
@@ -240,7 +235,7 @@ static enum MHD_Result http_answer(void *arg, struct MHD_Connection *connection,
 		return answer_health(http, connection);
 	if (strcmp(url, "/readyz") == 0)
 		return answer_ready(http, connection);
-	return respond_text(http, connection, MHD_HTTP_NOT_FOUND, "there is /, /metrics, /healthz and /readyz");
+	return respond_text(connection, MHD_HTTP_NOT_FOUND, "there is /, /metrics, /healthz and /readyz");
 }
 
 /* ---- connections ---- */

@@ -14,8 +14,7 @@
 #define PAGE_SEARCH_MAX 64  /* bytes; more finds nothing. A pattern costs its length for each byte of each name. */
 
 /* Content-Security-Policy: the page's own style and script, by their hashes (CSP Level 3, section 6.7.2), and nothing else from anywhere. */
-#define PAGE_CSP_SIZE 512
-const char *page_csp(char out[PAGE_CSP_SIZE]); /* NULL: OpenSSL failed */
+const char *page_csp(void);
 
 /* search: as the reader typed it, any bytes, or NULL: every name. Without * and ? it is looked for anywhere in a name, an alias or an address. */
 void page_write(const struct status_sources *sources, const struct metrics *metrics, const char *search, FILE *out);
