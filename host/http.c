@@ -3,7 +3,6 @@
 #include "http.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "metrics.h"
+#include "microhttpd.h"
 #include "page.h"
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -25,6 +25,8 @@ struct connection {
 struct http {
 	void (*sources)(void *arg, struct status_sources *out);
 	void *arg;
+	struct microhttpd mhd;
+	bool loaded;               /* mhd is */
 	struct MHD_Daemon *daemon; /* NULL: does not listen */
 	int epoll;
 	struct conf_metrics where;
@@ -50,7 +52,7 @@ struct http *http_new(void (*sources)(void *arg, struct status_sources *out), vo
 /* ---- answers ---- */
 
 /* Takes body over (malloc); NULL: out of memory. */
-static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type, char *body,
+static enum MHD_Result respond(const struct http *http, struct MHD_Connection *connection, unsigned status, const char *type, char *body,
                                size_t length)
 {
 	static const struct {
@@ -64,7 +66,7 @@ static enum MHD_Result respond(struct MHD_Connection *connection, unsigned statu
 		{"Cross-Origin-Resource-Policy", "same-origin"},
 		{"Cross-Origin-Opener-Policy", "same-origin"},
 	};
-	struct MHD_Response *response = body != NULL ? MHD_create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE) : NULL;
+	struct MHD_Response *response = body != NULL ? http->mhd.create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE) : NULL;
 	enum MHD_Result result;
 	size_t i;
 
@@ -73,24 +75,24 @@ static enum MHD_Result respond(struct MHD_Connection *connection, unsigned statu
 		return MHD_NO; /* closes the connection */
 	}
 	for (i = 0; i < sizeof headers / sizeof *headers; i++)
-		MHD_add_response_header(response, headers[i].name, headers[i].value);
-	MHD_add_response_header(response, "Content-Type", type);
-	MHD_add_response_header(response, "Content-Security-Policy", page_csp());
+		http->mhd.add_response_header(response, headers[i].name, headers[i].value);
+	http->mhd.add_response_header(response, "Content-Type", type);
+	http->mhd.add_response_header(response, "Content-Security-Policy", page_csp());
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(response, "Allow", "GET, HEAD");
+		http->mhd.add_response_header(response, "Allow", "GET, HEAD");
 	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
-		MHD_add_response_header(response, "Retry-After", "1");
-	result = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
+		http->mhd.add_response_header(response, "Retry-After", "1");
+	result = http->mhd.queue_response(connection, status, response);
+	http->mhd.destroy_response(response);
 	return result;
 }
 
-static enum MHD_Result respond_text(struct MHD_Connection *connection, unsigned status, const char *text)
+static enum MHD_Result respond_text(const struct http *http, struct MHD_Connection *connection, unsigned status, const char *text)
 {
 	char *body = NULL;
 	int length = asprintf(&body, "%s\n", text);
 
-	return respond(connection, status, "text/plain; charset=utf-8", length >= 0 ? body : NULL, length >= 0 ? (size_t)length : 0);
+	return respond(http, connection, status, "text/plain; charset=utf-8", length >= 0 ? body : NULL, length >= 0 ? (size_t)length : 0);
 }
 
 static void gather(const struct http *http, struct status_sources *sources, struct status *status)
@@ -118,7 +120,7 @@ static enum MHD_Result answer_health(struct http *http, struct MHD_Connection *c
 		free(text);
 		return MHD_NO;
 	}
-	return respond(connection, MHD_HTTP_OK, "text/plain; charset=utf-8", text, length);
+	return respond(http, connection, MHD_HTTP_OK, "text/plain; charset=utf-8", text, length);
 }
 
 static enum MHD_Result answer_ready(struct http *http, struct MHD_Connection *connection)
@@ -129,7 +131,7 @@ static enum MHD_Result answer_ready(struct http *http, struct MHD_Connection *co
 
 	gather(http, &sources, &status);
 	unready = metrics_unready(&status);
-	return respond_text(connection, unready == NULL ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+	return respond_text(http, connection, unready == NULL ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
 	                    unready == NULL ? "ready" : unready);
 }
 
@@ -151,7 +153,7 @@ static enum MHD_Result answer_metrics(struct http *http, struct MHD_Connection *
 
 	http->sources(http->arg, &sources);
 	text = metrics_text(&sources, status_clock_at(clock_ms()), &length);
-	return respond(connection, MHD_HTTP_OK, METRICS_TYPE, text, length);
+	return respond(http, connection, MHD_HTTP_OK, METRICS_TYPE, text, length);
 }
 
 static enum MHD_Result answer_page(struct http *http, struct MHD_Connection *connection)
@@ -166,12 +168,12 @@ static enum MHD_Result answer_page(struct http *http, struct MHD_Connection *con
 		return MHD_NO;
 	http->sources(http->arg, &sources);
 	metrics_gather(&sources, status_clock_at(clock_ms()), &metrics);
-	page_write(&sources, &metrics, MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "q"), out);
+	page_write(&sources, &metrics, http->mhd.lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "q"), out);
 	if (fclose(out) != 0) {
 		free(text);
 		return MHD_NO;
 	}
-	return respond(connection, MHD_HTTP_OK, PAGE_TYPE, text, length);
+	return respond(http, connection, MHD_HTTP_OK, PAGE_TYPE, text, length);
 }
 
 static enum MHD_Result answer_timed(struct http *http, struct MHD_Connection *connection,
@@ -181,7 +183,7 @@ static enum MHD_Result answer_timed(struct http *http, struct MHD_Connection *co
 	int64_t begin_us = clock_us();
 
 	if (is_busy(http, begin_us / 1000))
-		return respond_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests: try again in a second");
+		return respond_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests: try again in a second");
 	result = answer(http, connection);
 	http->busy_us += clock_us() - begin_us;
 	return result;
@@ -224,9 +226,9 @@ static enum MHD_Result http_answer(void *arg, struct MHD_Connection *connection,
 	(void)context;
 	/* Answered once the head is there: a body is never read. */
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-		return respond_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
-	if (!host_is_ours(http, MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host")))
-		return respond_text(connection, MHD_HTTP_MISDIRECTED_REQUEST, "ask for the address, not for a name");
+		return respond_text(http, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
+	if (!host_is_ours(http, http->mhd.lookup_connection_value(connection, MHD_HEADER_KIND, "Host")))
+		return respond_text(http, connection, MHD_HTTP_MISDIRECTED_REQUEST, "ask for the address, not for a name");
 	if (strcmp(url, "/") == 0)
 		return answer_timed(http, connection, answer_page);
 	if (strcmp(url, "/metrics") == 0)
@@ -235,7 +237,7 @@ static enum MHD_Result http_answer(void *arg, struct MHD_Connection *connection,
 		return answer_health(http, connection);
 	if (strcmp(url, "/readyz") == 0)
 		return answer_ready(http, connection);
-	return respond_text(connection, MHD_HTTP_NOT_FOUND, "there is /, /metrics, /healthz and /readyz");
+	return respond_text(http, connection, MHD_HTTP_NOT_FOUND, "there is /, /metrics, /healthz and /readyz");
 }
 
 /* ---- connections ---- */
@@ -254,7 +256,7 @@ static struct connection *find_connection(struct http *http, int fd)
 static void http_notify(void *arg, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code)
 {
 	struct http *http = arg;
-	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	int fd = http->mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	struct connection *slot = find_connection(http, code == MHD_CONNECTION_NOTIFY_STARTED ? -1 : fd);
 
 	(void)context;
@@ -326,7 +328,7 @@ __attribute__((format(printf, 2, 0))) static void http_log(void *arg, const char
 /* fd is libmicrohttpd's from then on. */
 static struct MHD_Daemon *http_start(struct http *http, int fd)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_answer, http,
+	return http->mhd.start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_answer, http,
 	                        /* First: what follows may already have something to say. */
 	                        MHD_OPTION_EXTERNAL_LOGGER, http_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 	                        (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_PER_IP,
@@ -338,9 +340,21 @@ static struct MHD_Daemon *http_start(struct http *http, int fd)
 static void http_stop(struct http *http)
 {
 	if (http->daemon != NULL)
-		MHD_stop_daemon(http->daemon);
+		http->mhd.stop_daemon(http->daemon);
 	http->daemon = NULL;
 	http->epoll = -1;
+}
+
+static bool http_load(struct http *http)
+{
+	char error[256];
+
+	if (!http->loaded && microhttpd_load(MICROHTTPD_SONAME, &http->mhd, error, sizeof error) == -1)
+		log_warnx("metrics.listen: there is no status page: libmicrohttpd cannot be loaded: %s; install it (Debian: " MICROHTTPD_PACKAGE
+		          "), then have the configuration read again", error);
+	else
+		http->loaded = true;
+	return http->loaded;
 }
 
 static void http_listen(struct http *http)
@@ -359,7 +373,7 @@ static void http_listen(struct http *http)
 		close(fd);
 		return;
 	}
-	http->epoll = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	http->epoll = http->mhd.get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 	log_info("status page address=%s port=%u", address, http->where.port);
 	if (!is_loopback(&http->where.address))
 		log_warnx("metrics.listen: whoever reaches address=%s sees every name: there is no password", address);
@@ -373,7 +387,7 @@ void http_configure(struct http *http, const struct conf *conf)
 		return;
 	http_stop(http);
 	http->where = *where;
-	if (where->on)
+	if (where->on && http_load(http))
 		http_listen(http);
 }
 
@@ -405,7 +419,7 @@ int64_t http_deadline_ms(const struct http *http, int64_t now_ms)
 		if (http->connections[i].fd != -1 && other < due)
 			due = other;
 	}
-	if (MHD_get_timeout(http->daemon, &timeout) == MHD_YES && now_ms + (int64_t)timeout < due)
+	if (http->mhd.get_timeout(http->daemon, &timeout) == MHD_YES && now_ms + (int64_t)timeout < due)
 		due = now_ms + (int64_t)timeout;
 	return due;
 }
@@ -415,5 +429,5 @@ void http_step(struct http *http, bool readable, int64_t now_ms)
 	if (http->daemon == NULL || (!readable && now_ms < http_deadline_ms(http, now_ms)))
 		return;
 	http_end_overdue(http, now_ms);
-	MHD_run(http->daemon);
+	http->mhd.run(http->daemon);
 }

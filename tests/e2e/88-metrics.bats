@@ -278,6 +278,40 @@ PYTHON
     [[ $(code /healthz) == 200 ]]
 }
 
+# What callsignd has mapped.
+maps_has() {
+    lab_in grep -q -- "$1" "/proc/$(lab_pid callsignd)/maps"
+}
+
+@test "libmicrohttpd and GnuTLS are loaded by whoever wants metrics, also at a reload, as the user that the daemon has become" {
+    local conf=$LAB/etc/callsign/callsignd.conf
+    sed -i '/^metrics /d' "$conf"
+    printf 'run_as = "callsign"\n' >>"$conf"
+    lab_restart callsignd
+    not maps_has libmicrohttpd
+    not maps_has libgnutls
+    printf 'metrics { listen = "127.0.0.1:9123" }\n' >>"$conf"
+    lab_in callsignctl reload
+    code_is 200 /
+    maps_has libmicrohttpd
+    sed -i '/^run_as /d' "$conf"
+    lab_restart callsignd
+    poll_until 5000 code_is 200 /readyz
+}
+
+@test "without libmicrohttpd names come and go, and the log says which package is missing" {
+    local library
+    library=$(lab_in awk '$6 ~ /libmicrohttpd/ { print $6; exit }' "/proc/$(lab_pid callsignd)/maps")
+    lab_in mount --bind /dev/null "$library"
+    lab_restart callsignd
+    wait_log 'metrics.listen: there is no status page: .*Debian: libmicrohttpd[0-9]'
+    start web
+    wait_up web
+    lab_in umount "$library"
+    lab_in callsignctl reload
+    poll_until 5000 code_is 200 /readyz
+}
+
 @test "in a browser names appear and go without loading the page again; without scripts it loads itself" {
     local verb
     for verb in follow plain; do
