@@ -6,8 +6,8 @@
 
 /*
  * Whose answer does the broker fail over? RabbitMQ (3.10.8) ends our connection with an internal error (541) when an answer goes to a direct reply-to
- * that is well formed and yet none of its own: of an emitter whose message came by federation, or one that somebody made up. What it has confirmed did
- * no harm, so it was the oldest answer that it has not confirmed; and that user, and nobody else, is not answered for a while. Pure.
+ * that is well formed and yet none of its own: one that somebody made up (what came by federation says so, and is not answered at all). What it has
+ * confirmed did no harm, so it was the oldest answer that it has not confirmed; and that user, and nobody else, is not answered for a while. Pure.
  */
 struct answered;
 

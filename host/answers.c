@@ -89,6 +89,9 @@ void answers_taken(struct answers *answers, const struct bus_delivery *delivery,
 	if (!outcome->understood || outcome->legacy || message->op != ANNOUNCEMENT_UP || delivery->reply_to.data == NULL ||
 	    !replyto_valid(delivery->reply_to.data, delivery->reply_to.length))
 		return;
+	/* Its reply queue is another broker's: ours would fail over the answer, and close our connection. The hosts there answer. */
+	if (delivery->federated)
+		return;
 	if (outcome->result != INTAKE_REFUSED) {
 		replies_add(answers->replies, delivery, &message->instance, generation, now_ms);
 		return;
@@ -116,8 +119,8 @@ void answers_down(struct answers *answers, const struct bus_failure *failure, in
 	char text[LOG_SAFE_MAX];
 
 	if (user != NULL)
-		log_warnx("the broker fails over an answer to callsign-emit --wait, one that came by federation or was made up: user=%s is not "
-		          "answered for %d minutes", log_safe(text, sizeof text, user, strlen(user)), ANSWERED_MUTE_MS / 60000);
+		log_warnx("the broker fails over an answer to callsign-emit --wait, one that was made up: user=%s is not answered "
+		          "for %d minutes", log_safe(text, sizeof text, user, strlen(user)), ANSWERED_MUTE_MS / 60000);
 	answers_clear(answers);
 }
 

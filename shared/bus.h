@@ -79,6 +79,7 @@ struct bus_delivery {
 	struct bus_text content_type, type, user_id, reply_to, correlation_id; /* data NULL: not present */
 	bool dead_lettered;          /* there is an x-death header, well-formed or not */
 	struct bus_text death_queue; /* its newest entry's queue; data NULL if that is missing or malformed */
+	bool federated;              /* there is an x-received-from header: it came by federation, or says so itself */
 };
 
 struct bus_properties {

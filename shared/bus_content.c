@@ -46,6 +46,12 @@ static void bus_read_death(const amqp_table_t *headers, struct bus_delivery *del
 		delivery->death_queue = text_of(queue->value.bytes);
 }
 
+static void bus_read_headers(const amqp_table_t *headers, struct bus_delivery *delivery)
+{
+	bus_read_death(headers, delivery);
+	delivery->federated = table_get(headers, "x-received-from") != NULL;
+}
+
 static void bus_deliver(struct bus *bus, const struct bus_content *content)
 {
 	const amqp_basic_properties_t *properties = content->properties;
@@ -68,7 +74,7 @@ static void bus_deliver(struct bus *bus, const struct bus_content *content)
 	if (!delivery.too_long)
 		delivery.body = (struct bus_text){.data = content->body, .length = content->size};
 	if (flags & AMQP_BASIC_HEADERS_FLAG)
-		bus_read_death(&properties->headers, &delivery);
+		bus_read_headers(&properties->headers, &delivery);
 	if (bus->callbacks->delivery != NULL)
 		bus->callbacks->delivery(bus->arg, &delivery);
 }

@@ -263,6 +263,35 @@ static void broker_brings_an_announcement(struct bus *bus)
 	deliver(bus, EXCHANGE_ANNOUNCE, "up.web", body, sizeof body - 1);
 }
 
+/* Refused, as it has no user, and so answered at once. */
+static void deliver_unsigned(struct bus *bus, bool federated)
+{
+	static const char body[] = "{\"v\":1,\"op\":\"up\",\"name\":\"web\",\"instance\":\"0197a3c25e1f7d0e9c41f2b6a8d3e570\","
+				   "\"session\":\"5f0c2b9de8a14c3f9a7712d4c06be833\",\"seq\":1,\"addresses\":[\"198.18.0.2\"],\"lease\":360}";
+	static const char reply_to[] = "amq.rabbitmq.reply-to.g1h3CnJhYmJpdEBsYWIAAAJdAAAAAGNDqRA=.AAECAwQFBgcICQoLDA0ODw==";
+	struct bus_delivery delivery = {
+		.tag = 1,
+		.body_length = sizeof body - 1,
+		.exchange = {EXCHANGE_ANNOUNCE, strlen(EXCHANGE_ANNOUNCE)},
+		.routing_key = {"up.web", strlen("up.web")},
+		.body = {body, sizeof body - 1},
+		.reply_to = {reply_to, sizeof reply_to - 1},
+		.federated = federated,
+	};
+
+	bus->callbacks->delivery(bus->arg, &delivery);
+}
+
+static void broker_brings_a_question(struct bus *bus)
+{
+	deliver_unsigned(bus, false);
+}
+
+static void broker_brings_a_question_of_another_broker(struct bus *bus)
+{
+	deliver_unsigned(bus, true);
+}
+
 static void broker_brings_the_marker(struct bus *bus)
 {
 	char body[BUS_BODY_MAX];
@@ -290,7 +319,7 @@ struct host {
 };
 
 static char *const broker_host = (char[]){"127.0.0.1"}, *const vhost = (char[]){"v"}, *const user = (char[]){"host"};
-static char *const queue = (char[]){"callsign.host.h"}, *const host_name = (char[]){"h"};
+static char *const queue = (char[]){"callsign.host.h"}, *const host_name = (char[]){"h"}, *const domain = (char[]){"docker"};
 
 static int set_up(void **state)
 {
@@ -303,7 +332,7 @@ static int set_up(void **state)
 	host.conf.bus.nendpoints = 1;
 	host.conf.queue.name = queue;
 	host.conf.hostname = host_name;
-	host.conf.domain = (char[]){"docker"};
+	host.conf.domain = domain;
 	host.conf.policy.domains = &host.domain;
 	host.conf.policy.ndomains = 1;
 	host.domain.name = host.conf.domain;
@@ -397,6 +426,18 @@ static void with_metrics_on_it_is_always_counted_but_not_in_an_alarm(void **stat
 	step(host, NULL);
 	assert_int_equal(fake.counted, 1);
 	assert_int_equal(subscriber_deadline_ms(host->subscriber), CLOCK_NEVER);
+}
+
+/* The broker closed the connection over the answer (541): the queue for it is another broker's. */
+static void what_came_by_federation_is_not_answered(void **state)
+{
+	struct host *host = *state;
+
+	connect_to_broker(host);
+	step(host, broker_brings_a_question_of_another_broker);
+	assert_int_equal(fake.published, 1);
+	step(host, broker_brings_a_question);
+	assert_int_equal(fake.published, 2);
 }
 
 static void a_roll_call_that_does_not_come_back_ends_the_connection(void **state)
@@ -595,6 +636,7 @@ static void a_reload_binds_and_unbinds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_came_by_federation_is_not_answered, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_roll_call_that_does_not_come_back_ends_the_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_alarm_before_the_marker_is_waited_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_marker_has_its_time_once_the_alarm_is_over, set_up, tear_down),
