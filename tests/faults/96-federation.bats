@@ -35,7 +35,7 @@ setup_file() {
 upstream() {
     node_ctl "$1" rabbitmqctl set_parameter -p callsign federation-upstream other \
         "{\"uri\":\"amqp://federation:secret@$(node_address $((3 - $1)))/callsign?heartbeat=5\",\"expires\":86400000,\"reconnect-delay\":1,
-          \"trust-user-id\":$2}" >/dev/null
+          \"resource-cleanup-mode\":\"never\",\"trust-user-id\":$2}" >/dev/null
 }
 
 teardown_file() {
@@ -58,6 +58,17 @@ hosts_up() {
     local n
     for n in 1 2; do
         host_up "$n" "$(url admin "$n")" "queue { name = \"callsign.host.h$n\" }" "registry { resync_timeout = 20 ${GRACE-} }" "$@"
+    done
+    # A link takes a moment to pass on that a host is there now: until then nothing is sent its way.
+    poll_until 30000 linked
+}
+
+# What hosts ask for at one broker stands at the other.
+linked() {
+    local n
+    for n in 1 2; do
+        [[ $(node_ctl "$n" rabbitmqctl --quiet list_bindings -p callsign source_name destination_name routing_key |
+            grep -cE "^callsign(\.rollcall)?[[:space:]]federation: .* -> rabbit@n$((3 - n)) [AB]") == 4 ]] || return 1
     done
 }
 
@@ -250,6 +261,10 @@ host_synced() {
     [[ $(host_ctl "$1" --json status | jq -r .resync.state) == "done" ]]
 }
 
+newcomers_known() {
+    both_say comes1 "$(address comes1)" && both_say comes2 "$(address comes2)"
+}
+
 # restarted WHAT COMMAND…: broker 1, with host 1 and the emitters there. Of those who end while their broker is away the other side hears nothing,
 # and has no reason to ask: their leases end.
 restarted() {
@@ -263,12 +278,27 @@ restarted() {
     meanwhile
     node_wait 1
     injected "broker 1 back after $what"
+    settled "each host knows who came meanwhile, on either side" 6000 newcomers_known
     settled "both tables are the truth" 40000 both_true
     missing_end
 }
 
 @test "a broker is killed, and started again" {
     restarted "kill -9" node_kill 1
+}
+
+# Broker 2 kept for it what was announced there meanwhile, and what was answered to the roll call of host 1, which was back before the link was. And the
+# wills that broker 1 fired as it stopped, which host 2 cannot doubt, have their grace.
+@test "a broker is stopped in good order, and started again" {
+    GRACE='lost_grace = 60' restarted "SIGTERM" stopped_in_order
+}
+
+stopped_in_order() {
+    local exchange
+    node_stop 1
+    for exchange in callsign callsign.rollcall; do
+        amqp admin --host "$(node_address 2)" depth "federation: $exchange -> rabbit@n1"
+    done
 }
 
 @test "--wait is answered by the hosts of the emitter's own broker alone" {
@@ -280,6 +310,10 @@ restarted() {
     start asks --env CALLSIGN_URLS="$(url emit 1)" --entrypoint callsign-emit -- --wait=4 -- true
     poll_until 4000 host_says 2 asks "$(address asks)"
     [[ $(exit_status asks) == 75 ]]
-    # RabbitMQ closes the connection of a host that answers to a direct reply-to of another broker's; then it answers no more.
-    (($(grep -c 'connected broker=' "$LAB/log/callsignd2") <= 2))
+    lab_docker rm asks >/dev/null
+    # RabbitMQ closes the connection of a host that answers to a direct reply-to of another broker's: it does not. The same user is answered at its own.
+    start_at asks 2 --entrypoint callsign-emit -- --wait=20 -- sleep 1000
+    wait_output asks 'resolves name=asks.*host=' 15000
+    [[ $(grep -c 'connected broker=' "$LAB/log/callsignd2") == 1 ]]
+    not grep -q 'fails over an answer' "$LAB/log/callsignd2"
 }
