@@ -11,6 +11,7 @@
 
 #include "bus_amqp.h"
 #include "bus_error.h"
+#include "bus_tls.h"
 #include "clock.h"
 
 /* Frames between two returns of librabbitmq's buffers: it never does so by itself. Long headers count as many. */
@@ -23,6 +24,9 @@ struct bus *bus_new(const struct bus_callbacks *callbacks, void *arg)
 
 	if (bus == NULL)
 		return NULL;
+#ifdef WITH_TLS
+	bus_tls_begin();
+#endif
 	bus->callbacks = callbacks;
 	bus->arg = arg;
 	confirms_init(&bus->confirms);

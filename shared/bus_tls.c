@@ -4,6 +4,7 @@
 
 #ifdef WITH_TLS
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -21,6 +22,12 @@ static const char *const ca_bundles[] = {
 	"/etc/ssl/cert.pem",                                 /* Alpine, BSD */
 	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", /* RHEL */
 };
+
+void bus_tls_begin(void)
+{
+	/* It fails only where all of OpenSSL does, and then the login says so. */
+	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
 
 /* The verification error of this thread's last handshake; librabbitmq keeps the SSL object that could tell to itself. */
 static __thread int verify_error;

@@ -11,6 +11,12 @@
  * librabbitmq.
  */
 
+/*
+ * Before anything else in the process uses OpenSSL: at exit it stays as it is. Otherwise its exit handler takes it apart, perhaps under a
+ * thread that is in the middle of a handshake and that nobody waits for: a crash (SIGSEGV, SIGABRT) in place of the exit status.
+ */
+void bus_tls_begin(void);
+
 /* ssl_ctx: the SSL_CTX that the connection will use. host: where it goes to. 0, or -1 with the reason in error. */
 int bus_tls_prepare(void *ssl_ctx, const struct bus_tls *tls, const char *host, char *error, size_t size);
 
