@@ -39,10 +39,10 @@ load common
     [[ $(resolve web.docker) == "$(address web)" ]]
 }
 
-# bats test_tags=native
 @test "SIGTERM while waiting ends it, COMMAND not started" {
     lab_stop callsignd
     start web --entrypoint callsign-emit -- --wait=60 -- echo started
+    wait_output web 'announc|no host|retrying'
     lab_docker stop --time 10 web
     [[ $(exit_status web) != 137 ]]
     not output_has web '^started'

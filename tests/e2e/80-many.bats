@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # Fifty containers at once.
-# bats file_tags=native
 
 load common
 
@@ -14,8 +13,8 @@ all_listed() {
 
 @test "50 containers started 8 at a time all resolve, each to its own address, and once killed all go" {
     local i ids name address
-    export -f lab_docker
-    export LAB
+    export -f lab_docker under_docker_options
+    export LAB UNDER UNDER_FOUND
     seq 50 | xargs -P 8 -I{} bash -c 'lab_docker run --detach --hostname many{} --name many{} lab:1 sleep 1000 >/dev/null'
     poll_until 20000 all_listed
     mapfile -t ids < <(lab_docker ps --quiet)

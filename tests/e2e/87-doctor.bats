@@ -21,6 +21,10 @@ mend() {
         rabbitmqctl --quiet delete_user green >/dev/null 2>&1 || true
         rm "$LAB/secret/rights.changed"
     }
+    [[ ! -e $LAB/secret/no-capability ]] || {
+        rm "$LAB/secret/no-capability"
+        lab_stop callsignd
+    }
     lab_in iptables -D INPUT -i docker0 -p udp --dport 53 -j DROP 2>/dev/null || true
     lab_in nft delete table inet broken 2>/dev/null || true
     printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
@@ -308,12 +312,12 @@ channel.connection.close()' "$LAB/secret/admin" "$1"
 @test "doctor: the daemon may not signal dnsmasq" {
     lab_stop callsignd
     # As its own user from the start, so that it never had a capability.
+    touch "$LAB/secret/no-capability"
     lab_spawn callsignd setpriv --reuid callsign --regid callsign --init-groups --bounding-set -all --inh-caps -all \
         callsignd --foreground -c /etc/callsign/callsignd.conf
     poll_until 10000 daemon_answers
     doctor 1
     says broken sighup 'may not send SIGHUP'
-    lab_stop callsignd
 }
 
 # Whatever it says of itself.

@@ -17,6 +17,21 @@ under_use() {
 UNDER=
 [[ -z ${CALLSIGN_UNDER-} ]] || under_use "$CALLSIGN_UNDER"
 
+# A program with a fault, under the checker: whoever finds nothing there finds nothing at all.
+under_prove() {
+    local flags=() file
+    [[ $UNDER == valgrind ]] || flags=(-fsanitize=address)
+    printf '#include <stdlib.h>\nint main(void) { volatile char *p = malloc(8); return p[8] != 0; }\n' |
+        cc -g "${flags[@]}" -x c -o "$UNDER_DIR/faulty" -
+    under_wrapper faulty "$UNDER_DIR/faulty" "$UNDER_DIR/bin/faulty"
+    "$UNDER_DIR/bin/faulty" || true
+    for file in "$UNDER_FOUND"/faulty.*; do
+        [[ -e $file ]] || die "$UNDER says nothing of a program that has a fault"
+        under_is_finding "$file" || die "what $UNDER says of a program that has a fault is not taken for a finding"
+        rm "$file"
+    done
+}
+
 # All that other users write too: callsignd becomes one.
 under_begin() {
     rm -rf "$UNDER_DIR"
@@ -25,6 +40,7 @@ under_begin() {
     [[ $UNDER != valgrind ]] || cc -D_GNU_SOURCE -shared -fPIC -O1 -o "$UNDER_DIR/pidfd.so" "$TESTS_DIR/tools/pidfd.c"
     under_wrapper callsign-emit "$(under_build)/container/callsign-emit" "$UNDER_DIR/bin/callsign-emit"
     under_wrapper callsignd "$(under_build)/host/callsignd" "$UNDER_DIR/bin/callsignd"
+    under_prove
     # What is run by hand is waited for, and there are hundreds: only what the sanitizers do at no cost.
     [[ $UNDER == valgrind ]] || under_wrapper callsignctl "$(under_build)/host/callsignctl" "$UNDER_DIR/bin/callsignctl"
 }
@@ -45,8 +61,9 @@ under_wrapper() {
         case $UNDER in
         valgrind)
             [[ $1 != callsignd ]] || printf 'export LD_PRELOAD=%s\n' "$UNDER_DIR/pidfd.so"
-            printf 'exec /usr/bin/valgrind --quiet --vgdb=no --leak-check=full --show-leak-kinds=definite,indirect --log-file=%s/%s.$id.%%p ' \
-                "$UNDER_FOUND" "$1"
+            # valgrind keeps files of its own while it runs, and a container's /tmp may be missing or read-only.
+            printf 'TMPDIR=%s exec /usr/bin/valgrind --quiet --vgdb=no --leak-check=full --show-leak-kinds=definite,indirect --log-file=%s/%s.$id.%%p ' \
+                "$UNDER_FOUND" "$UNDER_FOUND" "$1"
             ;;
         sanitizers)
             # Leaks are valgrind's: LeakSanitizer would have to trace a process that has given up its rights.
@@ -85,12 +102,17 @@ under_findings() {
     sed '/^valgrind: the .impossible. happened:/ { N; /signal was supposed to be fatal/Q }' "$1"
 }
 
+# grep reads to the end (-c, not -q): with pipefail, sed's SIGPIPE in a long file would say that there is nothing.
+under_is_finding() {
+    under_findings "$1" | grep -c '^==\|runtime error' >/dev/null
+}
+
 # under_found: what they found, and a line `ok` or `FAIL`. valgrind's own remarks begin with --: version 3.19 does not know pidfd_open(2).
 under_found() {
     local file processes found=0
     for file in "$UNDER_FOUND"/*; do
         [[ -e $file ]] || continue # the sanitizers leave none where they found nothing
-        under_findings "$file" | grep -q '^==\|runtime error' || continue
+        under_is_finding "$file" || continue
         found=$((found + 1))
         printf -- '---- %s\n' "${file##*/}"
         cat "$file"

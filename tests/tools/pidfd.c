@@ -1,6 +1,6 @@
 /*
  * pidfd: a library to preload (LD_PRELOAD) for programs that run under valgrind, which knows neither pidfd_open(2) nor pidfd_send_signal(2) (3.19).
- * What stands in for a pidfd is a pipe that hangs up when the process has ended: a shell holds its other end for as long. Few at a time.
+ * Besides, its process has the program's name. What stands in for a pidfd is a pipe that hangs up when the process has ended: a shell holds its other end for as long. Few at a time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,12 @@
 extern char **environ;
 
 static pid_t pids[FDS_MAX]; /* by descriptor */
+
+/* Under valgrind the kernel calls each program "memcheck-amd64-", and others look up who a pid is. */
+static void __attribute__((constructor)) be_called_as_the_program(void)
+{
+	prctl(PR_SET_NAME, program_invocation_short_name);
+}
 
 /* The shell goes on in the background, as nobody's child. */
 static int watch(pid_t pid, int end)
