@@ -12,6 +12,7 @@
 #include "health.h"
 #include "readiness.h"
 #include "shared/clock.h"
+#include "shared/footprint.h"
 #include "signals.h"
 #include "voice.h"
 
@@ -28,6 +29,7 @@ struct run {
 	int64_t wait_by_ms;          /* COMMAND waits for its name until then; CLOCK_NEVER: it does not */
 	int64_t leave_by_ms;         /* CLOCK_NEVER: we stay */
 	int status;
+	bool announced;              /* in the last turn */
 };
 
 static bool leaving(const struct run *r)
@@ -135,6 +137,16 @@ static void check_wait(struct run *r, int64_t now_ms)
 	}
 }
 
+/* From then on there is a renewal each few minutes, and nothing else. */
+static void check_rest(struct run *r)
+{
+	bool announced = voice_is_open(&r->voice) && voice_is_announced(&r->voice);
+
+	if (announced && !r->announced)
+		footprint_settle();
+	r->announced = announced;
+}
+
 static int64_t deadline_ms(const struct run *r)
 {
 	int64_t due = r->wait_by_ms < r->leave_by_ms ? r->wait_by_ms : r->leave_by_ms;
@@ -168,6 +180,7 @@ static void turn(struct run *r)
 	if (voice_is_open(&r->voice) && (fds[3].revents != 0 || now_ms >= voice_deadline_ms(&r->voice)))
 		voice_step(&r->voice, now_ms);
 	check_wait(r, now_ms);
+	check_rest(r);
 }
 
 /* Once COMMAND runs, every millisecond counts: the login's thread is started first, all else while it works. */

@@ -22,6 +22,7 @@
 #include "refusals.h"
 #include "registry.h"
 #include "shared/clock.h"
+#include "shared/footprint.h"
 #include "shared/log.h"
 #include "sinks.h"
 #include "sinkset.h"
@@ -56,6 +57,8 @@ struct loop {
 	struct sinks sinks;
 	bool stop;
 	bool mass_loss;      /* told of already */
+	int64_t settled_ms;  /* the resync's end after which memory was given back; -1: none */
+	size_t most;         /* facts, since then */
 };
 
 /* ---- facts, view and sinks, wired together ---- */
@@ -164,6 +167,19 @@ static void loop_restore(void *arg, const struct announcement *message, const ch
 		registry_legacy_up(loop->registry, message, clock_ms());
 }
 
+#define SETTLE_FACTS 1000
+
+/* The start, a resync and a table that was several times as large leave behind what rest does not need. */
+static void loop_settle(struct loop *loop, const struct registry_counts *counts)
+{
+	loop->most = counts->facts > loop->most ? counts->facts : loop->most;
+	if (counts->synced_ms == loop->settled_ms && (loop->most < SETTLE_FACTS || counts->facts > loop->most / 4))
+		return;
+	footprint_settle();
+	loop->settled_ms = counts->synced_ms;
+	loop->most = counts->facts;
+}
+
 /* What the end of a resync tells. */
 static void loop_report_resync(struct loop *loop, int64_t now_ms)
 {
@@ -178,6 +194,7 @@ static void loop_report_resync(struct loop *loop, int64_t now_ms)
 		          "their leases end; is the vhost the right one, and do the emitters reach this broker?",
 		          counts.unconfirmed, counts.facts);
 	loop->mass_loss = counts.mass_loss;
+	loop_settle(loop, &counts);
 }
 
 static void loop_measure(struct loop *loop, int64_t now_ms)
@@ -495,7 +512,7 @@ static int loop_first_file(struct loop *loop, int64_t now_ms)
 int loop_run(struct conf *conf, const char *conf_path, void (*ready)(void *arg), void *arg)
 {
 	int64_t now_ms = clock_ms();
-	struct loop loop = {.conf = conf, .conf_path = conf_path, .started_ms = now_ms};
+	struct loop loop = {.conf = conf, .conf_path = conf_path, .started_ms = now_ms, .settled_ms = -1};
 	int code = DETACH_FAILED;
 	bool more = false;
 

@@ -11,6 +11,7 @@
 #include "detach.h"
 #include "loop.h"
 #include "privileges.h"
+#include "shared/footprint.h"
 #include "shared/log.h"
 
 #define DEFAULT_CONF "/etc/callsign/callsignd.conf"
@@ -158,6 +159,7 @@ int main(int argc, char **argv)
 
 	log_open(&log_to_stderr, "callsignd", LOG_LEVEL_INFO);
 	raise_stack();
+	footprint_begin();
 	conf = conf_load(arguments.conf_path);
 	if (conf == NULL)
 		return DETACH_USAGE;
