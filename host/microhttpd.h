@@ -22,7 +22,7 @@
 	X(stop_daemon)
 
 struct microhttpd {
-#define MICROHTTPD_MEMBER(name) __typeof__(MHD_##name) *name;
+#define MICROHTTPD_MEMBER(name) __typeof__(MHD_##name) *(name);
 	MICROHTTPD_FUNCTIONS(MICROHTTPD_MEMBER)
 #undef MICROHTTPD_MEMBER
 };
