@@ -57,7 +57,7 @@ enum registry_verdict registry_restore(struct registry *registry, const struct a
 	user = user_get(registry, user_name);
 	if (user == NULL)
 		return REGISTRY_REJECTED_MEMORY;
-	node = node_new(registry, user, message, now_ms);
+	node = node_new(registry, sizeof(struct node), user, message, now_ms);
 	if (node == NULL) {
 		user_put(registry, user);
 		return REGISTRY_REJECTED_MEMORY;
@@ -145,7 +145,7 @@ static enum registry_verdict up_new(struct registry *registry, struct user *user
 	if (!user_has_room(registry, user, NULL, message))
 		return REGISTRY_REJECTED_LIMIT;
 	claim_addresses(registry, NULL, message, now_ms);
-	node = node_new(registry, user, message, now_ms);
+	node = node_new(registry, sizeof(struct node), user, message, now_ms);
 	if (node == NULL)
 		return REGISTRY_REJECTED_MEMORY;
 	node->fact.has_session = message->has_session;

@@ -31,8 +31,7 @@ struct node {
 	struct fact fact;
 	struct user *user;
 	void *records;      /* one block that holds name, addresses, aliases and ports */
-	bool endless;       /* of the older wire format: see registry_legacy.c */
-	UT_hash_handle hh_address;
+	bool endless;       /* of the older wire format: the node of a struct endless */
 	bool extended;      /* its lease was lengthened by an outage since it was last confirmed */
 	bool told;          /* FACT_UNCONFIRMED: not by silence alone, its session was lost in this resync */
 	int64_t due_ms;     /* FACT_LOST: when the grace is over */
@@ -44,11 +43,17 @@ struct node {
 	UT_hash_handle hh;
 };
 
+/* One of the older wire format: see registry_legacy.c. Others are spared the handle. */
+struct endless {
+	struct node node;
+	UT_hash_handle hh;
+};
+
 struct registry {
 	struct registry_options options;
 	struct registry_watcher watcher;
 	struct node *nodes; /* by instance; uthash keeps the order of arrival */
-	struct node *endless; /* those of the older wire format, by address */
+	struct endless *endless; /* those of the older wire format, by address */
 	struct user *users;
 	struct node *graveyard; /* lost in the last REGISTRY_LOST_RECENTLY_MS, oldest first */
 	struct node *asked;     /* those with a question, oldest first */
@@ -78,7 +83,8 @@ bool user_has_room(const struct registry *registry, const struct user *user, con
 int node_replace_records(struct node *node, const struct announcement *message);
 bool node_same_records(const struct node *node, const struct announcement *message);
 struct node *node_find(const struct registry *registry, const struct ident *instance);
-struct node *node_new(struct registry *registry, struct user *user, const struct announcement *message, int64_t now_ms);
+/* size: of a node, or of what begins with one. */
+struct node *node_new(struct registry *registry, size_t size, struct user *user, const struct announcement *message, int64_t now_ms);
 void node_free(struct registry *registry, struct node *node);
 void node_set_state(struct registry *registry, struct node *node, enum fact_state state);
 void node_ask(struct registry *registry, struct node *node, int64_t now_ms);

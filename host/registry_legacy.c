@@ -10,26 +10,31 @@
 
 void endless_remember(struct registry *registry, struct node *node)
 {
-	HASH_ADD_KEYPTR(hh_address, registry->endless, &node->fact.addresses[0], sizeof node->fact.addresses[0], node);
+	struct endless *endless = (struct endless *)node;
+
+	HASH_ADD_KEYPTR(hh, registry->endless, &node->fact.addresses[0], sizeof node->fact.addresses[0], endless);
 	node->endless = true;
 }
 
 void endless_forget(struct registry *registry, struct node *node)
 {
-	if (node->endless)
-		HASH_DELETE(hh_address, registry->endless, node);
+	struct endless *endless = (struct endless *)node;
+
+	if (!node->endless)
+		return;
+	HASH_DELETE(hh, registry->endless, endless);
 	node->endless = false;
 }
 
 void endless_yield(struct registry *registry, const struct address *address, int64_t now_ms)
 {
-	struct node *node;
+	struct endless *endless;
 
 	if (registry->endless == NULL)
 		return;
-	HASH_FIND(hh_address, registry->endless, address, sizeof *address, node);
-	if (node != NULL)
-		node_remove(registry, node, "address claimed", false, now_ms);
+	HASH_FIND(hh, registry->endless, address, sizeof *address, endless);
+	if (endless != NULL)
+		node_remove(registry, &endless->node, "address claimed", false, now_ms);
 }
 
 enum registry_verdict registry_legacy_up(struct registry *registry, const struct announcement *message, int64_t now_ms)
@@ -52,7 +57,7 @@ enum registry_verdict registry_legacy_up(struct registry *registry, const struct
 		user_put(registry, user);
 		return REGISTRY_REJECTED_LIMIT;
 	}
-	node = node_new(registry, user, message, now_ms);
+	node = node_new(registry, sizeof(struct endless), user, message, now_ms);
 	if (node == NULL) {
 		user_put(registry, user);
 		return REGISTRY_REJECTED_MEMORY;
@@ -77,11 +82,11 @@ enum registry_verdict registry_legacy_down(struct registry *registry, const stru
 
 size_t registry_legacy_end(struct registry *registry, int64_t now_ms)
 {
-	struct node *node, *next;
+	struct endless *endless, *next;
 	size_t count = 0;
 
-	HASH_ITER(hh_address, registry->endless, node, next) {
-		node_remove(registry, node, "legacy is off", false, now_ms);
+	HASH_ITER(hh, registry->endless, endless, next) {
+		node_remove(registry, &endless->node, "legacy is off", false, now_ms);
 		count++;
 	}
 	resync_check(registry, now_ms);

@@ -178,9 +178,9 @@ struct node *node_find(const struct registry *registry, const struct ident *inst
 	return node;
 }
 
-struct node *node_new(struct registry *registry, struct user *user, const struct announcement *message, int64_t now_ms)
+struct node *node_new(struct registry *registry, size_t size, struct user *user, const struct announcement *message, int64_t now_ms)
 {
-	struct node *node = calloc(1, sizeof *node);
+	struct node *node = calloc(1, size);
 
 	if (node == NULL || node_set_records(node, message) == -1) {
 		free(node);

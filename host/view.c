@@ -61,9 +61,8 @@ static struct key *key_get(struct view *view, const void *bytes, size_t length, 
 		return key;
 	key = view_allocate(1, sizeof *key + length + 1);
 	key->is_name = is_name;
-	key->length = length;
 	memcpy(key->bytes, bytes, length);
-	HASH_ADD_KEYPTR(hh, view->keys, key->bytes, key->length, key);
+	HASH_ADD_KEYPTR(hh, view->keys, key->bytes, length, key);
 	return key;
 }
 
@@ -123,7 +122,7 @@ static void claim_set_served(struct view *view, struct claim *claim, bool served
 		return;
 	claim->served = served;
 	view->names -= claim->key->served > 0;
-	claim->key->served += served ? 1 : (size_t)-1;
+	claim->key->served += served ? 1 : (uint32_t)-1;
 	view->names += claim->key->served > 0;
 }
 
@@ -139,11 +138,10 @@ static struct claim *claims_open(struct view *view, struct entry *entry)
 {
 	const struct fact *fact = entry->listing.fact;
 	size_t count = 1 + (size_t)fact->naliases + fact->naddresses;
-	struct claim *claims = view_allocate(count, sizeof *claims + sizeof *entry->in);
+	struct claim *claims = view_allocate(count, sizeof *claims + sizeof *entry->listing.in);
 	unsigned i;
 
-	entry->in = (uint16_t *)(void *)(claims + count);
-	entry->listing.in = entry->in;
+	entry->listing.in = (const uint16_t *)(const void *)(claims + count);
 	claim_open(view, entry, &claims[0], fact->name, strlen(fact->name), true);
 	for (i = 0; i < fact->naliases; i++)
 		claim_open(view, entry, &claims[1 + i], fact->aliases[i], strlen(fact->aliases[i]), true);
@@ -356,18 +354,25 @@ static void view_decide_keys(struct view *view)
 	}
 }
 
+/* The same as listing.in, which others may only read. */
+static uint16_t *entry_in(const struct entry *entry)
+{
+	return (uint16_t *)(void *)(entry->claims + entry->nnames + entry->naddresses);
+}
+
 /* Where each name and address is listed. Returns whether that is not what it was. */
 static bool entry_copy_listed(struct entry *entry, uint16_t *reach)
 {
+	uint16_t *in = entry_in(entry);
 	bool changed = false;
 	unsigned i;
 
 	*reach = 0;
 	for (i = 0; i < entry->nnames + entry->naddresses; i++) {
-		changed = changed || entry->in[i] != entry->claims[i].listed;
-		entry->in[i] = entry->claims[i].listed;
+		changed = changed || in[i] != entry->claims[i].listed;
+		in[i] = entry->claims[i].listed;
 		if (i >= entry->nnames)
-			*reach |= entry->in[i];
+			*reach |= in[i];
 	}
 	return changed;
 }
@@ -382,10 +387,10 @@ static void entry_refresh(struct view *view, struct entry *entry)
 	listing->names = 0;
 	listing->addresses = 0;
 	for (i = 0; i < entry->naddresses; i++)
-		listing->addresses |= (uint32_t)(entry->in[entry->nnames + i] != 0) << i;
+		listing->addresses |= (uint32_t)(listing->in[entry->nnames + i] != 0) << i;
 	for (i = 0; i < entry->nnames; i++) {
-		listing->names |= (uint64_t)(entry->in[i] != 0) << i;
-		claim_set_served(view, &entry->claims[i], (entry->in[i] & reach) != 0);
+		listing->names |= (uint64_t)(listing->in[i] != 0) << i;
+		claim_set_served(view, &entry->claims[i], (listing->in[i] & reach) != 0);
 	}
 	entry->fresh = false;
 	entry->content = false;

@@ -27,12 +27,11 @@ struct claim {
 
 struct key {
 	struct claim *claims;
-	size_t served; /* claims that make a record of it; for names */
-	bool is_name;
-	bool dirty;
 	struct key *next_dirty;
 	UT_hash_handle hh;
-	size_t length;
+	uint32_t served; /* claims that make a record of it; for names */
+	bool is_name;
+	bool dirty;
 	char bytes[]; /* a name, or a struct address */
 };
 
@@ -42,12 +41,11 @@ struct entry {
 	bool content; /* its announcement changed since it was told of */
 	bool dirty;
 	uint16_t revision; /* of the fact, when its claims were looked at last */
+	uint16_t reach;    /* domains that take at least one of the addresses */
 	struct entry *next_dirty, **dirty_link; /* the next one, and what points to this one */
 	struct entry *prev, *next; /* all, in the order of the facts */
 	unsigned nnames, naddresses;
-	uint16_t reach;       /* domains that take at least one of the addresses */
-	struct claim *claims; /* names, then addresses */
-	uint16_t *in;         /* listing.in; in the same block */
+	struct claim *claims; /* names, then addresses; behind them what listing.in points to: entry_in() */
 };
 
 struct view {
