@@ -1,20 +1,23 @@
 """Containers that start and end: how soon is it known?
 
-Each experiment returns {"rows": {peer: {column: summary}}, "unit": …, "raw": …}.
+Each experiment returns {"rows": {row: {column: summary}}, "unit": …, "raw": …}.
 """
 import concurrent.futures
 import time
 
-from . import peers, stats
+from . import peers, stats, tools
 
 APPEAR_S = 15
-BURST_S = 60
+BURST_S = 150
 BURST = 50
 AT_ONCE = 8
+ENDS = ("kill -9", "docker kill", "docker stop")
+# What was not seen once in so many runs is not waited for any more, and what takes seconds is not measured more often than that.
+GIVE_UP, SLOW_RUNS, SLOW_MS = 3, 10, 1000
 
 
 def seen(watcher):
-    """{full name: ns} of a watcher that has ended, or None for what it did not see."""
+    """{full name: ns} of a watcher that has ended; what it did not see is not in it."""
     output = watcher.communicate()[0]
     return {name: int(at) for at, name in (line.split() for line in output.splitlines())}
 
@@ -29,54 +32,82 @@ def start_one(peer, container):
 
 def end_one(peer, container, how):
     """ms from the container's end to its name's, negative before it, or None."""
+    pid = peer.lab.docker("inspect", "--format", "{{.State.Pid}}", container)
     watcher = peer.watch("absent", [container], peer.gone_s)
+    time.sleep(0.05) # the watcher is to be at it by then
     if how == "kill -9":
-        pid = peer.lab.docker("inspect", "--format", "{{.State.Pid}}", container)
         peer.lab.run(["kill", "-9", pid])
     else:
-        peer.lab.docker("stop", container)
+        peer.lab.docker(how.split()[1], container)
     at = seen(watcher).get(peer.full_name(container))
     peer.lab.docker("wait", container)
     return None if at is None else (at - peer.lab.moment(container, "FinishedAt")) / 1e6
 
 
-def life(lab, all_peers, runs, say):
+def hopeless(values):
+    return len(values) >= GIVE_UP and not any(value is not None for value in values)
+
+
+def slow(values):
+    return len(values) >= SLOW_RUNS and any(value is not None and value > SLOW_MS for value in values)
+
+
+def one_life(peer, how, container, values):
+    if hopeless(values["started"]) or hopeless(values[how]) or slow(values[how]):
+        return
+    values["started"].append(start_one(peer, container))
+    if values["started"][-1] is not None:
+        values[how].append(end_one(peer, container, how))
+    peer.lab.remove([container])
+
+
+def life(lab, all_peers, absent, runs, say):
     """One container of each peer after the other, `runs` times: so that whatever else the machine does meets all alike."""
-    raw = {peer.name: {"started": [], "kill -9": [], "stop": []} for peer in all_peers}
+    tools.fresh_daemon(lab)
+    raw = {peer.name: {"started": [], **{how: [] for how in ENDS}} for peer in all_peers}
     for i in range(runs):
-        for peer in all_peers:
-            values = raw[peer.name]
-            for how in ("kill -9", "stop"):
-                container = f"{peer.name}-{'k' if how == 'stop' else 's'}{i}"
-                values["started"].append(start_one(peer, container))
-                appeared = values["started"][-1] is not None
-                values[how].append(end_one(peer, container, how) if appeared else None)
-                lab.remove([container])
+        for how in ENDS:
+            for peer in all_peers:
+                one_life(peer, how, f"{peer.name}-{how.split()[-1].strip('-')}{i}", raw[peer.name])
         say(f"{i + 1} of {runs}")
-    return {"unit": "ms", "raw": raw,
+    notes = [f"{name}: not measured, {reason}" for name, reason in absent.items()]
+    for peer in all_peers:
+        values = raw[peer.name]
+        if any(hopeless(values[how]) for how in ENDS):
+            notes.append(f"{peer.name}: a name that does not go was waited for {peer.gone_s} s, {GIVE_UP} times.")
+        if any(slow(values[how]) for how in ENDS):
+            notes.append(f"{peer.name}: what takes over {SLOW_MS // 1000} s was measured {SLOW_RUNS} times only.")
+    return {"unit": "ms", "raw": raw, "notes": notes,
             "rows": {name: {column: stats.summary(values) for column, values in columns.items()} for name, columns in raw.items()}}
 
 
 def run_command(lab, runs, say):
-    """How long `docker run -d` takes, with the emitter and without."""
-    raw = {"with callsign-emit": [], "without": []}
+    """How long `docker run -d` takes, with the emitter and without: in pairs, now one first, now the other."""
+    tools.fresh_daemon(lab)
+    kinds = {"without": peers.PLAIN, "with callsign-emit": "lab:1"}
+    raw = {label: [] for label in kinds}
     for i in range(runs):
-        for label, image in (("without", peers.PLAIN), ("with callsign-emit", "lab:1")):
+        for label in sorted(kinds, reverse=i % 2 == 1):
             container = f"run-{i}-{len(label)}"
             begin = time.monotonic()
-            lab.docker("run", "--detach", "--hostname", container, "--name", container, image, "sleep", "1000")
+            lab.docker("run", "--detach", "--hostname", container, "--name", container, kinds[label], "sleep", "1000")
             raw[label].append((time.monotonic() - begin) * 1e3)
             lab.remove([container])
     say("done")
-    return {"unit": "ms", "raw": raw, "rows": {label: {"docker run -d": stats.summary(values)} for label, values in raw.items()}}
+    differences = [there - bare for there, bare in zip(raw["with callsign-emit"], raw["without"])]
+    low, high = stats.median_bounds(differences)
+    rows = {label: {"docker run -d": stats.summary(values)} for label, values in raw.items()}
+    rows["difference of a pair"] = {"docker run -d": stats.summary(differences), "the median is at least": round(low, 2),
+                                    "and at most (95 %)": round(high, 2)}
+    return {"unit": "ms", "raw": raw, "rows": rows}
 
 
 def burst(lab, all_peers, runs, say):
     """BURST containers, AT_ONCE at a time: lag behind each one's start; and how long after the last death the last name went."""
-    raw = {}
-    for peer in all_peers:
-        raw[peer.name] = {"lag": [], "all gone": []}
-        for i in range(runs):
+    tools.fresh_daemon(lab)
+    raw = {peer.name: {"lag": [], "all gone": []} for peer in all_peers}
+    for i in range(runs):
+        for peer in all_peers:
             containers = [f"{peer.name}-b{i}-{n}" for n in range(BURST)]
             # Two milliseconds between questions: the watcher must not be the load.
             watcher = peer.watch("present", containers, BURST_S, 2000)
@@ -94,6 +125,7 @@ def burst(lab, all_peers, runs, say):
 
 
 def burst_end(peer, containers):
+    """ms from the last death to the last name's end; None if one stayed."""
     lab = peer.lab
     watcher = peer.watch("absent", containers, peer.gone_s + 10, 2000)
     lab.docker("kill", *containers)

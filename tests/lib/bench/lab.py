@@ -8,6 +8,9 @@ import time
 TESTS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 
+COMMAND_S = 180 # no single command takes so long, unless something is wrong
+
+
 class Lab:
     """A lab that runs (tests/lab up). Commands are given as lists of words."""
 
@@ -36,6 +39,7 @@ class Lab:
 
     def run(self, command, **options):
         """The output of a command inside the lab. CalledProcessError if it fails."""
+        options.setdefault("timeout", COMMAND_S)
         return subprocess.run([*self.nsenter, *command], check=True, stdout=subprocess.PIPE, text=True, **options).stdout
 
     def spawn(self, command, log=None, **options):
@@ -51,6 +55,16 @@ class Lab:
         self.running.append(process)
         return process
 
+    def child(self, process):
+        """What spawn started, as the machine counts: nsenter's only child, if it forked, and that one's, if it did."""
+        pid = process.pid
+        while True:
+            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+                children = file.read().split()
+            if len(children) != 1:
+                return pid
+            pid = int(children[0])
+
     def end(self, process, how=signal.SIGTERM):
         """End what spawn started. nsenter waits for the command, its child: both are one process group."""
         if process in self.running:
@@ -65,7 +79,8 @@ class Lab:
 
     def docker(self, *words, check=True):
         return subprocess.run(["docker", "-H", f"unix://{self.folder}/run/docker.sock", *words], check=check, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.docker_environment).stdout.strip()
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.docker_environment,
+                              timeout=COMMAND_S).stdout.strip()
 
     def moment(self, container, field):
         """StartedAt or FinishedAt, in ns since 1970."""
@@ -89,14 +104,25 @@ class Lab:
         return {key: value.strip() for key, value in (line.split(":", 1) for line in text.splitlines())}
 
     def cpu_ms(self, pid):
-        """Processor time that a process of the lab has used, in ms."""
-        fields = self.run(["cat", f"/proc/{pid}/stat"]).rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) * 1000 // os.sysconf("SC_CLK_TCK")
+        """Processor time that a process of the lab has used, all its threads, in ms: by the scheduler's account, in ns. /proc/PID/stat counts
+        ticks of 10 ms."""
+        text = self.run(["sh", "-c", f"cat /proc/{pid}/task/*/schedstat"])
+        return sum(int(line.split()[0]) for line in text.splitlines()) / 1e6
 
     def shell(self, words):
         """A function of tests/lib/lab.bash, for instance ["lab_restart", "callsignd"]."""
         script = f'source "{TESTS}/lib/lab.bash"; "$@"'
-        return subprocess.run(["bash", "-c", script, "-", *words], check=True, text=True, stdout=subprocess.PIPE).stdout
+        return subprocess.run(["bash", "-c", script, "-", *words], check=True, text=True, stdout=subprocess.PIPE,
+                              timeout=COMMAND_S).stdout
+
+    def broker(self, *words):
+        """rabbitmqctl."""
+        return self.shell(["rabbitmqctl", "--quiet", *words])
+
+    def amqp(self, *words):
+        """tests/lib/amqp.py as admin."""
+        return self.run(["/usr/bin/python3", f"{TESTS}/lib/amqp.py", "--user", "admin", "--password-file", f"{self.folder}/secret/admin",
+                         *words])
 
 
 def wait_until(condition, seconds, what):

@@ -21,6 +21,7 @@ class Peer:
     """name; how long to wait for a name to go (s) before it counts as never."""
     name = "?"
     gone_s = 10
+    process = None # what runs on the host for this peer alone
 
     def __init__(self, lab):
         self.lab = lab
@@ -30,6 +31,10 @@ class Peer:
 
     def stop(self):
         pass
+
+    def pid(self):
+        """The host's process, as the machine counts; None without one."""
+        return None if self.process is None else self.lab.child(self.process)
 
     def run_words(self, container):
         """docker run …, after its own options."""
@@ -63,7 +68,6 @@ class Callsign(Peer):
 class Rawdns(Peer):
     """Asks Docker at each question. In a network namespace of its own, since it insists on port 53."""
     name = "rawdns"
-    process = None
 
     def start(self):
         configuration = f"{self.lab.folder}/rawdns.json"
@@ -103,16 +107,23 @@ class NssDocker(LibraryPeer):
 
 
 class DockerDns(Peer):
-    """Docker's own name server, which answers in networks that the user made, and there alone."""
+    """Docker's own name server, which answers in networks that the user made, and there alone. What it does not know it asks the container's
+    own name server, so that has to answer at once: a dnsmasq that knows nothing."""
     name = "docker-dns"
     asker = "bench-asker"
+    gateway = "198.19.0.1"
+    ignorant = None
 
     def start(self):
-        self.lab.docker("network", "create", "--subnet", "198.19.0.0/16", NETWORK)
-        self.lab.docker("run", "--detach", "--network", NETWORK, "--name", self.asker, PLAIN, "sleep", "100000")
+        self.lab.docker("network", "create", "--subnet", "198.19.0.0/16", "--gateway", self.gateway, NETWORK)
+        self.ignorant = self.lab.spawn(["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--no-resolv", "--no-hosts",
+                                        f"--listen-address={self.gateway}", "--bind-interfaces", "--local=/#/", "--pid-file="],
+                                       log="docker-dns-ignorant")
+        self.lab.docker("run", "--detach", "--network", NETWORK, "--dns", self.gateway, "--name", self.asker, PLAIN, "sleep", "100000")
 
     def stop(self):
         self.lab.remove([self.asker])
+        self.lab.end(self.ignorant)
         self.lab.docker("network", "rm", NETWORK)
 
     def run_words(self, container):
@@ -130,8 +141,7 @@ class Avahi(LibraryPeer):
     """Multicast DNS: an avahi-daemon in each container and one on the host, asked through libnss-mdns."""
     name = "avahi"
     hosts = "mdns4_minimal"
-    gone_s = 3 # what the host's daemon has cached it believes for two minutes
-    process = None
+    gone_s = 8 # a look-up that finds nobody takes 5 s to say so; what the host's daemon has cached it believes for two minutes
 
     def configuration(self, path, interfaces):
         with open(path, "w", encoding="ascii") as file:
@@ -150,7 +160,9 @@ class Avahi(LibraryPeer):
 
     def run_words(self, container):
         configuration = f"{self.lab.folder}/avahi-container.conf"
-        return ["--tmpfs", "/run/avahi-daemon", *MACHINE, "--volume", f"{configuration}:/avahi.conf:ro", PLAIN,
+        # It looks for its user also where it stays root.
+        users = [word for path in ("/etc/passwd", "/etc/group") for word in ("--volume", f"{path}:{path}:ro")]
+        return ["--tmpfs", "/run/avahi-daemon", *MACHINE, *users, "--volume", f"{configuration}:/avahi.conf:ro", PLAIN,
                 "/usr/sbin/avahi-daemon", "--no-drop-root", "--no-chroot", "--no-rlimits", "-f", "/avahi.conf"]
 
     def full_name(self, container):
@@ -173,7 +185,7 @@ class Baseline(Peer):
                              f"--pid-file={folder}/pid", "--local=/docker/"], log="baseline-dnsmasq")
         consumer = lab.spawn(["env", f"BASELINE_URL={self.url('127.0.0.1')}", "/usr/bin/python3", f"{TESTS}/bench/baseline/consumer.py",
                               f"{folder}/hosts", f"{folder}/pid", "docker"], stdout=subprocess.PIPE)
-        self.processes = (consumer, dnsmasq)
+        self.process, self.processes = consumer, (consumer, dnsmasq)
         if consumer.stdout.readline() != "consuming\n":
             raise RuntimeError("the baseline's consumer did not start")
 

@@ -2,16 +2,20 @@
 import json
 import os
 import platform
-import shutil
 import subprocess
 
-COLOURS = ("#0b6e4f", "#c8553d", "#3d5a80", "#8a5082", "#b8860b", "#666666")
+from . import goals, plots
+
+PACKAGES = ("rabbitmq-server", "dnsmasq-base", "docker.io", "librabbitmq4", "rawdns", "libnss-docker", "avahi-daemon", "dnsperf")
+MET = {True: "yes", False: "**no**", None: "not measured"}
 
 
 def cell(value):
     if isinstance(value, dict) and "runs" in value:
+        if value["runs"] == 0:
+            return "–"
         if "median" not in value:
-            return "never"
+            return f"never ({value['runs']} runs)"
         text = f"{number(value['median'])} / {number(value['p95'])}"
         return text if not value["never"] else f"{text} ({value['never']} of {value['runs']} never)"
     return number(value)
@@ -19,7 +23,9 @@ def cell(value):
 
 def number(value):
     if not isinstance(value, float):
-        return f"{value:,}" if isinstance(value, int) else str(value)
+        return f"{value:,}" if isinstance(value, int) else "–" if value is None else str(value)
+    if value != 0 and abs(value) < 0.1:
+        return f"{value:.3f}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
@@ -34,50 +40,57 @@ def table(result):
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         models = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-    return f"{len(models)} × {models[0] if models else platform.processor()}, Linux {platform.release()}"
+    with open("/proc/meminfo", encoding="ascii") as file:
+        memory_kb = int(file.readline().split()[1])
+    versions = {}
+    for package in PACKAGES:
+        there = subprocess.run(["dpkg-query", "--show", "--showformat", "${Version}", package], check=False, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        versions[package] = there.stdout if there.returncode == 0 else "not installed"
+    return {"cores": os.cpu_count(), "model": models[0] if models else platform.processor(), "memory_mb": memory_kb // 1024,
+            "kernel": platform.release(), "versions": versions}
 
 
-def markdown(results, titles, quick):
-    parts = [f"# Measured on {machine()}", "", "Medians / 95th percentiles." + (" A quick run: few runs a figure." if quick else ""), ""]
-    for name, result in results.items():
+def head(report):
+    there = report["machine"]
+    text = [f"# Measured: {there['cores']} × {there['model']}, {there['memory_mb']:,} MB, Linux {there['kernel']}", "",
+            ", ".join(f"{package} {version}" for package, version in there["versions"].items()) + ".", "",
+            f"Begun {report['begun']}, {report['seconds'] / 60:.0f} minutes; load average at the start {report['load_start']}, "
+            f"now {report['load_end']} (the benchmark itself makes some).", "",
+            "Two figures in a cell are the median and the 95th percentile."]
+    if report["quick"]:
+        text += ["", "**A quick run: few runs a figure and small numbers, only to see that it works.**"]
+    return [*text, ""]
+
+
+def checked(results):
+    lines = ["## Against the goals", "", "| what | goal | measured | met |", "|---|---|---|---|"]
+    for goal in goals.check(results):
+        lines.append(f"| {goal['what']} | {goal['goal']} | {number(goal['value'])} | {MET[goal['met']]} |")
+    return [*lines, ""]
+
+
+def markdown(report, titles):
+    parts = head(report) + checked(report["results"])
+    for name, result in report["results"].items():
         parts += [f"## {titles[name]}", ""]
         if "error" in result:
-            parts += [f"Not measured: {result['error']}", ""]
-        else:
-            parts += [f"In {result['unit']}." if result["unit"] else "", "", table(result), ""]
-    return "\n".join(parts) + "\n"
+            parts += [f"**Failed: {result['error']}**", ""]
+            continue
+        if result["unit"]:
+            parts += [f"In {result['unit']}.", ""]
+        parts += [table(result), ""]
+        parts += [line for note in result.get("notes", []) for line in (note, "")]
+        parts += [f"Load average before {result['load'][0]}, after {result['load'][1]}; {result['took']} s.", ""]
+    return "\n".join(parts)
 
 
-def plot_life(folder, result, column, title):
-    """Each peer's runs as a cumulative curve."""
-    names = [name for name, columns in result["raw"].items() if any(value is not None for value in columns.get(column, []))]
-    if not names or shutil.which("gnuplot") is None:
-        return
-    slug = column.replace(" ", "-")
-    curves = []
-    for i, name in enumerate(names):
-        path = f"{folder}/{slug}-{name}.dat"
-        values = sorted(value for value in result["raw"][name][column] if value is not None)
-        with open(path, "w", encoding="ascii") as file:
-            file.writelines(f"{value} {(n + 1) / len(result['raw'][name][column])}\n" for n, value in enumerate(values))
-        curves.append(f"'{path}' using 1:2 with steps linewidth 2 linecolor rgb '{COLOURS[i % len(COLOURS)]}' title '{name}'")
-    script = (f"set terminal pngcairo size 900,520\nset output '{folder}/{slug}.png'\nset title '{title}'\nset xlabel 'ms'\n"
-              "set ylabel 'share of runs'\nset yrange [0:1.05]\nset key bottom right\nset grid\n"
-              f"plot {', '.join(curves)}\n")
-    subprocess.run(["gnuplot"], input=script, text=True, check=True)
-    for name in names:
-        os.unlink(f"{folder}/{slug}-{name}.dat")
-
-
-def write(folder, results, titles, quick):
+def write(folder, report, titles):
+    """All anew, after each experiment: what comes later may fail."""
     os.makedirs(folder, exist_ok=True)
     with open(f"{folder}/results.json", "w", encoding="utf-8") as file:
-        json.dump({"machine": machine(), "quick": quick, "results": results}, file, indent=1)
+        json.dump({**report, "goals": goals.check(report["results"])}, file, indent=1)
         file.write("\n")
     with open(f"{folder}/results.md", "w", encoding="utf-8") as file:
-        file.write(markdown(results, titles, quick))
-    if "life" in results and "raw" in results["life"]:
-        plot_life(folder, results["life"], "started", "container started to its name resolving")
-        plot_life(folder, results["life"], "kill -9", "kill -9, from FinishedAt to the name being gone")
-    if "burst" in results and "raw" in results["burst"]:
-        plot_life(folder, results["burst"], "lag", "50 containers, 8 at a time: lag behind each start")
+        file.write(markdown(report, titles))
+    plots.every(folder, report["results"])

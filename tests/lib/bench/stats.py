@@ -14,6 +14,14 @@ def median(values):
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
+def median_bounds(values):
+    """Between which the median lies with 95 % confidence, whatever the distribution: two of the values, counted from either end (the sign
+    test's interval, by the normal approximation). The outermost where there are few."""
+    ordered = sorted(values)
+    off = max(0, math.floor((len(ordered) - 1.96 * math.sqrt(len(ordered))) / 2))
+    return ordered[off], ordered[len(ordered) - 1 - off]
+
+
 def summary(values):
     """None in values: it did not happen within the time that was waited."""
     seen = [value for value in values if value is not None]
