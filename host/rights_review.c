@@ -121,7 +121,7 @@ static void review_host(const struct review *review)
 {
 	static const char *const configure[] = {"callsign", "callsign.will", "callsign.rollcall"};
 	static const char *const write[] = {"callsign", "callsign.rollcall", "amq.default"};
-	static const char *const nothing[] = {"amq.fanout", "callsign.will.x." SESSION, "xcallsign", "callsignx"};
+	static const char *const nothing[] = {"amq.fanout", ("callsign.will.x." SESSION), "xcallsign", "callsignx"};
 	static const char *const keys[] = {"up.#", "down.#", "lost.#"}; /* it binds with these */
 	char queue[RIGHTS_PREFIX_SIZE + 32], other[RIGHTS_PREFIX_SIZE + 40];
 	size_t i;

@@ -78,7 +78,7 @@ static void bodies_that_are_refused(void **state)
 		"198.18.0.07:web:up", "198.18.0:web:up", "198.18.0.256:web:up", "0x7f.1.1.1:web:up", "127.0.0.1:web:up", "0.0.0.0:web:up",
 		"224.0.0.1:web:up", "169.254.1.1:web:up", "255.255.255.255:web:up", "fd00::2:web:up", "[fd00::2]:web:up", "198.18.0.7:we b:up",
 		"198.18.0.7:-web:up", "198.18.0.7:web_1:up", "198.18.0.7:../etc:up", "198.18.0.7:localhost:up", "198.18.0.7:web.:up",
-		"198.18.0.7:w\xc3\xa4" "b:up", "198.18.0.7:web;rm -rf:up", "{\"v\":1}",
+		("198.18.0.7:w\xc3\xa4" "b:up"), "198.18.0.7:web;rm -rf:up", "{\"v\":1}",
 	};
 
 	(void)state;

@@ -1,11 +1,13 @@
 /*
  * The registry and the view against the model (model.h): every order of up to five messages and events of a host, every
- * order of six messages with a reconnect anywhere in between, and random schedules of up to 40 steps, with losses,
- * repetitions and any reordering. After every step the facts, their states and what is served must be the model's, and
+ * order of six messages with a reconnect anywhere in between, every order of eight messages of three instances over two
+ * names, all or some of them and one of them twice, and random schedules of up to 40 steps, with losses, repetitions and
+ * any reordering. After every step the facts, their states and what is served must be the model's, and
  * the invariants below must hold.
  *
  * A schedule that fails is shrunk and printed as one line; MODEL_REPLAY='that line' runs it again. MODEL_SEED=n starts
- * the random part elsewhere, MODEL_STEPS=n makes it so many steps long, for long runs.
+ * the random part elsewhere, MODEL_STEPS=n makes it so many steps long, for long runs. MODEL_STRIDE=1 repeats each of the
+ * eight messages at each place; otherwise every order has some of these repetitions, in turn.
  */
 #include <config.h>
 
@@ -537,6 +539,21 @@ static void world(unsigned number, struct model_step out[WORLD])
 	}
 }
 
+/* A number that the caller may set. */
+static unsigned long environment(const char *name, unsigned long otherwise)
+{
+	const char *text = getenv(name);
+	char *end;
+	unsigned long value;
+
+	if (!text)
+		return otherwise;
+	value = strtoul(text, &end, 10);
+	if (!*text || *end)
+		fail_msg("%s: \"%s\" is no number", name, text);
+	return value;
+}
+
 /* ---- every order of up to five ---- */
 
 #define ALPHABET (WORLD + 6)
@@ -648,6 +665,90 @@ static void every_order_of_six_messages_with_losses_and_a_reconnect(void **state
 	}
 }
 
+/* ---- every order of eight messages, all or some of them, one of them twice ---- */
+
+#define EIGHT        8
+#define EIGHT_WORLDS 3
+
+/* How often a message can come again in a schedule of eight: behind each of those that follow it, and at once. */
+#define AGAIN (EIGHT * (EIGHT + 1) / 2)
+
+static void eight(unsigned number, struct model_step out[EIGHT])
+{
+	/*
+	 * One instance whose connection breaks; another that shares its name; a third, of another name, that takes its
+	 * address over.
+	 */
+	out[0] = up(0, 0, 1, 1, 1, 10);
+	out[1] = up(0, 0, 1, 2, 1, 30);
+	out[2] = end_of(MODEL_LOST, 0, 0, 1);
+	out[3] = up(0, 0, 2, 3, 3, 30);
+	out[4] = up(1, 0, 4, 1, 4, 30);
+	out[5] = end_of(MODEL_LOST, 1, 0, 4);
+	out[6] = up(2, 1, 7, 1, 1, 30);
+	out[7] = end_of(MODEL_DOWN, 2, 1, 7);
+	if (number == 1) { /* the third is somebody else's */
+		out[6].user = out[7].user = 1;
+	} else if (number == 2) { /* the second is somebody else's and wants the third's name too, which says its up again */
+		out[4].user = out[5].user = 1;
+		out[4].alias = true;
+		out[7] = up(2, 1, 7, 2, 6, 30);
+	}
+}
+
+/* The number-th way of saying one of them twice. */
+static void check_again(const struct schedule *messages, unsigned number)
+{
+	struct schedule schedule = {.lost_grace_ms = messages->lost_grace_ms, .ask = messages->ask, .conflict = messages->conflict};
+	unsigned which = 0;
+
+	for (; number >= EIGHT - which; which++)
+		number -= EIGHT - which;
+	begin(&schedule, 0, 0);
+	for (unsigned i = 0; i < EIGHT; i++) {
+		add(&schedule, messages->steps[i]);
+		if (i == which + number)
+			add(&schedule, messages->steps[which]);
+	}
+	add(&schedule, pass(1100));
+	check(&schedule);
+}
+
+static void order_eight(struct schedule *messages, const struct model_step *all, unsigned used, unsigned stride)
+{
+	static unsigned first;
+
+	if (messages->count == EIGHT) { /* every beginning of it is checked too, and so every order of some of them */
+		for (unsigned again = first++ % stride; again < AGAIN; again += stride)
+			check_again(messages, again);
+		return;
+	}
+	for (unsigned i = 0; i < EIGHT; i++) {
+		if (used >> i & 1)
+			continue;
+		add(messages, all[i]);
+		order_eight(messages, all, used | 1U << i, stride);
+		messages->count--;
+	}
+}
+
+static void every_order_of_eight_messages_with_losses_and_one_twice(void **state)
+{
+	unsigned stride = (unsigned)environment("MODEL_STRIDE", AGAIN / 2);
+	struct model_step all[EIGHT];
+	struct schedule messages = {.count = 0};
+
+	(void)state;
+	assert_in_range(stride, 1, AGAIN);
+	for (unsigned number = 0; number < EIGHT_WORLDS; number++) {
+		messages.conflict = (enum model_conflict)(number % 3);
+		messages.ask = number % 2;
+		messages.lost_grace_ms = number == 1 ? 1000 : 0;
+		eight(number, all);
+		order_eight(&messages, all, 0, stride);
+	}
+}
+
 /* ---- random ---- */
 
 static uint64_t random_state;
@@ -755,20 +856,6 @@ static void random_schedule(struct schedule *schedule)
 		add(schedule, random_step(pool, &phase));
 }
 
-static unsigned long environment(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-	char *end;
-	unsigned long value;
-
-	if (!text)
-		return otherwise;
-	value = strtoul(text, &end, 10);
-	if (!*text || *end)
-		fail_msg("%s: \"%s\" is no number", name, text);
-	return value;
-}
-
 static void random_orders_losses_and_repetitions(void **state)
 {
 	unsigned long seed = environment("MODEL_SEED", 1), budget = environment("MODEL_STEPS", STEPS_RANDOM);
@@ -791,6 +878,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_order_of_up_to_five_messages_and_events),
 		cmocka_unit_test(every_order_of_six_messages_with_losses_and_a_reconnect),
+		cmocka_unit_test(every_order_of_eight_messages_with_losses_and_one_twice),
 		cmocka_unit_test(random_orders_losses_and_repetitions),
 	};
 
