@@ -156,8 +156,8 @@ silences() {
         said "198\.18\.0\.1:$SILENT/callsign: (TLS failed: .*within 3000 ms|no AMQP answer: connected, but it is silent)"
         poll_until 20000 silences $((before + 2))
         started=$(now_ms)
-        lab_docker stop --time 10 web >/dev/null
-        (($(now_ms) - started < 6000))
+        lab_docker stop --time $((10 * SLOWNESS)) web >/dev/null
+        (($(now_ms) - started < 6000 * SLOWNESS))
         remove_containers
     done
 }

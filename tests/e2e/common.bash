@@ -99,7 +99,7 @@ container_pid() {
 
 # exit_status CONTAINER: wait for its end and print it.
 exit_status() {
-    timeout 30 env DOCKER_CONFIG="$LAB/docker-client" docker -H "unix://$LAB/run/docker.sock" wait "$1"
+    timeout $((30 * SLOWNESS)) env DOCKER_CONFIG="$LAB/docker-client" docker -H "unix://$LAB/run/docker.sock" wait "$1"
 }
 
 # wait_output CONTAINER PATTERN [TIMEOUT_MS]: until its log has a line that matches (grep -E).
