@@ -187,9 +187,14 @@ static void load_leave(struct load *load, int64_t now_ms)
 	load->leaving = true;
 	load->churn = 0;
 	load->wanted = load->count;
-	for (unsigned i = 0; i < load->count; i++)
-		if (load->emitters[i].publisher != NULL)
-			publisher_withdraw(load->emitters[i].publisher, now_ms);
+	for (unsigned i = 0; i < load->count; i++) {
+		if (load->emitters[i].publisher == NULL)
+			continue;
+		publisher_withdraw(load->emitters[i].publisher, now_ms);
+		/* Nobody ever heard of it: it has no descriptor any more, and no deadline, so that load_step would not come to it. */
+		if (publisher_ended(load->emitters[i].publisher))
+			emitter_die(load, i);
+	}
 }
 
 static int load_churn(struct load *load, int64_t now_ms)
