@@ -2,6 +2,7 @@
 
 Each experiment returns {"rows": {row: {column: value or summary}}, "unit": …, "raw": …}.
 """
+import json
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ EMITTER = "callsign-emit (static, TLS built in)"
 SMALL = "callsign-emit (static, without TLS)"
 OVER_TLS = "callsign-emit (static, connected over TLS)"
 DAY_S = 86400
+FAN_NAMES = 2000
 BEGUN_S = 2 # what a beginning brings with it is over by then
 
 
@@ -149,11 +151,29 @@ def broker_row(lab, broker, count, seconds):
     return row
 
 
+def fan_out(lab, queues, names):
+    """As many hosts as that get each announcement: what the broker takes, and what it puts into their queues. Nobody reads these."""
+    path = f"{lab.folder}/fan-out.json"
+    hosts = [f"callsign.host.fan-{i}" for i in range(queues)]
+    arguments = {"x-expires": 600000, "x-max-length": 100000, "x-overflow": "drop-head"}
+    with open(path, "w", encoding="ascii") as file:
+        json.dump({"queues": [{"name": host, "vhost": "callsign", "durable": True, "auto_delete": False, "arguments": arguments} for host in hosts],
+                   "bindings": [{"source": "callsign", "vhost": "callsign", "destination": host, "destination_type": "queue",
+                                 "routing_key": "up.#", "arguments": {}} for host in hosts]}, file)
+    lab.broker("import_definitions", path)
+    tool, first, last = flood(lab, names, "-w", "1000")
+    lab.broker("eval", f'[rabbit_amqqueue:delete(Q, false, false, <<"bench">>) || Q <- rabbit_amqqueue:list(<<"callsign">>), '
+                       f'binary:match(element(4, element(2, Q)), <<"callsign.host.fan-">>) =/= nomatch].')
+    withdraw(lab, tool)
+    rate = names / ((last - first) / 1e9)
+    return {"ups confirmed a second": round(rate), "into queues a second": round(rate * (queues + 1))}
+
+
 def broker_cost(lab, counts, seconds, say):
     """What emitters cost the broker."""
-    fresh_daemon(lab)
+    fresh_daemon(lab, room(FAN_NAMES))
     broker = Broker(lab)
-    rows = {}
+    rows = {f"announced to {queues + 1} hosts": fan_out(lab, queues, FAN_NAMES) for queues in (0, 9, 99)}
     for count in counts:
         rows[f"{count} emitters"] = broker_row(lab, broker, count, seconds)
         say(f"{count} emitters")
