@@ -56,7 +56,7 @@ def full_queue(lab, count):
     begin = time.monotonic()
     lab.shell(["part_callsignd_start"])
     wait_until(lambda: names_are(lab, 1), 20, "the first announcement applied")
-    first, there = time.monotonic(), metrics(lab)["names"]
+    there, first = metrics(lab)["names"], time.monotonic()
     wait_until(lambda: names_are(lab, count), 120, f"{count} announcements applied")
     end = time.monotonic()
     wait_until(lambda: settled(lab, count), 120, "all served")
