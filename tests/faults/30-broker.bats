@@ -150,6 +150,31 @@ alarm() {
     alarm "rabbitmqctl set_disk_free_limit 100000GB >/dev/null" "rabbitmqctl set_disk_free_limit 50MB >/dev/null" 60000
 }
 
+# Its own side of CONTAINER's connection is reset with whatever it sends next; the broker's side stands.
+tear() {
+    local port
+    port=$(lab_in nsenter --target "$(container_pid "$1")" --net ss -Htn | sed -En 's/.*:([0-9]+) +[^ ]+:5672 *$/\1/p')
+    [[ -n $port ]]
+    lab_in iptables --wait --insert INPUT --source "$(address "$1")" --protocol tcp --sport "$port" --dport 5672 --jump REJECT --reject-with tcp-reset
+}
+
+@test "a connection torn in a memory alarm: its name is right with the end of the alarm" {
+    start torn --env CALLSIGN_HEARTBEAT=2 --env CALLSIGN_RENEW=5
+    wait_up torn
+    rabbitmqctl set_vm_memory_high_watermark absolute 1000 >/dev/null
+    injected "alarm, and 6 s later, when it has published, its connection torn"
+    poll_until 6000 false || true
+    tear torn
+    # It is back on another connection, and not heard; the old one is the broker's until the alarm is over.
+    poll_until 10000 false || true
+    rabbitmqctl set_vm_memory_high_watermark 0.4 >/dev/null
+    injected "alarm over"
+    there_within 6000 torn "$(address torn)"
+    poll_until 8000 false || true # the old session's will
+    resolves_to torn.docker "$(address torn)"
+    lab_in iptables --flush INPUT
+}
+
 # The vhost, and what definitions say of it.
 vhost_anew() {
     rabbitmqctl delete_vhost callsign >/dev/null

@@ -33,6 +33,8 @@ class Slot:
         self.heartbeat = plan.slot_heartbeat_s(number)
         self.process = self.pair = None
         self.cut_since = self.silent_since = None
+        self.torn_at = None
+        self.hushed = False  # torn, and an alarm keeps what it would say of itself
         self.leaving = None
         # What we start ends with us, however we end. This holds for the thread that starts it: the main one.
         self.holder = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "sleep", "infinity"])
@@ -82,7 +84,8 @@ class Slot:
         """Dead from now on. If nobody can hear of it, the broker's heartbeat has to find out."""
         deaf = self.cut_since is not None
         self.model.set(self.pair, m.DEAD, m.DEATH_S + (m.SILENT_HEARTBEATS * self.heartbeat if deaf else 0))
-        self.process = self.leaving = self.silent_since = None
+        self.process = self.leaving = self.silent_since = self.torn_at = None
+        self.hushed = False
 
     def await_end(self):
         process = self.process
@@ -140,6 +143,7 @@ class Slot:
         Nothing that it sends on its connection arrives, and it is told so with a reset: with the broker's next heartbeat at the latest it connects
         anew. The broker takes the old connection for alive until its heartbeat gives up, and only then fires that session's will.
         """
+        self.torn_at = time.monotonic()
         for port in re.findall(r":(\d+) +\S+:5672", run("nsenter", "--target", str(self.holder.pid), "--net", "ss", "-Htn")):
             run("iptables", "--wait", "--append", "INPUT", "--source", self.address, "--protocol", "tcp", "--sport", port, "--dport", "5672",
                 "--jump", "REJECT", "--reject-with", "tcp-reset")
@@ -151,8 +155,27 @@ class Slot:
             self.model.report(None, f"slot {self.number}: the emitter does not end within 5 s of SIGTERM")
             self.leaving = now + 3600
         # Long before the broker gives up, but a resync may end sooner; and TCP is silent for as long again after a cut.
-        if self.silent_since is not None and self.pair.state == m.LIVE and now - self.silent_since > min(self.heartbeat, 8) / 2:
+        # Where the broker has closed every connection, one that is silent cannot come back.
+        if self.silent_since is not None and self.pair.state == m.LIVE \
+                and (now - self.silent_since > min(self.heartbeat, 8) / 2 or self.model.closing(now)):
             self.model.set(self.pair, m.OPEN)
+        self.hush(now)
+
+    def hush(self, now):
+        """
+        The new session of one that was torn cannot be announced in an alarm, and the old one's will is fired in it or right at its end. Until then
+        there is nothing that a host could know.
+        """
+        if self.torn_at is None:
+            return
+        if self.model.alarm and not self.hushed and now - self.torn_at < (m.SILENT_HEARTBEATS + 1) * self.heartbeat \
+                and self.pair.state == m.LIVE:
+            self.hushed = True
+            self.model.set(self.pair, m.OPEN)
+        elif self.hushed and not self.model.alarm:
+            self.hushed, self.torn_at = False, None
+            if self.pair.state == m.OPEN and self.silent_since is None and self.leaving is None:
+                self.model.set(self.pair, m.LIVE, m.RETURN_S)
 
     def close(self):
         for process in (self.process, self.holder):
@@ -253,8 +276,10 @@ class Broker:
         self.outage("broker_run rabbitmq-upgrade drain", "broker_run rabbitmq-upgrade revive; part_broker_wait", length, True)
 
     def alarm(self, length):
+        self.model.alarm = True
         self.outage("rabbitmqctl set_vm_memory_high_watermark absolute 1000",
                     "rabbitmqctl set_vm_memory_high_watermark 0.4", length)
+        self.model.alarm = False
 
 
 class Host:

@@ -45,6 +45,7 @@ class Model:
         self.tail = 0.0            # somebody may still come back from the last outage until then
         self.blinking = set()      # the faults that fire wills of the living
         self.blink_until = 0.0
+        self.alarm = False         # the broker takes no messages
         self.blink_floor = 0.0     # something else held up their return until then
         self.unknown = set()       # names of containers whose address we have yet to learn
         self.dns_down = 0
@@ -98,6 +99,11 @@ class Model:
                 self.blink_floor = max(self.blink_floor, now + within)
                 if self.blink_until >= since:
                     self.blink_until = max(self.blink_until, now + within)
+
+    def closing(self, now):
+        """The broker closes every connection, or has just done so."""
+        with self.lock:
+            return bool(self.blinking) or now < self.blink_until
 
     def one_returns(self):
         """Each that is confirmed lets a resync wait longer for the others."""
