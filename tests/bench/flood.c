@@ -269,12 +269,13 @@ static int run(struct flood *flood)
 			continue;
 		if (flood->failed)
 			return -1;
+		/* Before publishing: what a command begins goes out at once, not when the bus wakes us. */
+		if (fds[1].revents != 0)
+			read_commands(flood);
 		if (flood->up) {
 			publish_some(flood, clock_ms());
 			report(flood);
 		}
-		if (fds[1].revents != 0)
-			read_commands(flood);
 	}
 	return flood->failed ? -1 : 0;
 }

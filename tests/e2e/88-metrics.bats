@@ -301,7 +301,7 @@ maps_has() {
 
 @test "without libmicrohttpd names come and go, and the log says which package is missing" {
     local library
-    library=$(lab_in awk '$6 ~ /libmicrohttpd/ { print $6; exit }' "/proc/$(lab_pid callsignd)/maps")
+    library=$(lab_in grep -om 1 '/[^ ]*libmicrohttpd[^ ]*' "/proc/$(lab_pid callsignd)/maps")
     lab_in mount --bind /dev/null "$library"
     lab_restart callsignd
     wait_log 'metrics.listen: there is no status page: .*Debian: libmicrohttpd[0-9]'

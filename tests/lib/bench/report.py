@@ -60,6 +60,8 @@ def head(report):
             "Two figures in a cell are the median and the 95th percentile."]
     if report["quick"]:
         text += ["", "**A quick run: few runs a figure and small numbers, only to see that it works.**"]
+    elif report["turns"] != 30:
+        text += ["", f"{report['turns']} containers of each peer in *life* instead of 30."]
     return [*text, ""]
 
 
