@@ -13,6 +13,7 @@ from .tools import (HOST_QUEUE, credentials, flood, flood_address, fresh_daemon,
 FILL = (10, 1000, 10000, 20000, 100000)
 DELIVERY_TURN = 5
 LATE = 10000
+ALONE = 25 # reloads' time between one change and the next
 
 
 def main_to_delivery(lab, runs, say):
@@ -94,12 +95,15 @@ def announcements(lab, count, runs, say):
 # ---- one change ----
 
 def change_once(lab, tool, count, i):
-    """One name gets its other address: what the daemon says that it took (ms), what dnsmasq took, and how long until that was the answer."""
+    """One name gets its other address: what the daemon says that it took (ms), what dnsmasq took, and how long until that was the answer. The
+    change comes alone: reloads take a tenth of dnsmasq's time at most, so one that follows another too soon would wait for that."""
     number, other = i % count, i // count % 2 == 0
     before = metrics(lab)
+    time.sleep(ALONE * before["dnsmasq_reload_seconds_sum"] / before["dnsmasq_reload_seconds_count"])
     # Asked once a millisecond: dnsmasq is measured, too. The daemon is not asked at all until all is over.
     watcher = lab.spawn(["dnswatch", "-t", "30000", "-i", "1000", "present", f"flood{number}.docker", flood_address(number, count, other)],
                         stdout=subprocess.PIPE)
+    time.sleep(0.05) # the watcher is to be at it by then: its start would share the processors with what is measured
     published = int(tool.say(f"change {number}")[2])
     answer = watcher.communicate()[0]
     if not answer:
