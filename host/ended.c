@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 struct ended_key {
 	struct ident ident;
@@ -12,11 +11,19 @@ struct ended_key {
 };
 
 struct ended {
-	struct ended_key key;
-	int64_t until_ms;
+	struct table_link link;
 	struct ended *next;
-	UT_hash_handle hh;
+	int64_t until_ms;
+	struct ended_key key;
 };
+
+static const void *ended_bytes(const struct table_link *link, size_t *length)
+{
+	const struct ended *ended = TABLE_ENTRY(link, const struct ended, link);
+
+	*length = sizeof ended->key;
+	return &ended->key;
+}
 
 static struct ended_key key_of(enum ended_kind kind, const struct ident *ident)
 {
@@ -35,8 +42,7 @@ static void ended_drop_oldest(struct ended_set *set)
 	set->oldest = oldest->next;
 	if (set->oldest == NULL)
 		set->newest = NULL;
-	set->count--;
-	HASH_DEL(set->hash, oldest);
+	table_remove(&set->table, &oldest->link);
 	free(oldest);
 }
 
@@ -49,10 +55,9 @@ void ended_clear(struct ended_set *set)
 static struct ended *ended_find(const struct ended_set *set, enum ended_kind kind, const struct ident *ident)
 {
 	struct ended_key key = key_of(kind, ident);
-	struct ended *found;
+	struct table_link *link = table_find(&set->table, &key, sizeof key);
 
-	HASH_FIND(hh, set->hash, &key, sizeof key, found);
-	return found;
+	return link != NULL ? TABLE_ENTRY(link, struct ended, link) : NULL;
 }
 
 int ended_add(struct ended_set *set, enum ended_kind kind, const struct ident *ident, int64_t until_ms, size_t max, int64_t now_ms)
@@ -63,7 +68,7 @@ int ended_add(struct ended_set *set, enum ended_kind kind, const struct ident *i
 		ended->until_ms = until_ms;
 		return 0;
 	}
-	while (set->oldest != NULL && (set->oldest->until_ms <= now_ms || set->count >= max))
+	while (set->oldest != NULL && (set->oldest->until_ms <= now_ms || ended_count(set) >= max))
 		ended_drop_oldest(set);
 	ended = calloc(1, sizeof *ended);
 	if (ended == NULL)
@@ -75,8 +80,8 @@ int ended_add(struct ended_set *set, enum ended_kind kind, const struct ident *i
 	else
 		set->oldest = ended;
 	set->newest = ended;
-	set->count++;
-	HASH_ADD(hh, set->hash, key, sizeof ended->key, ended);
+	set->table.key = ended_bytes;
+	table_add(&set->table, &ended->link);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "shared/ident.h"
+#include "table.h"
 
 /*
  * Which sessions and instances of one user are over, so that a message of theirs that is still on its way changes nothing. Each is
@@ -16,11 +17,16 @@ struct ended;
 
 enum ended_kind { ENDED_INSTANCE, ENDED_SESSION };
 
+/* Empty: all zero. */
 struct ended_set {
-	struct ended *hash;
+	struct table table;
 	struct ended *oldest, *newest; /* in the order in which they ended */
-	size_t count;
 };
+
+static inline size_t ended_count(const struct ended_set *set)
+{
+	return set->table.count;
+}
 
 void ended_clear(struct ended_set *set);
 

@@ -7,24 +7,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
+#include <utlist.h>
 
 #include "served.h"
 #include "shared/atomicfile.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "table.h"
 
-/* One instance's lines, rendered when it changed; uthash keeps the entries in order of arrival. */
+/*
+ * One instance's lines, rendered when it changed. Half of each would be instance and session in hexadecimal: they stand here once, as they are, and
+ * IDENTS in the text where they belong.
+ */
 struct entry {
-	struct ident instance;
-	char *text;
-	size_t length;
-	UT_hash_handle hh;
+	struct table_link link;
+	struct entry *prev, *next;
+	struct ident instance, session;
+	uint32_t length;
+	bool has_session;
+	char text[];
 };
+
+#define IDENTS '\1' /* no address, name or encoded user has such a character */
 
 struct hostsfile {
 	struct hostsfile_domains domains;
-	struct entry *entries;
+	struct table table; /* the entries by instance */
+	struct entry *entries; /* in the order of arrival */
 	char *scratch; /* a listing is rendered here first: LINES_MAX bytes, far more than the longest */
 };
 
@@ -43,6 +52,14 @@ bool hostsfile_serial_reached(uint32_t a, uint32_t b)
 	return ((a - b) & circle) <= circle / 2;
 }
 
+static const void *entry_key(const struct table_link *link, size_t *length)
+{
+	const struct entry *entry = TABLE_ENTRY(link, const struct entry, link);
+
+	*length = sizeof(entry->instance);
+	return &entry->instance;
+}
+
 struct hostsfile *hostsfile_new(const struct hostsfile_domains *domains)
 {
 	struct hostsfile *file = calloc(1, sizeof(*file));
@@ -55,14 +72,8 @@ struct hostsfile *hostsfile_new(const struct hostsfile_domains *domains)
 		return NULL;
 	}
 	file->domains = *domains;
+	file->table = (struct table)TABLE_EMPTY(entry_key);
 	return file;
-}
-
-static void entry_free(struct hostsfile *file, struct entry *entry)
-{
-	HASH_DEL(file->entries, entry);
-	free(entry->text);
-	free(entry);
 }
 
 void hostsfile_free(struct hostsfile *file)
@@ -71,8 +82,9 @@ void hostsfile_free(struct hostsfile *file)
 
 	if (file == NULL)
 		return;
-	HASH_ITER (hh, file->entries, entry, next)
-		entry_free(file, entry);
+	DL_FOREACH_SAFE (file->entries, entry, next)
+		free(entry);
+	table_clear(&file->table, NULL);
 	free(file->scratch);
 	free(file);
 }
@@ -139,15 +151,12 @@ static char *put_ports(char *at, const struct fact *fact)
 	return at;
 }
 
-/* Who this is, for the next start of the daemon. */
+/* Who this is, for the next start of the daemon: " # instance=HEX session=HEX user=…". */
 static char *put_comment(char *at, const struct listing *listing, bool named)
 {
 	const struct fact *fact = listing->fact;
-	char hex[IDENT_TEXT_SIZE];
 
-	at = put(put(at, " # instance="), ident_format(&fact->instance, hex));
-	if (fact->has_session)
-		at = put(put(at, " session="), ident_format(&fact->session, hex));
+	*at++ = IDENTS;
 	at = put_encoded(put(at, " user="), fact->user);
 	if (!named)
 		at = put(put(at, " name="), fact->name);
@@ -217,35 +226,50 @@ static void *must(void *memory)
 
 static struct entry *entry_find(const struct hostsfile *file, const struct ident *instance)
 {
-	struct entry *entry;
+	struct table_link *link = table_find(&file->table, instance, sizeof(*instance));
 
-	HASH_FIND(hh, file->entries, instance, sizeof(*instance), entry);
+	return link != NULL ? TABLE_ENTRY(link, struct entry, link) : NULL;
+}
+
+/* With room for a text of this length, in the place of another one (NULL: at the end). */
+static struct entry *entry_new(struct hostsfile *file, const struct ident *instance, size_t length, struct entry *before)
+{
+	struct entry *entry = must(malloc(offsetof(struct entry, text) + length));
+
+	entry->instance = *instance;
+	entry->length = (uint32_t)length;
+	if (before != NULL) {
+		DL_REPLACE_ELEM(file->entries, before, entry);
+		table_remove(&file->table, &before->link);
+		free(before);
+	} else {
+		DL_APPEND(file->entries, entry);
+	}
+	table_add(&file->table, &entry->link);
 	return entry;
 }
 
-static struct entry *entry_new(struct hostsfile *file, const struct ident *instance)
+static bool entry_says(const struct entry *entry, const struct fact *fact, const char *text, size_t length)
 {
-	struct entry *entry = must(calloc(1, sizeof(*entry)));
-
-	entry->instance = *instance;
-	HASH_ADD(hh, file->entries, instance, sizeof(entry->instance), entry);
-	return entry;
+	return entry->length == length && memcmp(entry->text, text, length) == 0 && entry->has_session == fact->has_session &&
+	       (!fact->has_session || ident_equal(&entry->session, &fact->session));
 }
 
 bool hostsfile_listing(struct hostsfile *file, const struct listing *listing)
 {
-	struct entry *entry = entry_find(file, &listing->fact->instance);
+	const struct fact *fact = listing->fact;
+	struct entry *entry = entry_find(file, &fact->instance);
 	size_t length = render(file->scratch, listing, &file->domains);
 
 	if (length == 0)
-		return hostsfile_gone(file, &listing->fact->instance);
-	if (entry == NULL)
-		entry = entry_new(file, &listing->fact->instance);
-	if (entry->length == length && memcmp(entry->text, file->scratch, length) == 0)
+		return hostsfile_gone(file, &fact->instance);
+	if (entry != NULL && entry_says(entry, fact, file->scratch, length))
 		return false;
-	entry->text = must(realloc(entry->text, length));
+	if (entry == NULL || entry->length != length)
+		entry = entry_new(file, &fact->instance, length, entry);
+	entry->session = fact->session;
+	entry->has_session = fact->has_session;
 	memcpy(entry->text, file->scratch, length);
-	entry->length = length;
 	return true;
 }
 
@@ -255,13 +279,15 @@ bool hostsfile_gone(struct hostsfile *file, const struct ident *instance)
 
 	if (entry == NULL)
 		return false;
-	entry_free(file, entry);
+	table_remove(&file->table, &entry->link);
+	DL_DELETE(file->entries, entry);
+	free(entry);
 	return true;
 }
 
 size_t hostsfile_instances(const struct hostsfile *file)
 {
-	return HASH_COUNT(file->entries);
+	return file->table.count;
 }
 
 void hostsfile_set_domains(struct hostsfile *file, const struct hostsfile_domains *domains)
@@ -323,6 +349,28 @@ static void write_head(struct atomicfile *out, const struct hostsfile *file, uin
 		write_own(out, &file->domains, &own[i]);
 }
 
+static void write_entry(struct atomicfile *out, const struct entry *entry)
+{
+	char idents[sizeof(" # instance= session=") + 2 * IDENT_TEXT_LENGTH], *end = put(idents, " # instance=");
+	const char *at = entry->text, *mark;
+	size_t left = entry->length;
+
+	ident_format(&entry->instance, end);
+	end += IDENT_TEXT_LENGTH;
+	if (entry->has_session) {
+		end = put(end, " session=");
+		ident_format(&entry->session, end);
+		end += IDENT_TEXT_LENGTH;
+	}
+	while ((mark = memchr(at, IDENTS, left)) != NULL) {
+		atomicfile_write(out, at, (size_t)(mark - at));
+		atomicfile_write(out, idents, (size_t)(end - idents));
+		left -= (size_t)(mark + 1 - at);
+		at = mark + 1;
+	}
+	atomicfile_write(out, at, left);
+}
+
 int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t serial, const char *boot_id,
 		    const struct hostsfile_own *own, size_t nown)
 {
@@ -331,7 +379,7 @@ int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t ser
 	if (out == NULL)
 		return -1;
 	write_head(out, file, serial, boot_id, own, nown);
-	for (const struct entry *entry = file->entries; entry != NULL; entry = entry->hh.next)
-		atomicfile_write(out, entry->text, entry->length);
+	for (const struct entry *entry = file->entries; entry != NULL; entry = entry->next)
+		write_entry(out, entry);
 	return atomicfile_commit(out);
 }

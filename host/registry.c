@@ -31,6 +31,7 @@ struct registry *registry_new(const struct registry_options *options, const stru
 		return NULL;
 	registry->options = *options;
 	registry->watcher = *watcher;
+	registry->table = (struct table)TABLE_EMPTY(node_key);
 	registry->resync = REGISTRY_OFFLINE;
 	registry->starting = true;
 	registry->offline_ms = now_ms;
@@ -265,7 +266,7 @@ size_t registry_forget(struct registry *registry, const char *name, int64_t now_
 	struct node *node, *next;
 	size_t count = 0;
 
-	HASH_ITER(hh, registry->nodes, node, next) {
+	DL_FOREACH_SAFE(registry->nodes, node, next) {
 		if (strcmp(node->fact.name, name) != 0)
 			continue;
 		user_note_ended(registry, node->user, ENDED_INSTANCE, &node->fact.instance, node->fact.lease_s, now_ms);
@@ -280,12 +281,12 @@ void registry_count(const struct registry *registry, struct registry_counts *out
 {
 	const struct user *user;
 
-	out->facts = HASH_COUNT(registry->nodes);
+	out->facts = registry->table.count;
 	out->unconfirmed = registry->unconfirmed;
 	out->lost = registry->lost;
 	out->ended = 0;
 	for (user = registry->users; user != NULL; user = user->hh.next)
-		out->ended += user->ended.count;
+		out->ended += ended_count(&user->ended);
 	out->resync = registry->resync;
 	out->synced_ms = registry->synced_ms;
 	out->mass_loss = registry->mass_loss;
@@ -295,7 +296,7 @@ void registry_each(struct registry *registry, bool (*visit)(void *arg, struct fa
 {
 	struct node *node, *next;
 
-	HASH_ITER(hh, registry->nodes, node, next) {
+	DL_FOREACH_SAFE(registry->nodes, node, next) {
 		if (!visit(arg, &node->fact))
 			return;
 	}
@@ -317,11 +318,12 @@ void registry_free(struct registry *registry)
 		return;
 	while (registry->graveyard != NULL)
 		grave_free(registry, registry->graveyard);
-	HASH_ITER(hh, registry->nodes, node, next) {
+	DL_FOREACH_SAFE(registry->nodes, node, next) {
 		endless_forget(registry, node);
-		HASH_DEL(registry->nodes, node);
+		node_leave(registry, node);
 		node_free(registry, node);
 	}
+	table_clear(&registry->table, NULL);
 	HASH_ITER(hh, registry->users, user, next_user)
 		user_free(registry, user);
 	free(registry);

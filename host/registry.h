@@ -24,23 +24,22 @@ enum fact_state {
 
 struct fact {
 	struct ident instance;
-	bool has_session;
 	struct ident session;
-	uint16_t nports;
-	uint16_t revision; /* another one each time that addresses, aliases or ports change */
-	const char *user; /* owned by the registry */
 	uint64_t seq;
-	uint32_t lease_s; /* clamped */
-	enum fact_state state;
 	int64_t since_ms;   /* when this instance was first heard of */
 	int64_t expires_ms; /* end of the lease; meaningless while disconnected */
+	const char *user;   /* owned by the registry */
 	const char *name;   /* owned by the fact */
-	unsigned naddresses, naliases;
 	const struct address *addresses;
 	const char *const *aliases;
 	const struct announcement_port *ports; /* sorted by name; NULL if there are none */
 	const char *reason; /* for gone() only: what its emitter said of why it withdraws; NULL: nothing */
 	void *view;         /* the watcher's own */
+	enum fact_state state;
+	uint32_t lease_s; /* clamped */
+	uint16_t revision; /* another one each time that addresses, aliases or ports change */
+	uint8_t naddresses, naliases, nports;
+	bool has_session;
 };
 
 enum registry_verdict {

@@ -11,6 +11,7 @@
 
 #include "ended.h"
 #include "registry.h"
+#include "table.h"
 
 /* What is counted against a user's bound. */
 struct share {
@@ -26,21 +27,27 @@ struct user {
 	UT_hash_handle hh;
 };
 
-/* A fact and what only the registry knows of it. The fact comes first, so that a pointer to it is one to the node. */
+/*
+ * A fact and what only the registry knows of it. The fact comes first, so that a pointer to it is one to the node. There may be a hundred thousand
+ * of these: what stands in it counts.
+ */
 struct node {
 	struct fact fact;
 	struct user *user;
-	void *records;      /* one block that holds name, addresses, aliases and ports */
-	bool endless;       /* of the older wire format: the node of a struct endless */
-	bool extended;      /* its lease was lengthened by an outage since it was last confirmed */
-	bool told;          /* FACT_UNCONFIRMED: not by silence alone, its session was lost in this resync */
-	int64_t due_ms;     /* FACT_LOST: when the grace is over */
-	uint64_t question;  /* FACT_LOST: the broker has to be asked first; 0: no */
-	int64_t asked_ms;   /* since when */
-	uint64_t order;     /* of being first heard of: two may share a millisecond */
-	int64_t removed_ms; /* in the graveyard: since when */
-	struct node *prev, *next; /* in the graveyard, or among those asked about */
-	UT_hash_handle hh;
+	void *records;            /* one block that holds name, addresses, aliases and ports */
+	uint64_t order;           /* of being first heard of: two may share a millisecond */
+	struct table_link link;   /* in the table, by instance */
+	struct node *prev, *next; /* all of the table in the order of arrival, or those in the graveyard */
+	struct node *asked_prev, *asked_next;
+	uint64_t question;        /* FACT_LOST: the broker has to be asked first; 0: no */
+	int64_t asked_ms;         /* since when */
+	union {
+		int64_t due_ms;     /* FACT_LOST: when the grace is over */
+		int64_t removed_ms; /* in the graveyard: since when */
+	};
+	bool endless;  /* of the older wire format: the node of a struct endless */
+	bool extended; /* its lease was lengthened by an outage since it was last confirmed */
+	bool told;     /* FACT_UNCONFIRMED: not by silence alone, its session was lost in this resync */
 };
 
 /* One of the older wire format: see registry_legacy.c. Others are spared the handle. */
@@ -52,7 +59,8 @@ struct endless {
 struct registry {
 	struct registry_options options;
 	struct registry_watcher watcher;
-	struct node *nodes; /* by instance; uthash keeps the order of arrival */
+	struct table table; /* the nodes by instance */
+	struct node *nodes; /* the same in the order of arrival */
 	struct endless *endless; /* those of the older wire format, by address */
 	struct user *users;
 	struct node *graveyard; /* lost in the last REGISTRY_LOST_RECENTLY_MS, oldest first */
@@ -82,9 +90,11 @@ void user_note_ended(struct registry *registry, struct user *user, enum ended_ki
 bool user_has_room(const struct registry *registry, const struct user *user, const struct node *node, const struct announcement *message);
 int node_replace_records(struct node *node, const struct announcement *message);
 bool node_same_records(const struct node *node, const struct announcement *message);
+table_key node_key;
 struct node *node_find(const struct registry *registry, const struct ident *instance);
 /* size: of a node, or of what begins with one. */
 struct node *node_new(struct registry *registry, size_t size, struct user *user, const struct announcement *message, int64_t now_ms);
+void node_leave(struct registry *registry, struct node *node); /* the table and the list */
 void node_free(struct registry *registry, struct node *node);
 void node_set_state(struct registry *registry, struct node *node, enum fact_state state);
 void node_ask(struct registry *registry, struct node *node, int64_t now_ms);

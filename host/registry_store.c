@@ -41,7 +41,7 @@ void user_free(struct registry *registry, struct user *user)
 /* A user of whom nothing is known any more is forgotten: a stream of made-up users must not fill the memory. */
 void user_put(struct registry *registry, struct user *user)
 {
-	if (user->facts == 0 && user->ended.count == 0)
+	if (user->facts == 0 && ended_count(&user->ended) == 0)
 		user_free(registry, user);
 }
 
@@ -134,11 +134,11 @@ static int node_set_records(struct node *node, const struct announcement *messag
 	node->records = aliases;
 	node->fact.name = text;
 	node->fact.addresses = list;
-	node->fact.naddresses = message->naddresses;
+	node->fact.naddresses = (uint8_t)message->naddresses;
 	node->fact.aliases = (const char *const *)aliases;
-	node->fact.naliases = message->naliases;
+	node->fact.naliases = (uint8_t)message->naliases;
 	node->fact.ports = message->nports > 0 ? port_list : NULL;
-	node->fact.nports = (uint16_t)message->nports;
+	node->fact.nports = (uint8_t)message->nports;
 	node->fact.revision++;
 	return 0;
 }
@@ -170,12 +170,31 @@ bool node_same_records(const struct node *node, const struct announcement *messa
 	return announcement_ports_equal(node->fact.ports, node->fact.nports, message->ports, message->nports);
 }
 
+const void *node_key(const struct table_link *link, size_t *length)
+{
+	const struct node *node = TABLE_ENTRY(link, const struct node, link);
+
+	*length = sizeof node->fact.instance;
+	return &node->fact.instance;
+}
+
 struct node *node_find(const struct registry *registry, const struct ident *instance)
 {
-	struct node *node;
+	struct table_link *link = table_find(&registry->table, instance, sizeof *instance);
 
-	HASH_FIND(hh, registry->nodes, instance, sizeof *instance, node);
-	return node;
+	return link != NULL ? TABLE_ENTRY(link, struct node, link) : NULL;
+}
+
+static void node_enter(struct registry *registry, struct node *node)
+{
+	table_add(&registry->table, &node->link);
+	DL_APPEND(registry->nodes, node);
+}
+
+void node_leave(struct registry *registry, struct node *node)
+{
+	table_remove(&registry->table, &node->link);
+	DL_DELETE(registry->nodes, node);
 }
 
 struct node *node_new(struct registry *registry, size_t size, struct user *user, const struct announcement *message, int64_t now_ms)
@@ -192,7 +211,7 @@ struct node *node_new(struct registry *registry, size_t size, struct user *user,
 	node->fact.instance = message->instance;
 	node->fact.since_ms = now_ms;
 	node->order = ++registry->order;
-	HASH_ADD(hh, registry->nodes, fact.instance, sizeof node->fact.instance, node);
+	node_enter(registry, node);
 	share_add(node);
 	return node;
 }
@@ -212,7 +231,7 @@ void node_ask(struct registry *registry, struct node *node, int64_t now_ms)
 {
 	node->question = ++registry->question;
 	node->asked_ms = now_ms;
-	DL_APPEND(registry->asked, node);
+	DL_APPEND2(registry->asked, node, asked_prev, asked_next);
 }
 
 void node_unask(struct registry *registry, struct node *node)
@@ -220,7 +239,7 @@ void node_unask(struct registry *registry, struct node *node)
 	if (node->question == 0)
 		return;
 	node->question = 0;
-	DL_DELETE(registry->asked, node);
+	DL_DELETE2(registry->asked, node, asked_prev, asked_next);
 }
 
 /* The counts by state follow every change of it. New nodes are FACT_CONFIRMED. */
@@ -260,7 +279,7 @@ void node_remove(struct registry *registry, struct node *node, const char *why, 
 	if (registry->watcher.gone != NULL)
 		registry->watcher.gone(registry->watcher.arg, &node->fact, why);
 	node->fact.view = NULL;
-	HASH_DEL(registry->nodes, node);
+	node_leave(registry, node);
 	endless_forget(registry, node);
 	share_subtract(node);
 	if (!doubtful || !grave_has_room(registry, node)) {
@@ -351,11 +370,11 @@ void graveyard_raise(struct registry *registry, int64_t now_ms)
 			continue;
 		}
 		grave_take(registry, node);
-		HASH_ADD(hh, registry->nodes, fact.instance, sizeof node->fact.instance, node);
+		node_enter(registry, node);
 		share_add(node);
 		node_set_state(registry, node, FACT_UNCONFIRMED);
 		registry_check_at(registry, node->fact.expires_ms);
 		node_tell(registry, node);
 	}
-	HASH_SRT(hh, registry->nodes, node_by_order);
+	DL_SORT(registry->nodes, node_by_order);
 }

@@ -17,7 +17,7 @@ static void resync_begin(struct registry *registry, int64_t now_ms)
 	registry->resync = REGISTRY_RESYNC_BEFORE_MARKER;
 	registry->progress_ms = now_ms;
 	registry->mass_loss = false;
-	HASH_ITER(hh, registry->nodes, node, next) {
+	DL_FOREACH_SAFE(registry->nodes, node, next) {
 		node->told = false;
 		if (node->fact.has_session)
 			node_set_state(registry, node, FACT_UNCONFIRMED);
@@ -28,7 +28,7 @@ static void resync_drop_unconfirmed(struct registry *registry, int64_t now_ms)
 {
 	struct node *node, *next;
 
-	HASH_ITER(hh, registry->nodes, node, next) {
+	DL_FOREACH_SAFE(registry->nodes, node, next) {
 		if (node->fact.state == FACT_UNCONFIRMED)
 			node_remove(registry, node, "not confirmed", false, now_ms);
 	}
@@ -51,12 +51,12 @@ static bool resync_judges(const struct registry *registry)
  */
 static bool resync_mass_loss(const struct registry *registry)
 {
-	size_t all = HASH_COUNT(registry->nodes), silent = registry->unconfirmed;
+	size_t all = registry->table.count, silent = registry->unconfirmed;
 	const struct node *node, *next;
 
 	if (silent <= REGISTRY_MASS_LOSS_MIN)
 		return false;
-	HASH_ITER(hh, registry->nodes, node, next) {
+	DL_FOREACH_SAFE(registry->nodes, node, next) {
 		if (node->fact.state != FACT_UNCONFIRMED || !node->told)
 			continue;
 		silent--;
@@ -100,7 +100,7 @@ static void registry_extend_leases(struct registry *registry, int64_t away_ms)
 {
 	struct node *node, *next;
 
-	HASH_ITER(hh, registry->nodes, node, next) {
+	DL_FOREACH_SAFE(registry->nodes, node, next) {
 		if (!node->extended && !node->endless)
 			node->fact.expires_ms += away_ms;
 		node->extended = true;
@@ -150,7 +150,7 @@ void registry_disconnected(struct registry *registry, int64_t now_ms)
 	/* An alarm that was on stands for the whole time since it began. */
 	registry->offline_ms = registry->blocked ? registry->blocked_ms : now_ms;
 	registry->blocked = false;
-	HASH_ITER(hh, registry->nodes, node, next) {
+	DL_FOREACH_SAFE(registry->nodes, node, next) {
 		if (node->fact.state == FACT_LOST)
 			node_set_state(registry, node, FACT_UNCONFIRMED);
 	}
@@ -161,7 +161,7 @@ void registry_disconnected(struct registry *registry, int64_t now_ms)
 
 uint64_t registry_asks(const struct registry *registry)
 {
-	return registry->asked != NULL ? registry->asked->prev->question : 0;
+	return registry->asked != NULL ? registry->asked->asked_prev->question : 0;
 }
 
 void registry_answer(struct registry *registry, uint64_t question, bool open, int64_t now_ms)
@@ -228,8 +228,8 @@ static void registry_check_leases(struct registry *registry, int64_t now_ms)
 	struct node *node, *next;
 
 	registry->check_ms = CLOCK_NEVER;
-	registry->rest_ms = now_ms + HASH_COUNT(registry->nodes) / CHECK_FACTS_PER_MS;
-	HASH_ITER(hh, registry->nodes, node, next) {
+	registry->rest_ms = now_ms + (int64_t)(registry->table.count / CHECK_FACTS_PER_MS);
+	DL_FOREACH_SAFE(registry->nodes, node, next) {
 		if (node->fact.expires_ms <= now_ms && !registry->blocked) {
 			node_remove(registry, node, "lease over", false, now_ms);
 			continue;
@@ -274,7 +274,7 @@ bool registry_doubts(struct registry *registry, int64_t now_ms)
 		return true;
 	}
 	registry->doubt_ms = CLOCK_NEVER;
-	HASH_ITER(hh, registry->nodes, node, next)
+	DL_FOREACH_SAFE(registry->nodes, node, next)
 		registry_doubt_at(registry, node_doubt_ms(node));
 	doubt = registry->doubt_ms <= now_ms;
 	if (registry->doubt_ms < now_ms + REGISTRY_DOUBT_PAUSE_MS && doubt)

@@ -29,7 +29,7 @@ static json_t *names_array(const struct listing *listing, bool served, bool alia
 	json_t *array = json_array();
 	unsigned i;
 
-	for (i = aliases_only ? 1 : 0; i < 1 + fact->naliases; i++) {
+	for (i = aliases_only ? 1 : 0; i <= fact->naliases; i++) {
 		if (name_served(listing, i) == served)
 			array = array_add(array, json_string(i == 0 ? fact->name : fact->aliases[i - 1]));
 	}

@@ -6,23 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct view *view_new(enum view_conflict conflict, const struct view_policy *policy)
-{
-	struct view *view = calloc(1, sizeof *view);
-
-	if (view == NULL)
-		return NULL;
-	view->conflict = conflict;
-	view->policy = *policy;
-	view->dirty_entries_end = &view->dirty_entries;
-	return view;
-}
-
-void view_set_watcher(struct view *view, const struct view_watcher *watcher)
-{
-	view->watcher = *watcher;
-}
-
 /* Without memory the table in people's hands would silently be wrong: end here, be restarted and read it back. */
 static void *view_allocate(size_t count, size_t size)
 {
@@ -33,24 +16,56 @@ static void *view_allocate(size_t count, size_t size)
 	return memory;
 }
 
+/* ---- what has to be looked at ---- */
+
+#define DIRTY_KEPT 64 /* room for so many is not given back */
+
+/* Returns its place, from 1 on. */
+static uint32_t dirty_add(struct dirty *dirty, void *what)
+{
+	if (dirty->count == dirty->room) {
+		dirty->room = dirty->room > 0 ? dirty->room * 2 : DIRTY_KEPT;
+		dirty->list = realloc(dirty->list, dirty->room * sizeof *dirty->list);
+		if (dirty->list == NULL)
+			abort();
+	}
+	dirty->list[dirty->count] = what;
+	return ++dirty->count;
+}
+
+static void dirty_clear(struct dirty *dirty)
+{
+	dirty->count = 0;
+	if (dirty->room <= DIRTY_KEPT)
+		return;
+	free(dirty->list);
+	*dirty = (struct dirty){0};
+}
+
 /* ---- keys ---- */
+
+static const void *key_bytes(const struct table_link *link, size_t *length)
+{
+	const struct key *key = TABLE_ENTRY(link, const struct key, link);
+
+	/* Names are printable and an address begins with 4 or 6, so that the two never meet. */
+	*length = key->is_name ? strlen(key->bytes) : sizeof(struct address);
+	return key->bytes;
+}
 
 static void key_mark(struct view *view, struct key *key)
 {
 	if (key->dirty)
 		return;
 	key->dirty = true;
-	key->next_dirty = view->dirty_keys;
-	view->dirty_keys = key;
+	dirty_add(&view->dirty_keys, key);
 }
 
 static struct key *key_find(struct view *view, const void *bytes, size_t length)
 {
-	struct key *key;
+	struct table_link *link = table_find(&view->keys, bytes, length);
 
-	/* Names are printable and an address begins with 4 or 6, so that the two never meet. */
-	HASH_FIND(hh, view->keys, bytes, length, key);
-	return key;
+	return link != NULL ? TABLE_ENTRY(link, struct key, link) : NULL;
 }
 
 static struct key *key_get(struct view *view, const void *bytes, size_t length, bool is_name)
@@ -59,11 +74,16 @@ static struct key *key_get(struct view *view, const void *bytes, size_t length, 
 
 	if (key != NULL)
 		return key;
-	key = view_allocate(1, sizeof *key + length + 1);
+	key = view_allocate(1, offsetof(struct key, bytes) + length + is_name);
 	key->is_name = is_name;
 	memcpy(key->bytes, bytes, length);
-	HASH_ADD_KEYPTR(hh, view->keys, key->bytes, length, key);
+	table_add(&view->keys, &key->link);
 	return key;
+}
+
+static void key_free(struct table_link *link)
+{
+	free(TABLE_ENTRY(link, struct key, link));
 }
 
 bool claim_same_user(const struct claim *a, const struct claim *b)
@@ -163,25 +183,16 @@ static void claims_close(struct view *view, struct claim *claims, unsigned count
 
 void entry_mark(struct view *view, struct entry *entry)
 {
-	if (entry->dirty)
-		return;
-	entry->dirty = true;
-	entry->next_dirty = NULL;
-	entry->dirty_link = view->dirty_entries_end;
-	*view->dirty_entries_end = entry;
-	view->dirty_entries_end = &entry->next_dirty;
+	if (entry->dirty == 0)
+		entry->dirty = dirty_add(&view->dirty_entries, entry);
 }
 
 static void entry_unmark(struct view *view, struct entry *entry)
 {
-	if (!entry->dirty)
+	if (entry->dirty == 0)
 		return;
-	entry->dirty = false;
-	*entry->dirty_link = entry->next_dirty;
-	if (entry->next_dirty != NULL)
-		entry->next_dirty->dirty_link = entry->dirty_link;
-	else
-		view->dirty_entries_end = entry->dirty_link;
+	view->dirty_entries.list[entry->dirty - 1] = NULL;
+	entry->dirty = 0;
 }
 
 static bool entry_claims_the_same(const struct entry *entry)
@@ -239,7 +250,7 @@ static void view_fact_changed(void *arg, struct fact *fact)
 	entry_reach(view, entry);
 	/* The new claims come before the old ones go, so that what is claimed still keeps its place. */
 	entry->claims = claims_open(view, entry);
-	entry->nnames = 1 + fact->naliases;
+	entry->nnames = (uint8_t)(1 + fact->naliases);
 	entry->naddresses = fact->naddresses;
 	entry->revision = fact->revision;
 	if (before != NULL)
@@ -340,18 +351,18 @@ void view_set_policy(struct view *view, enum view_conflict conflict, const struc
 
 static void view_decide_keys(struct view *view)
 {
-	struct key *key;
+	for (uint32_t i = 0; i < view->dirty_keys.count; i++) {
+		struct key *key = view->dirty_keys.list[i];
 
-	while ((key = view->dirty_keys) != NULL) {
-		view->dirty_keys = key->next_dirty;
 		key->dirty = false;
 		if (key->claims != NULL) {
 			key_decide(view, key);
 			continue;
 		}
-		HASH_DEL(view->keys, key);
+		table_remove(&view->keys, &key->link);
 		free(key);
 	}
+	dirty_clear(&view->dirty_keys);
 }
 
 /* The same as listing.in, which others may only read. */
@@ -400,13 +411,16 @@ static void entry_refresh(struct view *view, struct entry *entry)
 
 void view_refresh(struct view *view)
 {
-	struct entry *entry;
-
 	view_decide_keys(view);
-	while ((entry = view->dirty_entries) != NULL) {
-		entry_unmark(view, entry);
+	for (uint32_t i = 0; i < view->dirty_entries.count; i++) {
+		struct entry *entry = view->dirty_entries.list[i];
+
+		if (entry == NULL)
+			continue;
+		entry->dirty = 0;
 		entry_refresh(view, entry);
 	}
+	dirty_clear(&view->dirty_entries);
 }
 
 /* ---- looking ---- */
@@ -456,10 +470,28 @@ size_t view_names(const struct view *view)
 	return view->names;
 }
 
+/* ---- beginning and end ---- */
+
+struct view *view_new(enum view_conflict conflict, const struct view_policy *policy)
+{
+	struct view *view = calloc(1, sizeof *view);
+
+	if (view == NULL)
+		return NULL;
+	view->conflict = conflict;
+	view->policy = *policy;
+	view->keys = (struct table)TABLE_EMPTY(key_bytes);
+	return view;
+}
+
+void view_set_watcher(struct view *view, const struct view_watcher *watcher)
+{
+	view->watcher = *watcher;
+}
+
 void view_free(struct view *view)
 {
 	struct entry *entry, *next;
-	struct key *key, *next_key;
 
 	if (view == NULL)
 		return;
@@ -467,9 +499,8 @@ void view_free(struct view *view)
 		free(entry->claims);
 		free(entry);
 	}
-	HASH_ITER(hh, view->keys, key, next_key) {
-		HASH_DEL(view->keys, key);
-		free(key);
-	}
+	table_clear(&view->keys, key_free);
+	free(view->dirty_keys.list);
+	free(view->dirty_entries.list);
 	free(view);
 }

@@ -3,9 +3,9 @@
 
 /* The inside of the view, shared by view.c (claims and listings) and view_decide.c (who gets a name or an address). Nobody else includes this. */
 
-#include <uthash.h>
 #include <utlist.h>
 
+#include "table.h"
 #include "view.h"
 
 /*
@@ -26,9 +26,8 @@ struct claim {
 };
 
 struct key {
+	struct table_link link;
 	struct claim *claims;
-	struct key *next_dirty;
-	UT_hash_handle hh;
 	uint32_t served; /* claims that make a record of it; for names */
 	bool is_name;
 	bool dirty;
@@ -37,25 +36,30 @@ struct key {
 
 struct entry {
 	struct listing listing;
-	bool fresh;   /* never told of */
-	bool content; /* its announcement changed since it was told of */
-	bool dirty;
+	struct entry *prev, *next; /* all, in the order of the facts */
+	struct claim *claims; /* names, then addresses; behind them what listing.in points to: entry_in() */
+	uint32_t dirty;    /* its place in the view's list of these, from 1 on; 0: it is not */
 	uint16_t revision; /* of the fact, when its claims were looked at last */
 	uint16_t reach;    /* domains that take at least one of the addresses */
-	struct entry *next_dirty, **dirty_link; /* the next one, and what points to this one */
-	struct entry *prev, *next; /* all, in the order of the facts */
-	unsigned nnames, naddresses;
-	struct claim *claims; /* names, then addresses; behind them what listing.in points to: entry_in() */
+	uint8_t nnames, naddresses;
+	bool fresh;   /* never told of */
+	bool content; /* its announcement changed since it was told of */
+};
+
+/* Pointers to what has to be looked at. Most of the time there are few, so that these need no place in each of what they point to. */
+struct dirty {
+	void **list;
+	uint32_t count, room;
 };
 
 struct view {
 	enum view_conflict conflict;
 	struct view_policy policy;
 	struct view_watcher watcher;
-	struct key *keys;
+	struct table keys;
 	struct entry *entries;
-	struct key *dirty_keys;
-	struct entry *dirty_entries, **dirty_entries_end;
+	struct dirty dirty_keys;
+	struct dirty dirty_entries; /* NULL for one that is gone */
 	uint64_t next_order;
 	size_t names;
 };

@@ -9,9 +9,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define MMAP_THRESHOLD (96 * 1024)   /* above the buffer of a file that is written anew (atomicfile.c), at each change perhaps */
+#define TRIM_THRESHOLD (1024 * 1024) /* the top of the heap comes and goes with such a buffer */
+
 void footprint_begin(void)
 {
 	mallopt(M_ARENA_MAX, 1);
+	/*
+	 * Setting these keeps them from growing with what is freed: a large array stays on pages of its own, of which those that are never
+	 * touched cost nothing, and which go with it.
+	 */
+	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+	mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
 }
 
 /* Of a library whose code was not made for any address, the run-time linker has written into the code. Debian has none. */

@@ -35,13 +35,19 @@ int ident_parse(const char *text, size_t length, struct ident *out)
 	return 0;
 }
 
+static char digit(unsigned value)
+{
+	return (char)(value + '0' + (value > 9 ? 'a' - '9' - 1 : 0));
+}
+
+/* Half of a large hosts file is written by this. Without a table, and from a copy that out cannot overlap, compilers do all digits at once. */
 const char *ident_format(const struct ident *ident, char out[IDENT_TEXT_SIZE])
 {
-	static const char digits[] = "0123456789abcdef";
+	const struct ident copy = *ident;
 
-	for (size_t i = 0; i < sizeof(ident->bytes); i++) {
-		out[2 * i] = digits[ident->bytes[i] >> 4];
-		out[2 * i + 1] = digits[ident->bytes[i] & 0x0f];
+	for (size_t i = 0; i < sizeof(copy.bytes); i++) {
+		out[2 * i] = digit(copy.bytes[i] >> 4);
+		out[2 * i + 1] = digit(copy.bytes[i] & 0x0f);
 	}
 	out[IDENT_TEXT_LENGTH] = '\0';
 	return out;
