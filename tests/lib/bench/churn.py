@@ -4,6 +4,7 @@ dnsperf keeps at most 100 questions unanswered, as so many clients would, so wha
 """
 import re
 import subprocess
+import time
 
 from . import stats
 from .lab import wait_until
@@ -56,6 +57,28 @@ class Asking:
         return result
 
 
+class Shares:
+    """Processor time of all that share the processors with dnsmasq, in % of one, since it was made. What is left is dnsperf's, or nobody's."""
+
+    def __init__(self, lab, tool):
+        with open(f"{lab.folder}/broker/pid", encoding="ascii") as file:
+            broker = int(file.read())
+        self.lab = lab
+        self.pids = {"dnsmasq": lab.part_pid("dnsmasq"), "callsignd": lab.part_pid("callsignd"), "broker": broker}
+        self.tool = lab.child(tool.process)
+        self.begun, self.before = time.monotonic(), self.used_ms()
+
+    def used_ms(self):
+        used = {part: self.lab.cpu_ms(pid) for part, pid in self.pids.items()}
+        with open(f"/proc/{self.tool}/schedstat", encoding="ascii") as file:
+            used["who changes"] = int(file.read().split()[0]) / 1e6
+        return used
+
+    def row(self):
+        spent_ms = (time.monotonic() - self.begun) * 1e3
+        return {f"{part} %": round(100 * (used - self.before[part]) / spent_ms, 1) for part, used in self.used_ms().items()}
+
+
 def churn(lab, names, rate, seconds, say):
     fresh_daemon(lab)
     tool, _, _ = flood(lab, names)
@@ -65,17 +88,17 @@ def churn(lab, names, rate, seconds, say):
         file.writelines(f"flood{i}.docker A\n" for i in range(0, names, 7))
     rows, churned = {}, []
 
-    def busy(label, asked, how_long):
-        asking = Asking(lab, questions, how_long, asked)
-        churned.append(tool.say(f"churn {rate} {how_long}"))
-        rows[label] = asking.row()
+    def asked(label, limit, how_long, changing=False):
+        shares, asking = Shares(lab, tool), Asking(lab, questions, how_long, limit)
+        if changing:
+            churned.append(tool.say(f"churn {rate} {how_long}"))
+        rows[label] = {**asking.row(), **shares.row()}
         say(label)
 
-    rows["all it can, at rest"] = Asking(lab, questions, CAPACITY_S, None).row()
+    asked("all it can, at rest", None, CAPACITY_S)
     half = rows["all it can, at rest"]["a second"] / 2
-    rows["half of it, at rest"] = Asking(lab, questions, min(seconds, 20), half).row()
-    say("at rest")
-    busy(f"half of it, {rate} changes/s", half, seconds)
-    busy(f"all it can, {rate} changes/s", None, CAPACITY_S)
+    asked("half of it, at rest", half, min(seconds, 20))
+    asked(f"half of it, {rate} changes/s", half, seconds, changing=True)
+    asked(f"all it can, {rate} changes/s", None, CAPACITY_S, changing=True)
     withdraw(lab, tool)
     return {"unit": "", "rows": rows, "raw": {"churned": churned}}
