@@ -465,7 +465,7 @@ void bus_close(struct bus *bus)
 {
 	amqp_connection_close_t goodbye = {.reply_code = AMQP_REPLY_SUCCESS, .reply_text = amqp_cstring_bytes("goodbye")};
 
-	if (bus->state == BUS_UP)
+	if (bus->state == BUS_UP && bus_writable(bus))
 		(void)amqp_send_method(bus->connection, 0, AMQP_CONNECTION_CLOSE_METHOD, &goodbye);
 	bus_tear_down(bus);
 }

@@ -222,7 +222,7 @@ size_t bus_unconfirmed(const struct bus *bus);
 /* Give up this connection: `down` follows from the next bus_step() with BUS_FAILED_LOCAL and this text. */
 void bus_fail(struct bus *bus, const char *text);
 
-/* Orderly close: says goodbye to the broker without waiting for an answer. `down` is not called. */
+/* Orderly close: says goodbye to the broker, unless the socket is full, and waits for no answer. `down` is not called. */
 void bus_close(struct bus *bus);
 
 #endif

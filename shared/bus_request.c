@@ -127,8 +127,7 @@ void bus_queue_declare(struct bus *bus, const char *queue, bool passive, const s
 	bus_request(bus, BUS_REQUEST_QUEUE_DECLARE, AMQP_QUEUE_DECLARE_METHOD, &arguments);
 }
 
-/* Whether the socket takes more: librabbitmq's sends wait, up to two heartbeats long, and the loop must not. */
-static bool bus_writable(struct bus *bus)
+bool bus_writable(const struct bus *bus)
 {
 	struct pollfd fd = {.fd = amqp_get_sockfd(bus->connection), .events = POLLOUT};
 

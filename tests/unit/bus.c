@@ -1,0 +1,111 @@
+/* The bus on one end of a socket pair, without a broker at the other. */
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <amqp_tcp_socket.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shared/bus_amqp.h"
+
+struct line {
+	struct bus *bus;
+	int broker; /* the other end */
+	unsigned downs;
+};
+
+static void on_down(void *arg, const struct bus_failure *failure)
+{
+	struct line *line = arg;
+
+	(void)failure;
+	line->downs++;
+}
+
+/* As after a login. */
+static int line_open(void **state)
+{
+	static const struct bus_callbacks callbacks = {.down = on_down};
+	static struct line line;
+	amqp_socket_t *sock;
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+	line = (struct line){.bus = bus_new(&callbacks, &line), .broker = ends[0]};
+	assert_non_null(line.bus);
+	line.bus->where.host = strdup("broker");
+	line.bus->where.vhost = strdup("callsign");
+	line.bus->where.user = strdup("emitter");
+	line.bus->connection = amqp_new_connection();
+	sock = amqp_tcp_socket_new(line.bus->connection);
+	assert_non_null(sock);
+	amqp_tcp_socket_set_sockfd(sock, ends[1]);
+	line.bus->state = BUS_UP;
+	*state = &line;
+	return 0;
+}
+
+static int line_close(void **state)
+{
+	struct line *line = *state;
+
+	bus_free(line->bus);
+	close(line->broker);
+	return 0;
+}
+
+static void fill(struct bus *bus)
+{
+	static const char junk[4096];
+	int fd = amqp_get_sockfd(bus->connection);
+
+	while (send(fd, junk, sizeof junk, MSG_DONTWAIT) > 0)
+		continue;
+	assert_int_equal(errno, EAGAIN);
+}
+
+static void closing_says_goodbye(void **state)
+{
+	/* A method frame on channel 0: connection.close (AMQP 0-9-1, 2.3.5 and 1.4). */
+	static const unsigned char wanted[] = {1, 0, 0};
+	static const unsigned char method[] = {0, 10, 0, 50};
+	struct line *line = *state;
+	unsigned char said[11];
+
+	bus_close(line->bus);
+	assert_int_equal(recv(line->broker, said, sizeof said, 0), sizeof said);
+	assert_memory_equal(said, wanted, sizeof wanted);
+	assert_memory_equal(said + 7, method, sizeof method);
+	assert_int_equal(line->downs, 0);
+}
+
+/* It waited until the broker read again, up to two heartbeats: callsignd did not end, and a reload stood still. */
+static void closing_does_not_wait_for_a_full_socket(void **state)
+{
+	struct line *line = *state;
+
+	fill(line->bus);
+	alarm(5);
+	bus_close(line->bus);
+	alarm(0);
+	assert_int_equal(line->downs, 0);
+	assert_false(bus_is_up(line->bus));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(closing_says_goodbye, line_open, line_close),
+		cmocka_unit_test_setup_teardown(closing_does_not_wait_for_a_full_socket, line_open, line_close),
+	};
+
+	return cmocka_run_group_tests_name("bus", tests, NULL, NULL);
+}
