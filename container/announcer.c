@@ -95,7 +95,6 @@ static void begin(struct announcer *a, int64_t now_ms, struct announcer_actions 
 		publish(a, MESSAGE_PROVISIONAL, out);
 	a->begun = true;
 	a->mailbox = true;
-	a->will_by_ms = now_ms + ANNOUNCER_CONFIRM_MS;
 	a->state = ANNOUNCER_SETUP;
 	add(out, ACTION_OPEN_MAILBOX);
 }

@@ -105,7 +105,7 @@ struct announcer {
 	uint64_t will_tag;        /* the will that we hold; 0: none (delivery tags begin at 1) */
 	uint64_t new_will_tag;    /* the one that will take its place */
 	bool will_confirmed;
-	int64_t will_by_ms;       /* the mailbox and the will must be through by then */
+	int64_t will_by_ms;       /* the will must be through by then; for the mailbox the bus has a deadline */
 	int64_t renew_at_ms;
 	int64_t up_at_ms;         /* the next up is due */
 	bool up_on_way;

@@ -13,6 +13,7 @@
 #include "faultlog.h"
 #include "shared/bus.h"
 #include "shared/clock.h"
+#include "shared/patience.h"
 
 #define REPLY_QUEUE "amq.rabbitmq.reply-to" /* RabbitMQ's direct reply-to: no queue, answers come straight to our channel */
 #define MAILBOX_EXPIRES_MS 60000
@@ -41,6 +42,7 @@ struct publisher {
 	unsigned hurried;       /* tries given up for that, since the last login */
 	bool close_wanted;      /* the announcer is done; the bus may not be closed inside its callbacks */
 	struct backoff backoff;
+	struct patience patience;
 	int64_t tried_ms, retry_at_ms;
 	struct faultlog faultlog;
 	const char *status;     /* as last logged */
@@ -242,6 +244,7 @@ static void feed(struct publisher *p, struct announcer_event *event)
 		carry_out(p, &actions.list[i]);
 	if (announcer_is_announced(&p->announcer)) {
 		backoff_reset(&p->backoff);
+		patience_reset(&p->patience);
 		p->failures = 0;
 		faultlog_reset(&p->faultlog);
 	}
@@ -333,6 +336,8 @@ static void on_down(void *arg, const struct bus_failure *failure)
 		log_warnx("%s; retrying", failure->text);
 	else
 		log_debug("%s; retrying", failure->text);
+	if (bus_failure_is_slowness(failure))
+		patience_grow(&p->patience);
 	feed_type(p, EVENT_DISCONNECTED);
 	schedule_retry(p, stood);
 	if (p->hurry)
@@ -449,6 +454,8 @@ static void on_blocked(void *arg, bool blocked, const char *reason)
 static void connect_next(struct publisher *p)
 {
 	p->tried_ms = p->now_ms;
+	p->options.handshake_ms = patience_ms(&p->patience, BUS_HANDSHAKE_MS);
+	p->options.request_ms = patience_ms(&p->patience, BUS_REQUEST_MS);
 	if (bus_open(p->bus, &p->conf->bus.endpoints[p->endpoint], &p->options, p->now_ms) == 0) {
 		p->open = true;
 		return;
@@ -487,9 +494,8 @@ struct publisher *publisher_new(const struct conf *conf, const char *name, const
 	p->want_answer = want_answer;
 	snprintf(p->client_name, sizeof(p->client_name), "callsign-emit %s", name);
 	p->options = (struct bus_options){.client_name = p->client_name, .heartbeat_s = conf->bus.heartbeat_s,
-	                                  .connect_ms = BUS_CONNECT_MS, .handshake_ms = BUS_HANDSHAKE_MS,
-	                                  .user_timeout_ms = BUS_USER_TIMEOUT_MS, .frame_max = BUS_FRAME_MAX_EMITTER,
-	                                  .tls = &conf->bus.tls};
+	                                  .connect_ms = BUS_CONNECT_MS, .user_timeout_ms = BUS_USER_TIMEOUT_MS,
+	                                  .frame_max = BUS_FRAME_MAX_EMITTER, .tls = &conf->bus.tls};
 	announcer_init(&p->announcer, name, conf->aliases, conf->naliases, conf->renew_s, &instance);
 	announcer_set_ports(&p->announcer, conf->ports, conf->nports);
 	backoff_init(&p->backoff, PUBLISHER_RETRY_FIRST_MS, PUBLISHER_RETRY_MAX_MS);

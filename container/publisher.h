@@ -10,7 +10,7 @@
 /*
  * Carries out on the bus what the announcer decides, and keeps a connection to one of the brokers for ever: at once after a loss
  * (with a jitter, so that a thousand emitters do not come back in one millisecond), then backing off up to PUBLISHER_RETRY_MAX_MS, over
- * the list of URLs in turn.
+ * the list of URLs in turn. A broker that takes the connection and is slow is given more time at each try (patience.h).
  */
 struct publisher;
 

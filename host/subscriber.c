@@ -15,6 +15,7 @@
 #include "shared/clock.h"
 #include "shared/legacy.h"
 #include "shared/log.h"
+#include "shared/patience.h"
 
 #define STEP_FRAMES 8192    /* so that a full queue does not keep the loop from its other work */
 #define SAME_FAILURE_MS 60000
@@ -27,6 +28,7 @@ struct subscriber {
 	struct bus *bus;
 	struct answers *answers;
 	struct backoff backoff;
+	struct patience patience;
 	enum subscriber_state state;
 	int64_t since_ms, now_ms;
 	int64_t due_ms;       /* waiting: the next try. consuming, marker awaited: when to give it up */
@@ -246,6 +248,7 @@ static void subscriber_done(void *arg, enum bus_request request, uint32_t count)
 	if (request != BUS_REQUEST_CONSUME)
 		return;
 	subscriber_set_state(subscriber, SUBSCRIBER_CONSUMING);
+	patience_reset(&subscriber->patience);
 	subscriber->connects++;
 	subscriber->trouble[0] = '\0';
 	log_info("connected broker=%s queue=%s depth=%" PRIu32,
@@ -310,6 +313,8 @@ static void subscriber_down(void *arg, const struct bus_failure *failure)
 	subscriber_set_state(subscriber, SUBSCRIBER_WAITING);
 	if (!subscriber_legacy_failed(subscriber, before, failure) && !subscriber_queue_differs(subscriber, failure))
 		subscriber_note_trouble(subscriber, failure->text);
+	if (bus_failure_is_slowness(failure))
+		patience_grow(&subscriber->patience);
 	/* What worked until now is tried again at once, at the same place; else the next one is. */
 	if (before == SUBSCRIBER_CONSUMING)
 		backoff_reset(&subscriber->backoff);
@@ -373,7 +378,8 @@ static void subscriber_connect(struct subscriber *subscriber)
 		.client_name = subscriber->client_name,
 		.heartbeat_s = conf->heartbeat_s,
 		.connect_ms = BUS_CONNECT_MS,
-		.handshake_ms = BUS_HANDSHAKE_MS,
+		.handshake_ms = patience_ms(&subscriber->patience, BUS_HANDSHAKE_MS),
+		.request_ms = patience_ms(&subscriber->patience, BUS_REQUEST_MS),
 		.user_timeout_ms = BUS_USER_TIMEOUT_MS,
 		.frame_max = BUS_FRAME_MAX_HOST,
 		.receive_max = BUS_RECEIVE_MAX_HOST,
@@ -504,6 +510,7 @@ void subscriber_configure(struct subscriber *subscriber, const struct conf *conf
 	subscriber->awaiting_marker = false;
 	subscriber->endpoint = 0;
 	backoff_reset(&subscriber->backoff);
+	patience_reset(&subscriber->patience);
 	subscriber_set_state(subscriber, SUBSCRIBER_WAITING);
 	subscriber->due_ms = now_ms;
 }

@@ -94,6 +94,7 @@ int bus_open(struct bus *bus, const struct bus_endpoint *endpoint, const struct 
 		return -1;
 	/* The thread bounds all but the name server, whose patience is the resolver's. */
 	bus->login_deadline_ms = now_ms + 2 * (int64_t)options->connect_ms + 2 * (int64_t)options->handshake_ms;
+	bus->request_ms = options->request_ms != 0 ? options->request_ms : BUS_REQUEST_MS;
 	bus->now_ms = bus->stepped_ms = now_ms;
 	bus->state = BUS_LOGIN;
 	return 0;
@@ -120,9 +121,9 @@ static int64_t bus_overdue_ms(const struct bus *bus)
 	if (bus->blocked)
 		return CLOCK_NEVER;
 	if (bus->nrequests > 0)
-		due = bus->requests[bus->first_request].sent_ms + BUS_REQUEST_MS;
-	if (oldest != -1 && oldest + BUS_REQUEST_MS < due)
-		due = oldest + BUS_REQUEST_MS;
+		due = bus->requests[bus->first_request].sent_ms + bus->request_ms;
+	if (oldest != -1 && oldest + bus->request_ms < due)
+		due = oldest + bus->request_ms;
 	return due;
 }
 

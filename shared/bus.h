@@ -41,6 +41,7 @@ struct bus_options {
 	uint16_t heartbeat_s;     /* asked for; the smaller of both sides' wishes is used */
 	uint32_t connect_ms;      /* for the TCP connection to each address */
 	uint32_t handshake_ms;    /* for the whole login, TLS included */
+	uint32_t request_ms;      /* for the answer to each request and publish; 0: BUS_REQUEST_MS */
 	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
 	int frame_max;            /* asked for; what we send keeps to it */
 	int receive_max;          /* accept frames up to this size, whatever was agreed; 0: what was agreed. See BUS_RECEIVE_MAX_HOST */
@@ -49,6 +50,11 @@ struct bus_options {
 
 #define BUS_CONNECT_MS 1000
 #define BUS_HANDSHAKE_MS 3000
+/*
+ * Whether the broker lives is for heartbeats to tell. One that has thousands of queues to make at once takes half a minute and more for each of
+ * them, and a session that is given up meanwhile is work for it twice.
+ */
+#define BUS_REQUEST_MS 60000
 #define BUS_HEARTBEAT_S 10
 #define BUS_USER_TIMEOUT_MS 20000
 #define BUS_FRAME_MAX_EMITTER 16384
@@ -127,6 +133,12 @@ struct bus_failure {
 	char text[BUS_FAILURE_TEXT]; /* one line, escaped, with the endpoint; never a password */
 };
 
+/*
+ * Whether it was too slow for us rather than out of reach: it took our connection, and then a deadline of ours passed, or one of its own for our
+ * login (RabbitMQ's handshake_timeout, 10 s).
+ */
+bool bus_failure_is_slowness(const struct bus_failure *failure);
+
 struct bus_callbacks {
 	/* Logged in, channel asked for: requests and publishes may be sent from here on. */
 	void (*up)(void *arg);
@@ -181,7 +193,7 @@ int64_t bus_login_us(const struct bus *bus);
 
 /*
  * Requests, answered through `done` in the order they were sent. A refusal by the broker closes the channel: `down`. An answer
- * that takes over request_ms (default 10 s; not counted while blocked) is a failure too.
+ * that takes over request_ms (not counted while blocked) is a failure too.
  */
 void bus_confirm_select(struct bus *bus);
 void bus_exchange_declare(struct bus *bus, const char *exchange, const char *type, bool passive, bool durable);

@@ -12,7 +12,6 @@
 
 #define BUS_CHANNEL 1
 #define BUS_REQUESTS_MAX 64 /* on their way at once; setting up a session takes about ten */
-#define BUS_REQUEST_MS 10000
 #define BUS_COUNT_MS 120000 /* bus_queue_count() may take longer */
 
 /*
@@ -66,6 +65,7 @@ struct bus {
 	amqp_connection_state_t connection;
 	int64_t opened_us, login_us;
 	int64_t login_deadline_ms;
+	int64_t request_ms;
 	int64_t now_ms;         /* of the last step */
 	int64_t stepped_ms;
 	int64_t heartbeat_ms;   /* 0: none agreed */

@@ -101,3 +101,15 @@ void bus_error_describe(struct bus_failure *failure, const struct bus_endpoint *
 	snprintf(failure->text, sizeof failure->text, "broker %s: %s%s%s%s%s%s%s", where, bus_error_kind(failure->kind), request,
 	         what[0] != '\0' ? ": " : "", what, code, advice != NULL ? ": " : "", advice != NULL ? advice : "");
 }
+
+bool bus_failure_is_slowness(const struct bus_failure *failure)
+{
+	switch (failure->kind) {
+	case BUS_FAILED_TLS: /* librabbitmq has one timeout for connecting and the handshake */
+	case BUS_FAILED_HANDSHAKE:
+	case BUS_FAILED_TIMEOUT:
+		return true;
+	default:
+		return false;
+	}
+}

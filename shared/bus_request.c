@@ -143,7 +143,7 @@ bool bus_queue_count(struct bus *bus, const char *queue)
 		return false;
 	bus_request(bus, BUS_REQUEST_QUEUE_DECLARE, AMQP_QUEUE_DECLARE_METHOD, &arguments);
 	/* A figure for people is no reason to give up a broker that is busy: heartbeats tell whether it lives. */
-	bus->requests[at].sent_ms += BUS_COUNT_MS - BUS_REQUEST_MS;
+	bus->requests[at].sent_ms += BUS_COUNT_MS - bus->request_ms;
 	return true;
 }
 

@@ -17,6 +17,7 @@ setup() {
 
 # Whatever a case did to the broker.
 mend() {
+    lab_in kill -CONT "$(<"$LAB/broker/pid")" || true
     rabbitmqctl set_vm_memory_high_watermark 0.4 >/dev/null || true
     rabbitmqctl set_disk_free_limit 50MB >/dev/null || true
     rabbitmqctl change_password emit "$(<"$LAB/secret/emit")" >/dev/null || true
@@ -64,6 +65,20 @@ outage() {
 broker_kill_9() {
     lab_in kill -9 "$(<"$LAB/broker/pid")"
     poll_until 10000 lab_gone broker
+}
+
+# It takes connections all the while, as its kernel does that, and answers nobody.
+broker_freeze() {
+    lab_in kill -STOP "$(<"$LAB/broker/pid")"
+}
+
+broker_thaw() {
+    poll_until 60000 false || true
+    lab_in kill -CONT "$(<"$LAB/broker/pid")"
+}
+
+@test "frozen for 60 s" {
+    outage "broker goes on after 60 s" broker_freeze broker_thaw
 }
 
 # bats test_tags=fast

@@ -14,20 +14,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "exact.h"
 #include "shared/bus_amqp.h"
+#include "shared/clock.h"
 
 struct line {
 	struct bus *bus;
 	int broker; /* the other end */
 	unsigned downs;
+	enum bus_failure_kind kind;
 };
 
 static void on_down(void *arg, const struct bus_failure *failure)
 {
 	struct line *line = arg;
 
-	(void)failure;
 	line->downs++;
+	line->kind = failure->kind;
 }
 
 /* As after a login. */
@@ -48,6 +51,7 @@ static int line_open(void **state)
 	sock = amqp_tcp_socket_new(line.bus->connection);
 	assert_non_null(sock);
 	amqp_tcp_socket_set_sockfd(sock, ends[1]);
+	line.bus->request_ms = BUS_REQUEST_MS;
 	line.bus->state = BUS_UP;
 	*state = &line;
 	return 0;
@@ -100,11 +104,49 @@ static void closing_does_not_wait_for_a_full_socket(void **state)
 	assert_false(bus_is_up(line->bus));
 }
 
+static void a_request_has_its_time(void **state)
+{
+	struct line *line = *state;
+	int64_t now_ms = clock_ms();
+
+	line->bus->now_ms = now_ms;
+	line->bus->request_ms = 2 * (int64_t)BUS_REQUEST_MS;
+	bus_confirm_select(line->bus);
+	assert_int_equal(bus_deadline_ms(line->bus), now_ms + 2 * (int64_t)BUS_REQUEST_MS);
+	bus_step(line->bus, now_ms + 2 * (int64_t)BUS_REQUEST_MS - 1, 0);
+	assert_int_equal(line->downs, 0);
+	bus_step(line->bus, now_ms + 2 * (int64_t)BUS_REQUEST_MS, 0);
+	assert_int_equal(line->downs, 1);
+	assert_int_equal(line->kind, BUS_FAILED_TIMEOUT);
+}
+
+static void tells_a_slow_broker_from_one_out_of_reach(void **state)
+{
+	static const struct {
+		enum bus_failure_kind kind;
+		bool slow;
+	} rows[] = {
+		{BUS_FAILED_LOOKUP, false},   {BUS_FAILED_CONNECT, false}, {BUS_FAILED_TLS, true},
+		{BUS_FAILED_HANDSHAKE, true}, {BUS_FAILED_LOGIN, false},   {BUS_FAILED_CHANNEL, false},
+		{BUS_FAILED_CLOSED, false},   {BUS_FAILED_LOST, false},    {BUS_FAILED_TIMEOUT, true},
+		{BUS_FAILED_LOCAL, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct bus_failure failure = {.kind = rows[i].kind};
+
+		assert_int_equal(bus_failure_is_slowness(&failure), rows[i].slow);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(closing_says_goodbye, line_open, line_close),
 		cmocka_unit_test_setup_teardown(closing_does_not_wait_for_a_full_socket, line_open, line_close),
+		cmocka_unit_test_setup_teardown(a_request_has_its_time, line_open, line_close),
+		cmocka_unit_test(tells_a_slow_broker_from_one_out_of_reach),
 	};
 
 	return cmocka_run_group_tests_name("bus", tests, NULL, NULL);

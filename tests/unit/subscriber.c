@@ -25,6 +25,7 @@ struct bus {
 	char *failure;    /* what bus_fail() was told, or NULL */
 	unsigned legacy, legacy_bound, legacy_unbound; /* how often that was asked for */
 	unsigned published, deleted, counted;
+	uint32_t handshake_ms, request_ms; /* as bus_open() was told */
 	bool deleted_if_unused; /* the last time */
 	char body[BUS_BODY_MAX];
 	size_t length;
@@ -49,8 +50,9 @@ void bus_free(struct bus *bus)
 int bus_open(struct bus *bus, const struct bus_endpoint *endpoint, const struct bus_options *options, int64_t now_ms)
 {
 	(void)endpoint;
-	(void)options;
 	(void)now_ms;
+	bus->handshake_ms = options->handshake_ms;
+	bus->request_ms = options->request_ms;
 	bus->open = true;
 	return 0;
 }
@@ -234,6 +236,16 @@ static void broker_closes(struct bus *bus, enum bus_failure_kind kind, uint16_t 
 static void broker_has_another_queue(struct bus *bus)
 {
 	broker_closes(bus, BUS_FAILED_CHANNEL, 406, BUS_REQUEST_QUEUE_DECLARE);
+}
+
+static void broker_is_silent(struct bus *bus)
+{
+	broker_closes(bus, BUS_FAILED_HANDSHAKE, 0, BUS_REQUEST_NONE);
+}
+
+static void broker_is_out_of_reach(struct bus *bus)
+{
+	broker_closes(bus, BUS_FAILED_CONNECT, 0, BUS_REQUEST_NONE);
 }
 
 static void broker_deletes_no_quorum_queue_if_unused(struct bus *bus)
@@ -513,6 +525,24 @@ static void a_quorum_queue_is_deleted_in_any_case(void **state)
 	assert_false(fake.deleted_if_unused);
 }
 
+/* Among thousands it came never in, as long as it gave up after 3 s. */
+static void a_slow_broker_is_given_more_time_until_it_takes_us(void **state)
+{
+	struct host *host = *state;
+
+	connect_again(host, broker_is_silent);
+	assert_int_equal(fake.handshake_ms, BUS_HANDSHAKE_MS);
+	assert_int_equal(fake.request_ms, BUS_REQUEST_MS);
+	connect_again(host, broker_is_out_of_reach);
+	assert_int_equal(fake.handshake_ms, 2 * BUS_HANDSHAKE_MS);
+	connect_again(host, broker_takes_us);
+	assert_int_equal(fake.handshake_ms, 2 * BUS_HANDSHAKE_MS);
+	assert_int_equal(fake.request_ms, 2 * BUS_REQUEST_MS);
+	step(host, broker_is_out_of_reach);
+	connect_again(host, NULL);
+	assert_int_equal(fake.handshake_ms, BUS_HANDSHAKE_MS);
+}
+
 /* An answer that overtook the marker confirmed nothing, and was the only one: the name of a living container was dropped. */
 static void who_answers_before_the_marker_is_asked_again(void **state)
 {
@@ -642,6 +672,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_marker_has_its_time_once_the_alarm_is_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_queue_with_other_arguments_is_deleted_if_unused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_quorum_queue_is_deleted_in_any_case, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_slow_broker_is_given_more_time_until_it_takes_us, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_answers_before_the_marker_is_asked_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_refused_roll_call_is_given_up_soon, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_roll_call_refused_by_another_hosts_queue_is_no_matter, set_up, tear_down),
