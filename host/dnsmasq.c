@@ -16,9 +16,10 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 
-#define WRITE_AGAIN_MS 1000
-#define OWN_AGE_MS     2000 /* addresses of interfaces are looked up again after this */
-#define OWN_IPV6_MAX   8
+#define WRITE_AGAIN_MS  1000
+#define WRITE_LATEST_MS 50   /* a change waits no longer for others to be written with */
+#define OWN_AGE_MS      2000 /* addresses of interfaces are looked up again after this */
+#define OWN_IPV6_MAX    8
 
 /* What was written lately: dnsmasq may serve any of these while newer ones follow. */
 #define HISTORY 256 /* a power of two */
@@ -37,6 +38,7 @@ struct dnsmasq {
 
 	bool dirty;   /* the text is another one than the file's */
 	bool records; /* in names or addresses */
+	int64_t dirty_ms; /* since when a batch waits to be written; CLOCK_NEVER: none */
 	uint64_t generation, stored, served;
 	uint32_t serial;
 	struct written history[HISTORY];
@@ -163,6 +165,7 @@ static void write_if_dirty(struct dnsmasq *dnsmasq, int64_t now_ms)
 {
 	uint32_t serial = dnsmasq->records ? hostsfile_serial_next(dnsmasq->serial) : dnsmasq->serial;
 
+	dnsmasq->dirty_ms = CLOCK_NEVER;
 	if (dnsmasq->dirty && write_file(dnsmasq, serial) < 0) {
 		write_failed(dnsmasq, now_ms);
 		return;
@@ -199,6 +202,23 @@ static void sink_gone(void *self, const struct listing *listing)
 		dnsmasq->dirty = dnsmasq->records = true;
 }
 
+/* When what is dirty has to be written. While dnsmasq may not be told of it another change may come and save this write: but acks wait for it. */
+static int64_t write_due_ms(const struct dnsmasq *dnsmasq, int64_t now_ms)
+{
+	int64_t ready_ms, latest_ms = dnsmasq->dirty_ms + WRITE_LATEST_MS;
+
+	if (dnsmasq->dirty_ms == CLOCK_NEVER)
+		return CLOCK_NEVER;
+	ready_ms = reload_ready_ms(&dnsmasq->reload, now_ms);
+	return ready_ms < latest_ms ? ready_ms : latest_ms;
+}
+
+static void write_if_due(struct dnsmasq *dnsmasq, int64_t now_ms)
+{
+	if (write_due_ms(dnsmasq, now_ms) <= now_ms)
+		write_if_dirty(dnsmasq, now_ms);
+}
+
 static void sink_flush(void *self, uint64_t generation, int64_t now_ms)
 {
 	struct dnsmasq *dnsmasq = self;
@@ -206,7 +226,13 @@ static void sink_flush(void *self, uint64_t generation, int64_t now_ms)
 	dnsmasq->generation = generation;
 	if (now_ms - dnsmasq->own_ms >= OWN_AGE_MS)
 		refresh_own(dnsmasq, now_ms);
-	write_if_dirty(dnsmasq, now_ms);
+	if (!dnsmasq->dirty || dnsmasq->write_ms != CLOCK_NEVER) {
+		write_if_dirty(dnsmasq, now_ms);
+		return;
+	}
+	if (dnsmasq->dirty_ms == CLOCK_NEVER)
+		dnsmasq->dirty_ms = now_ms;
+	write_if_due(dnsmasq, now_ms);
 }
 
 static uint64_t sink_stored(void *self)
@@ -244,7 +270,10 @@ static int64_t sink_deadline_ms(void *self)
 {
 	const struct dnsmasq *dnsmasq = self;
 	int64_t due_ms = reload_deadline_ms(&dnsmasq->reload);
+	int64_t batch_ms = write_due_ms(dnsmasq, 0);
 
+	if (batch_ms < due_ms)
+		due_ms = batch_ms;
 	if (dnsmasq->own_missing && dnsmasq->own_ms + OWN_AGE_MS < due_ms)
 		due_ms = dnsmasq->own_ms + OWN_AGE_MS;
 	return dnsmasq->write_ms < due_ms ? dnsmasq->write_ms : due_ms;
@@ -262,6 +291,7 @@ static void sink_step(void *self, const struct pollfd *fds, int nfds, int64_t no
 	}
 	if (dnsmasq->write_ms <= now_ms)
 		write_if_dirty(dnsmasq, now_ms);
+	write_if_due(dnsmasq, now_ms);
 }
 
 static const char *sink_trouble(void *self)
@@ -275,6 +305,8 @@ static void sink_free(void *self)
 {
 	struct dnsmasq *dnsmasq = self;
 
+	if (dnsmasq->dirty_ms != CLOCK_NEVER && write_file(dnsmasq, hostsfile_serial_next(dnsmasq->serial)) < 0)
+		log_warn("hosts file=%s lacks the last changes", dnsmasq->conf->dnsmasq.hosts_file);
 	reload_clear(&dnsmasq->reload);
 	hostsfile_free(dnsmasq->file);
 	free(dnsmasq->own);
@@ -345,7 +377,7 @@ struct dnsmasq *dnsmasq_new(const struct conf *conf, int64_t now_ms)
 	}
 	dnsmasq->conf = conf;
 	dnsmasq->dirty = dnsmasq->records = true;
-	dnsmasq->write_ms = CLOCK_NEVER;
+	dnsmasq->write_ms = dnsmasq->dirty_ms = CLOCK_NEVER;
 	reload_init(&dnsmasq->reload, conf, now_ms);
 	dnsmasq->reload.stats.reloaded = note_reload;
 	dnsmasq->reload.stats.arg = &dnsmasq->stats;

@@ -18,8 +18,9 @@
 #define REPEAT_FOR_MS  60000 /* ... for so long ... */
 #define REPEAT_SLOW_MS 10000 /* ... and after this from then on */
 #define ASK_FAILING_MS 500
-#define IDLE_FACTOR    10       /* a reload a tenth of the time */
-#define PACE_MAX_US    15000000 /* whatever was measured */
+#define PACE_PART      20      /* of dnsmasq's time: one in so many for reloads */
+#define PACE_SAVED_US  50000   /* reloads of so long may follow each other at once */
+#define RELOAD_MAX_US  1500000 /* whatever was measured */
 #define BLIND_PACE_US  250000   /* between SIGHUPs for new serials while no answer tells how long a reload takes */
 
 #define OVERTAKEN_MAX 2
@@ -129,24 +130,20 @@ static int64_t repeat_ms(const struct reload *reload, int64_t now_ms)
 	return now_ms - reload->failing_since_ms < REPEAT_FOR_MS ? REPEAT_MS : REPEAT_SLOW_MS;
 }
 
-/* From one SIGHUP to the next. The shortest of the last reloads counts: a busy machine makes single ones look longer
- * than they are. */
-static int64_t pace_us(const struct reload *reload)
+/* When the pace lets the next SIGHUP go: in the past, if at once. */
+static int64_t allowed_ms(const struct reload *reload)
 {
-	uint64_t least_us = reload->recent_us[0];
-	int64_t pace;
+	int64_t now_us = clock_us(), due_us = pace_due_us(&reload->pace, now_us);
 
-	for (unsigned i = 1; i < RELOAD_RECENT; i++)
-		if (reload->recent_us[i] < least_us)
-			least_us = reload->recent_us[i];
-	pace = least_us < PACE_MAX_US / IDLE_FACTOR ? (int64_t)least_us * IDLE_FACTOR : PACE_MAX_US;
-	return failing(reload) && pace < BLIND_PACE_US ? BLIND_PACE_US : pace;
+	if (failing(reload) && due_us < reload->signal_us + BLIND_PACE_US)
+		due_us = reload->signal_us + BLIND_PACE_US;
+	return due_us <= now_us ? 0 : (due_us + 999) / 1000;
 }
 
 /* When the next SIGHUP is due. */
 static void schedule_signal(struct reload *reload, int64_t now_ms)
 {
-	int64_t due_ms = (reload->signal_us + pace_us(reload) + 999) / 1000;
+	int64_t due_ms = allowed_ms(reload);
 
 	if (!pending(reload) || reload->process.pidfd < 0)
 		reload->next_signal_ms = CLOCK_NEVER;
@@ -201,6 +198,18 @@ static void fail(struct reload *reload, int64_t now_ms)
 
 /* ---- answers ---- */
 
+/* The shortest of the last reloads counts: a busy machine makes single ones look longer than they are, and the first may be dnsmasq's own
+ * start. Until there are as many, nothing counts. */
+static uint64_t usual_us(const struct reload *reload)
+{
+	uint64_t least_us = RELOAD_MAX_US;
+
+	for (unsigned i = 0; i < RELOAD_RECENT; i++)
+		if (reload->recent_us[i] < least_us)
+			least_us = reload->recent_us[i];
+	return least_us;
+}
+
 static void note_reload(struct reload *reload)
 {
 	struct reload_stats *stats = &reload->stats;
@@ -213,6 +222,7 @@ static void note_reload(struct reload *reload)
 	stats->sum_us += stats->last_us;
 	reload->recent_us[stats->reloads % RELOAD_RECENT] = stats->last_us;
 	stats->reloads++;
+	pace_spend(&reload->pace, (int64_t)usual_us(reload), clock_us());
 	if (stats->reloaded != NULL)
 		stats->reloaded(stats->arg, stats->last_us);
 }
@@ -337,6 +347,7 @@ void reload_init(struct reload *reload, const struct conf *conf, int64_t now_ms)
 	memset(reload, 0, sizeof(*reload));
 	reload->process.pidfd = -1;
 	reload->probe.fd = -1;
+	pace_init(&reload->pace, PACE_PART, PACE_SAVED_US, clock_us());
 	reload_configure(reload, conf, now_ms);
 }
 
@@ -374,6 +385,18 @@ void reload_want(struct reload *reload, uint32_t serial, int64_t now_ms)
 		send_signal(reload, now_ms);
 	if (reload->next_ask_ms <= now_ms)
 		ask(reload, now_ms);
+}
+
+int64_t reload_ready_ms(const struct reload *reload, int64_t now_ms)
+{
+	int64_t due_ms;
+
+	if (reload->process.pidfd < 0 || failing(reload))
+		return now_ms;
+	if (reload->awaiting)
+		return CLOCK_NEVER;
+	due_ms = allowed_ms(reload);
+	return due_ms > now_ms ? due_ms : now_ms;
 }
 
 int reload_pollfds(const struct reload *reload, struct pollfd *fds)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "conf.h"
+#include "pace.h"
 #include "probe.h"
 #include "process.h"
 
@@ -12,8 +13,8 @@
  * Making dnsmasq serve a hosts file: SIGHUP, then the question for the file's serial until the answer is the right one.
  * Knows dnsmasq through its pid file and holds it by a pidfd, so that its end is noticed at once.
  *
- * - A new serial is signalled at once when dnsmasq is idle. While a reload runs the next one waits for it; reloads take
- * at most a tenth of dnsmasq's time (it answers nobody meanwhile).
+ * - A new serial is signalled at once when dnsmasq is idle. While a reload runs the next one waits for it; in the long run
+ * reloads take a twentieth of dnsmasq's time (it answers nobody meanwhile), and a few short ones may follow each other at once.
  * - A dnsmasq found anew is asked first: one that has just started has read the newest file.
  * - A SIGHUP without effect (dnsmasq loses it while it starts) is repeated after a second, and then each 2 s for a
  * minute, each 10 s for ever.
@@ -69,6 +70,7 @@ struct reload {
 	char process_text[RELOAD_TEXT_SIZE], answer_text[RELOAD_TEXT_SIZE];
 	struct reload_stats stats;
 	uint64_t recent_us[RELOAD_RECENT];
+	struct pace pace;
 };
 
 #define RELOAD_PROCESS_NAME "dnsmasq" /* /proc/PID/comm */
@@ -82,6 +84,10 @@ void reload_configure(struct reload *reload, const struct conf *conf, int64_t no
 
 /* The file with this serial is in place. */
 void reload_want(struct reload *reload, uint32_t serial, int64_t now_ms);
+
+/* From when on dnsmasq could be told of a file that is written now: now_ms if at once, CLOCK_NEVER while it reads (until a
+ * step changes that). Where no dnsmasq is told anything there is nothing to wait for. */
+int64_t reload_ready_ms(const struct reload *reload, int64_t now_ms);
 
 int reload_pollfds(const struct reload *reload, struct pollfd *fds);
 int64_t reload_deadline_ms(const struct reload *reload);
