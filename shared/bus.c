@@ -138,11 +138,7 @@ int64_t bus_deadline_ms(const struct bus *bus)
 		return bus->now_ms;
 	case BUS_UP:
 		due = bus_overdue_ms(bus);
-		/*
-		 * librabbitmq sends our heartbeats when it is called. The broker's own arrive twice in each interval and wake us in time; this
-		 * deadline is for a broker that has gone silent.
-		 */
-		beat = bus->heartbeat_ms == 0 ? CLOCK_NEVER : bus->stepped_ms + bus->heartbeat_ms * 3 / 4;
+		beat = bus_beat_due_ms(bus);
 		return due < beat ? due : beat;
 	default:
 		return CLOCK_NEVER;
@@ -183,8 +179,8 @@ static void bus_login_step(struct bus *bus)
 		return;
 	}
 	bus->connection = connection;
-	bus->heartbeat_ms = (int64_t)amqp_get_heartbeat(connection) * 1000;
 	bus->state = BUS_UP;
+	bus_beat_begin(bus);
 	bus->login_us = clock_us() - bus->opened_us;
 	bus_channel_open(bus);
 	if (bus->callbacks->up != NULL)
@@ -402,14 +398,19 @@ bool bus_step(struct bus *bus, int64_t now_ms, unsigned max_frames)
 {
 	bool more = false;
 
-	bus->now_ms = bus->stepped_ms = now_ms;
+	bus->now_ms = now_ms;
 	if (bus->state == BUS_LOGIN)
 		bus_login_step(bus);
+	if (bus->state == BUS_UP)
+		bus_beat_step(bus);
+	bus->stepped_ms = now_ms;
 	if (bus->state == BUS_UP) {
 		more = bus_read(bus, max_frames);
 		if (!more)
 			bus_check_overdue(bus);
 	}
+	if (bus->state == BUS_UP && !more)
+		bus_beat_wait(bus);
 	if (bus->state != BUS_FAILING)
 		return more;
 	bus_tear_down(bus);

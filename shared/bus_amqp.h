@@ -69,6 +69,10 @@ struct bus {
 	int64_t now_ms;         /* of the last step */
 	int64_t stepped_ms;
 	int64_t heartbeat_ms;   /* 0: none agreed */
+	int64_t beat_ms;        /* our last heartbeat, or the login */
+	int64_t heard_ms;       /* when the broker may have said something */
+	bool late;              /* its heartbeats are overdue */
+	int low_water;          /* bytes that poll() waits for */
 	struct bus_failure failure;
 	bool blocked;
 	uint64_t held_ack;      /* a multiple ack that waits for the end of the broker's alarm */
@@ -94,6 +98,12 @@ void bus_channel_open(struct bus *bus);
 /* basic.deliver or basic.return: a message begins. Then each of its header and body frames; the last one hands it on. */
 void bus_content_begin(struct bus *bus, const amqp_method_t *method);
 void bus_content_frame(struct bus *bus, const amqp_frame_t *frame);
+
+/* bus_beat.c. begin: after the login. step: before reading, may break the connection. wait: after all was read. */
+void bus_beat_begin(struct bus *bus);
+int64_t bus_beat_due_ms(const struct bus *bus);
+void bus_beat_step(struct bus *bus);
+void bus_beat_wait(struct bus *bus);
 
 /* The oldest request is answered: which it was, or BUS_REQUEST_NONE if none was due. */
 enum bus_request bus_request_pop(struct bus *bus);

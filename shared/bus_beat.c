@@ -1,0 +1,85 @@
+#include <config.h>
+
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "bus_amqp.h"
+#include "clock.h"
+
+/*
+ * Heartbeats (AMQP 0-9-1, section 4.2.7), with as few wake-ups as will do: at rest they are all that a process does. The broker sends one each half
+ * of the interval, and we have to send one in each: so every second of theirs wakes us, and ours goes out then. Ours are sent here, since librabbitmq sends
+ * one only once a whole interval is over, and a wake-up that comes a moment before that would leave two intervals between them.
+ */
+
+#define FRAME_BEAT     8  /* bytes: type, channel, size, end */
+#define FRAME_SMALLEST 12 /* of all others: a method without arguments */
+
+static int64_t beat_patience_ms(const struct bus *bus)
+{
+	return bus->heartbeat_ms + bus->heartbeat_ms / 20;
+}
+
+void bus_beat_begin(struct bus *bus)
+{
+	bus->heartbeat_ms = (int64_t)amqp_get_heartbeat(bus->connection) * 1000;
+	bus->beat_ms = bus->heard_ms = bus->now_ms;
+	bus->late = false;
+	bus->low_water = 1;
+}
+
+/* The broker's second heartbeat comes first. If not, it may have gone silent, and each further half of the interval is looked at. */
+int64_t bus_beat_due_ms(const struct bus *bus)
+{
+	if (bus->heartbeat_ms == 0)
+		return CLOCK_NEVER;
+	return bus->late ? bus->stepped_ms + bus->heartbeat_ms / 2 : bus->beat_ms + beat_patience_ms(bus);
+}
+
+/* A socket that is full has enough of ours that the broker has yet to read. */
+static void beat_send(struct bus *bus)
+{
+	const amqp_frame_t beat = {.frame_type = AMQP_FRAME_HEARTBEAT};
+	int status = bus_writable(bus) ? amqp_send_frame(bus->connection, &beat) : AMQP_STATUS_OK;
+
+	bus->beat_ms = bus->now_ms;
+	if (status != AMQP_STATUS_OK)
+		bus_break(bus, BUS_FAILED_LOST, 0, BUS_REQUEST_NONE, amqp_error_string2(status), strlen(amqp_error_string2(status)));
+}
+
+/*
+ * librabbitmq gives up when nothing was read for two intervals. But what is read now may have come long ago, so that once we are late, three halves of an
+ * interval in which nothing came, which are three heartbeats of the broker's, are as long.
+ */
+void bus_beat_step(struct bus *bus)
+{
+	const char *text = amqp_error_string2(AMQP_STATUS_HEARTBEAT_TIMEOUT);
+	int waiting = 0;
+
+	if (bus->heartbeat_ms == 0)
+		return;
+	bus->late = bus->now_ms >= bus_beat_due_ms(bus);
+	if (!bus->late || ioctl(amqp_get_sockfd(bus->connection), FIONREAD, &waiting) == -1 || waiting > 0)
+		bus->heard_ms = bus->now_ms;
+	if (bus->now_ms - bus->heard_ms >= bus->heartbeat_ms * 3 / 2)
+		bus_break(bus, BUS_FAILED_LOST, 0, BUS_REQUEST_NONE, text, strlen(text));
+	else if (bus->now_ms - bus->beat_ms >= bus->heartbeat_ms * 3 / 4)
+		beat_send(bus);
+}
+
+/*
+ * A heartbeat alone is too little for poll() to come back: its bytes wait for the next one, and whatever else comes is more. Not in the middle of a frame,
+ * the rest of which may be as short as a heartbeat, and not with TLS, where only OpenSSL knows whether there is such a rest.
+ */
+void bus_beat_wait(struct bus *bus)
+{
+	int least = bus->heartbeat_ms != 0 && !bus->where.tls && amqp_release_buffers_ok(bus->connection) ? FRAME_BEAT + 1 : 1;
+
+	_Static_assert(FRAME_BEAT + 1 <= FRAME_SMALLEST, "each other frame wakes us");
+	if (least == bus->low_water)
+		return;
+	/* Failing costs nothing but wake-ups, unless it stays too high. */
+	if (setsockopt(amqp_get_sockfd(bus->connection), SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least) == 0)
+		bus->low_water = least;
+}
