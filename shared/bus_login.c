@@ -344,6 +344,10 @@ static int login_run(struct bus_login *login)
 	reply = login_send(login);
 	if (reply.reply_type != AMQP_RESPONSE_NORMAL)
 		return login_refused(login, &reply);
+#ifdef WITH_TLS
+	if (login->endpoint.tls)
+		bus_tls_settle(amqp_ssl_socket_get_context(amqp_get_socket(login->connection)));
+#endif
 	return login_widen(login);
 }
 

@@ -20,6 +20,9 @@ void bus_tls_begin(void);
 /* ssl_ctx: the SSL_CTX that the connection will use. host: where it goes to. 0, or -1 with the reason in error. */
 int bus_tls_prepare(void *ssl_ctx, const struct bus_tls *tls, const char *host, char *error, size_t size);
 
+/* After the login: the certificates that were trusted go, since a system's are some 140, and each connection reads its own. */
+void bus_tls_settle(void *ssl_ctx);
+
 /* After a failed handshake in the same thread: why, and what to do, in words; otherwise, if OpenSSL does not know. Returns out. */
 const char *bus_tls_failure(const char *otherwise, char *out, size_t size);
 
