@@ -12,7 +12,9 @@
 #include "loop.h"
 #include "privileges.h"
 #include "shared/footprint.h"
+#include "shared/ident.h"
 #include "shared/log.h"
+#include "table.h"
 
 #define DEFAULT_CONF "/etc/callsign/callsignd.conf"
 #define STACK_SIZE   ((rlim_t)16 << 20)
@@ -152,6 +154,21 @@ static void raise_stack(void)
 		log_warn("cannot raise the limit of the stack to %llu bytes", (unsigned long long)STACK_SIZE);
 }
 
+/* What tenants choose may not tell where in our tables it stands. */
+static void seed_tables(void)
+{
+	struct ident random;
+	uint64_t start, factor;
+
+	if (ident_random(&random) == -1) {
+		log_warn("no random numbers: tenants might choose names that make callsignd slow");
+		return;
+	}
+	memcpy(&start, random.bytes, sizeof start);
+	memcpy(&factor, random.bytes + sizeof start, sizeof factor);
+	table_seed(start, factor);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments arguments = parse_arguments(argc, argv);
@@ -160,6 +177,7 @@ int main(int argc, char **argv)
 	log_open(&log_to_stderr, "callsignd", LOG_LEVEL_INFO);
 	raise_stack();
 	footprint_begin();
+	seed_tables();
 	conf = conf_load(arguments.conf_path);
 	if (conf == NULL)
 		return DETACH_USAGE;

@@ -9,18 +9,32 @@
 #define BUCKETS_MIN 16 /* a power of two */
 #define BUCKET_FULL 2  /* entries in each on average: with more of them there are twice as many buckets */
 
-/* A step of splitmix64: each bit of the word changes about half of those above it, and these change those below. */
+__extension__ typedef unsigned __int128 wide;
+
+/* Until table_seed(): the same in each process, for tests. */
+static struct {
+	uint64_t start, factor;
+} secret = {0, 0xbf58476d1ce4e5b9U};
+
+void table_seed(uint64_t start, uint64_t factor)
+{
+	secret.start = start;
+	secret.factor = factor | 1;
+}
+
+/* The halves of a product, folded: each bit of the word changes about half of the result, which ones is for the secret factor to say. */
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
-	hash = (hash ^ word) * 0xbf58476d1ce4e5b9U;
-	return hash ^ hash >> 32;
+	wide product = (wide)(hash ^ word) * secret.factor;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 /* Eight bytes at a time. Keys are short, and looked for several times in each message. */
 static size_t index_of(const struct table *table, const void *key, size_t length)
 {
 	const char *at = key;
-	uint64_t hash = length, word;
+	uint64_t hash = secret.start ^ length, word;
 
 	for (; length >= sizeof word; length -= sizeof word, at += sizeof word) {
 		memcpy(&word, at, sizeof word);

@@ -2,6 +2,7 @@
 #define CALLSIGN_TABLE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * A hash table for what there is a hundred thousand times. Its link stands in the entry, as uthash's does, but is one pointer instead of 56
@@ -27,6 +28,12 @@ struct table {
 
 /* The entry in which the link is the given member. */
 #define TABLE_ENTRY(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
+
+/*
+ * Two random numbers, once, before the first table has an entry. Keys are names and identifiers that tenants choose: whoever knew how they are spread could
+ * have all of theirs in one bucket, and each look-up go through all of them.
+ */
+void table_seed(uint64_t start, uint64_t factor);
 
 /* NULL: no such entry. */
 struct table_link *table_find(const struct table *table, const void *key, size_t length);

@@ -130,6 +130,64 @@ static void without_memory_it_only_gets_fuller(void **state)
 	assert_holds(&table, 0, 0);
 }
 
+/* ---- keys that somebody has chosen ---- */
+
+#define CHOSEN 1000
+
+struct chosen {
+	uint64_t key[2];
+	struct table_link link;
+};
+
+static unsigned long looked_at;
+
+static const void *chosen_key(const struct table_link *link, size_t *length)
+{
+	const struct chosen *entry = TABLE_ENTRY(link, const struct chosen, link);
+
+	looked_at++;
+	*length = sizeof entry->key;
+	return entry->key;
+}
+
+/* Whoever knows the factor makes keys whose second half takes back what the first has done. */
+static void choose(struct chosen *entry, uint64_t i)
+{
+	__extension__ typedef unsigned __int128 wide;
+	wide product = (wide)(sizeof entry->key ^ i) * 0xbf58476d1ce4e5b9U;
+
+	entry->key[0] = i;
+	entry->key[1] = ((uint64_t)product ^ (uint64_t)(product >> 64)) ^ 0x5555;
+}
+
+/* How many entries are looked at to find each once, on average. */
+static unsigned long looked_at_each(void)
+{
+	static struct chosen chosen[CHOSEN];
+	struct table table = TABLE_EMPTY(chosen_key);
+	unsigned long sum = 0;
+
+	for (uint64_t i = 0; i < CHOSEN; i++) {
+		choose(&chosen[i], i);
+		table_add(&table, &chosen[i].link);
+	}
+	for (unsigned i = 0; i < CHOSEN; i++) {
+		looked_at = 0;
+		assert_ptr_equal(table_find(&table, chosen[i].key, sizeof chosen[i].key), &chosen[i].link);
+		sum += looked_at;
+	}
+	table_clear(&table, NULL);
+	return sum / CHOSEN;
+}
+
+static void nobody_chooses_the_bucket(void **state)
+{
+	(void)state;
+	assert_in_range(looked_at_each(), CHOSEN / 4, CHOSEN); /* or these keys show nothing */
+	table_seed(0x0123456789abcdef, 0xfedcba9876543210);
+	assert_in_range(looked_at_each(), 1, 4);
+}
+
 static unsigned freed[ENTRIES];
 
 static void note_freed(struct table_link *link)
@@ -166,6 +224,7 @@ int main(void)
 		cmocka_unit_test_setup(what_was_added_is_found_until_it_is_removed, setup),
 		cmocka_unit_test_setup(a_key_is_found_by_all_of_its_bytes, setup),
 		cmocka_unit_test_setup(without_memory_it_only_gets_fuller, setup),
+		cmocka_unit_test_setup(nobody_chooses_the_bucket, setup),
 		cmocka_unit_test_setup(clearing_frees_each_entry_once, setup),
 	};
 
