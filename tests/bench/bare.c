@@ -2,14 +2,18 @@
  * bare: the least that any program must do to publish one message: connect, log in, open a channel, publish. What callsign-emit needs beyond
  * it is its own. librabbitmq is used as directly as it can be, so this is the one program beside shared/bus*.c that knows it.
  *
- *   bare ADDRESS PORT VHOST USER PASSWORD-FILE ROUTING-KEY
+ *   bare [-s] ADDRESS PORT VHOST USER PASSWORD-FILE ROUTING-KEY
  *
- * Publishes an announcement-sized body to the exchange callsign. Exits 0 without saying goodbye.
+ * Publishes an announcement-sized body to the exchange callsign. Exits 0 without saying goodbye. With -s it stays until it is ended, and does what
+ * heartbeats ask for: the least that a connection at rest takes.
  */
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #if __has_include(<rabbitmq-c/amqp.h>)
@@ -40,6 +44,21 @@ static int fail(const char *what)
 	return 1;
 }
 
+/* Until the connection ends. librabbitmq sends our heartbeats when it is asked for a frame; the broker sends one each 5 s. */
+static int stay(amqp_connection_state_t connection)
+{
+	struct pollfd fd = {.fd = amqp_get_sockfd(connection), .events = POLLIN};
+	struct timeval none = {0, 0};
+	amqp_frame_t frame;
+	int status = AMQP_STATUS_TIMEOUT;
+
+	while (status == AMQP_STATUS_TIMEOUT || status == AMQP_STATUS_OK) {
+		poll(&fd, 1, -1);
+		status = amqp_simple_wait_frame_noblock(connection, &frame, &none);
+	}
+	return fail("staying connected");
+}
+
 int main(int argc, char **argv)
 {
 	static char body[] = "{\"v\":1,\"op\":\"none\",\"name\":\"as-long-as-an-announcement\",\"instance\":\"0123456789abcdef0123456789abcdef\","
@@ -49,8 +68,12 @@ int main(int argc, char **argv)
 	char password[256];
 	amqp_basic_properties_t properties = {._flags = AMQP_BASIC_DELIVERY_MODE_FLAG, .delivery_mode = 2};
 
+	bool stays = argc > 1 && strcmp(argv[1], "-s") == 0;
+
+	argc -= stays;
+	argv += stays;
 	if (argc != 7) {
-		fprintf(stderr, "Usage: bare ADDRESS PORT VHOST USER PASSWORD-FILE ROUTING-KEY\n");
+		fprintf(stderr, "Usage: bare [-s] ADDRESS PORT VHOST USER PASSWORD-FILE ROUTING-KEY\n");
 		return 2;
 	}
 	if (read_password(argv[5], password, sizeof(password)) == -1)
@@ -66,6 +89,8 @@ int main(int argc, char **argv)
 	if (amqp_basic_publish(connection, 1, amqp_cstring_bytes("callsign"), amqp_cstring_bytes(argv[6]), 0, 0, &properties,
 	                       amqp_cstring_bytes(body)) != AMQP_STATUS_OK)
 		return fail("publishing");
+	if (stays)
+		return stay(connection);
 	/* Data that the peer has not read yet is not lost by an orderly close of the socket. */
 	amqp_destroy_connection(connection);
 	return 0;

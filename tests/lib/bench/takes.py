@@ -16,6 +16,7 @@ TLS_PORT = 5671
 EMITTER = "callsign-emit (static, TLS built in)"
 SMALL = "callsign-emit (static, without TLS)"
 OVER_TLS = "callsign-emit (static, connected over TLS)"
+BARE = "a bare connection at rest"
 DAY_S = 86400
 FAN_NAMES = 2000
 BEGUN_S = 2 # what a beginning brings with it is over by then
@@ -75,6 +76,12 @@ def at_rest(lab, all_peers, seconds, say):
     time.sleep(BEGUN_S)
     pids = {kind: lab.docker("inspect", "--format", "{{.State.Pid}}", name) for kind, (name, _) in kinds.items()}
     pids["callsignd"] = lab.part_pid("callsignd")
+    with open(f"{lab.folder}/bare-pid", "w", encoding="ascii") as file:
+        bare = lab.spawn(["sh", "-c", 'echo $$ >"$1"; shift; exec "$@"', "-", file.name, f"{lab.build}/small/tests/bench/bare", "-s", "127.0.0.1",
+                          "5672", "callsign", "admin", f"{lab.folder}/secret/admin", "bench"])
+    time.sleep(BEGUN_S)
+    with open(file.name, encoding="ascii") as there:
+        pids[BARE] = int(there.read())
     before = {name: (wake_ups(lab, pid), lab.cpu_ms(pid)) for name, pid in pids.items()}
     time.sleep(seconds)
     rows = {}
@@ -83,6 +90,7 @@ def at_rest(lab, all_peers, seconds, say):
         rows[name] = {**resident(lab, pid), "wake-ups a minute": round(wakes * 60 / seconds, 1),
                       "wake-ups a day": round(wakes * DAY_S / seconds), "processor s a day": round(cpu * DAY_S / 1000 / seconds, 3)}
     lab.remove([name for name, _ in kinds.values()])
+    lab.end(bare)
     say("done")
     for peer in all_peers:
         pid = peer.pid()
