@@ -301,6 +301,40 @@ stopped_in_order() {
     done
 }
 
+# Only what broker 2 kept can tell host 1 in time who has left: its roll call would, but 20 s later. The grace is longer than the broker is away.
+@test "a broker is stopped in good order; names come and go at the other one until it is back" {
+    GRACE='lost_grace = 150' everybody
+    watched
+    load_on goes "$(url admin 2)" "$EACH" 198.19.3.1
+    start_at stops 2
+    NAMES=$((3 * EACH + 3))
+    poll_until 10000 both_true
+    load_tell b churn 5
+    stopped_in_order
+    load_on comes "$(url admin 2)" "$EACH" 198.19.4.1
+    load_tell goes leave
+    start_at comes 2
+    start_at passes 2
+    lab_docker stop --time 4 stops passes >/dev/null
+    injected "broker 1 stopped"
+    settled "who came and went at broker 2 is known to its host" 6000 come_and_gone 2
+    load_tell b churn 0
+    node_start 1
+    node_wait 1
+    injected "broker 1 back after SIGTERM"
+    settled "who came and went meanwhile at broker 2 is known to host 1" 6000 come_and_gone 1
+    settled "both tables are the truth" 20000 both_true
+    missing_end
+}
+
+# come_and_gone N: as host N has it.
+come_and_gone() {
+    local now
+    now=$(host_records "$1")
+    (($(grep -c '^comes-' <<<"$now") == EACH)) || return 1
+    grep -qx "comes $(address comes)" <<<"$now" && not grep -qE '^(goes-|stops |passes )' <<<"$now"
+}
+
 @test "--wait is answered by the hosts of the emitter's own broker alone" {
     hosts_up
     start_at asks 1 --entrypoint callsign-emit -- --wait=20 -- sleep 1000
