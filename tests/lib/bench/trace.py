@@ -3,6 +3,7 @@
 Each experiment returns {"rows": {row: {column: value or summary}}, "unit": …, "raw": …}.
 """
 import collections
+import concurrent.futures
 import os
 import re
 import signal
@@ -10,12 +11,13 @@ import subprocess
 import time
 
 from . import stats
-from .containers import APPEAR_S, seen
+from .containers import APPEAR_S, AT_ONCE, BURST, seen
 from .tools import fresh_daemon
 
 # What perf calls a thread, and whose it is. The first that fits counts.
 PARTS = (("broker", r"\d+_(scheduler|dirty_\w+|poller|aux)|erl_|erts_|async_|inet_gethost|beam"), ("emitter", r"callsign-emit"),
          ("callsignd", r"callsignd"), ("dnsmasq", r"dnsmasq"), ("Docker", r"docker|containerd|runc|exe$"), ("the watcher", r"dnswatch"))
+BURSTS = 3
 COLUMNS = (*(part for part, _ in PARTS), "others", "nobody")
 EVENT = re.compile(r"\s*(.*?)\s+(-?\d+)/(-?\d+)\s+\[\d+\]\s+([\d.]+): PERF_RECORD_(\w+)(.*)")
 
@@ -123,6 +125,19 @@ def one_command(lab, container, words):
     return (end - begin) * 1e3, shares_ms(runs, begin, end)
 
 
+def one_burst(lab, peer, i):
+    """The same while 50 containers start, 8 at a time."""
+    names = [f"burst-{i}-{n}" for n in range(BURST)]
+    recording = Recording(lab)
+    begin = time.time()
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(peer.run, names))
+    end = time.time()
+    runs, _ = recording.end()
+    lab.remove(names)
+    return (end - begin) * 1e3, shares_ms(runs, begin, end)
+
+
 def row(values):
     result = {"ms": stats.summary([ms for ms, _ in values])}
     result.update({column: round(stats.median([shares[column] for _, shares in values]), 2) for column in COLUMNS})
@@ -141,6 +156,9 @@ def trace(lab, peer, runs, say):
         for stage, value in (found or {}).items():
             stages[stage].append(value)
     say(f"{runs} starts")
+    for i in range(BURSTS):
+        commands[f"{BURST} containers, {AT_ONCE} at a time"].append(one_burst(lab, peer, i))
+    say(f"{BURSTS} bursts")
     rows = {name: row(values) for name, values in [*stages.items(), *commands.items()]}
     notes = [f"{os.cpu_count()} processors. *nobody* is what none of their threads used. perf itself makes all of it slower."]
     if missed:
