@@ -47,6 +47,7 @@ class Model:
         self.blink_until = 0.0
         self.alarm = False         # the broker takes no messages
         self.blink_floor = 0.0     # something else held up their return until then
+        self.told_late = False     # wills of the living wait for a daemon that does not hear them
         self.unknown = set()       # names of containers whose address we have yet to learn
         self.dns_down = 0
         self.dns_floor = 0.0
@@ -81,6 +82,8 @@ class Model:
     def breaks(self, what, blinks=False):
         """Nothing new gets through until it is mended; blinks: and what stands may be gone for up to BLINK_S."""
         with self.lock:
+            # A daemon that starts, or hears again, believes what waits for it: by then the living may need all of RETURN_S to be back.
+            self.told_late |= bool(self.blinking) if not blinks else bool(self.broken.keys() - self.blinking)
             self.broken[what] = time.monotonic()
             if blinks:
                 self.blinking.add(what)
@@ -99,6 +102,9 @@ class Model:
                 self.blink_floor = max(self.blink_floor, now + within)
                 if self.blink_until >= since:
                     self.blink_until = max(self.blink_until, now + within)
+            if self.told_late:
+                self.blink_floor = self.blink_until = max(self.blink_floor, self.blink_until, now + RETURN_S)
+                self.told_late = bool(self.broken)
 
     def closing(self, now):
         """The broker closes every connection, or has just done so."""
