@@ -205,11 +205,12 @@ static void sink_gone(void *self, const struct listing *listing)
 /* When what is dirty has to be written. While dnsmasq may not be told of it another change may come and save this write: but acks wait for it. */
 static int64_t write_due_ms(const struct dnsmasq *dnsmasq, int64_t now_ms)
 {
-	int64_t ready_ms, latest_ms = dnsmasq->dirty_ms + WRITE_LATEST_MS;
+	int64_t ready_ms, latest_ms;
 
 	if (dnsmasq->dirty_ms == CLOCK_NEVER)
 		return CLOCK_NEVER;
 	ready_ms = reload_ready_ms(&dnsmasq->reload, now_ms);
+	latest_ms = dnsmasq->dirty_ms + WRITE_LATEST_MS;
 	return ready_ms < latest_ms ? ready_ms : latest_ms;
 }
 
