@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # A cluster of three RabbitMQ nodes, three hosts with quorum queues and lost_grace = 8, and emitters on all of them: node by node is stopped, killed,
-# drained. Host N and the emitters of load N begin at node N, and have the URLs of the others for when it is away.
+# drained; one is cut off. Host N and the emitters of load N begin at node N, and have the URLs of the others for when it is away.
 
 load common
 
@@ -48,6 +48,7 @@ mend() {
     local n
     touch "$BATS_TEST_TMPDIR/stop"
     loads_end
+    apart --delete 2>/dev/null || true
     for n in 1 2 3; do
         lab_pid "node$n" >/dev/null || { node_start "$n" && node_wait "$n"; }
         host_down "$n"
@@ -182,4 +183,37 @@ node_by_node() {
 
 @test "node by node drained, and revived" {
     node_by_node "drained" "node_drain %N" "node_revive %N"
+}
+
+# apart --insert, apart --delete: node 3 and the two others, while hosts and emitters reach them all.
+apart() {
+    lab_in iptables --wait "$1" DOCKER-USER --in-interface nodes --out-interface nodes --source "$(node_address 3)" --jump DROP
+    lab_in iptables --wait "$1" DOCKER-USER --in-interface nodes --out-interface nodes --destination "$(node_address 3)" --jump DROP
+}
+
+# RabbitMQ takes up to 75 s to see it (net_ticktime 60), and until then no node takes a new login. Then node 3 pauses.
+@test "a node cut off from the two others" {
+    KILLED_NS=
+    start_on with 3 --env CALLSIGN_RENEW=5
+    NAMES=$((3 * EACH + 14))
+    injected "before node 3 is cut off"
+    settled "everybody known to every host" 10000 all_true
+    confirmed >"$BATS_TEST_TMPDIR/wanted"
+    printf 'stays %s\n' "$(address stays)" >>"$BATS_TEST_TMPDIR/wanted"
+    missing_begin "$LAB"/run/host{1,2,3}/hosts
+    apart --insert
+    injected "node 3 cut off, a container killed there, lease of 15 s"
+    lab_in kill -9 "$(container_pid with)"
+    gone_watch with
+    gone_seen with 18000
+    injected "node 3 cut off, a container started there"
+    start_on comes 3
+    settled "on all three hosts" 90000 all_say comes "$(address comes)"
+    injected "node 3 has paused"
+    settled "every table is the truth" 20000 all_true
+    apart --delete
+    poll_until 60000 cluster_whole
+    injected "node 3 back"
+    settled "every table is the truth" 20000 all_true
+    missing_end
 }
