@@ -9,8 +9,6 @@
 #define BUCKETS_MIN 16 /* a power of two */
 #define BUCKET_FULL 2  /* entries in each on average: with more of them there are twice as many buckets */
 
-__extension__ typedef unsigned __int128 wide;
-
 /* Until table_seed(): the same in each process, for tests. */
 static struct {
 	uint64_t start, factor;
@@ -22,12 +20,20 @@ void table_seed(uint64_t start, uint64_t factor)
 	secret.factor = factor | 1;
 }
 
+/* The upper half of a product: no compiler for 32 bits has a type for all of it. */
+static uint64_t upper(uint64_t a, uint64_t b)
+{
+	uint64_t a_low = (uint32_t)a, a_high = a >> 32, b_low = (uint32_t)b, b_high = b >> 32;
+	uint64_t middle = a_high * b_low + (a_low * b_low >> 32);
+	uint64_t other = a_low * b_high + (uint32_t)middle;
+
+	return a_high * b_high + (middle >> 32) + (other >> 32);
+}
+
 /* The halves of a product, folded: each bit of the word changes about half of the result, which ones is for the secret factor to say. */
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
-	wide product = (wide)(hash ^ word) * secret.factor;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	return (hash ^ word) * secret.factor ^ upper(hash ^ word, secret.factor);
 }
 
 /* Eight bytes at a time. Keys are short, and looked for several times in each message. */
