@@ -284,7 +284,7 @@ static void sink_step(void *self, const struct pollfd *fds, int nfds, int64_t no
 {
 	struct dnsmasq *dnsmasq = self;
 
-	reload_step(&dnsmasq->reload, fds, nfds, now_ms);
+	reload_hear(&dnsmasq->reload, fds, nfds, now_ms);
 	if (dnsmasq->own_missing && dnsmasq->own_ms + OWN_AGE_MS <= now_ms) {
 		refresh_own(dnsmasq, now_ms);
 		if (dnsmasq->dirty && dnsmasq->write_ms == CLOCK_NEVER)
@@ -293,6 +293,8 @@ static void sink_step(void *self, const struct pollfd *fds, int nfds, int64_t no
 	if (dnsmasq->write_ms <= now_ms)
 		write_if_dirty(dnsmasq, now_ms);
 	write_if_due(dnsmasq, now_ms);
+	/* A SIGHUP that is due comes last: what waited for it is in the file by now. */
+	reload_step(&dnsmasq->reload, now_ms);
 }
 
 static const char *sink_trouble(void *self)

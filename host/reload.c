@@ -421,12 +421,16 @@ int64_t reload_deadline_ms(const struct reload *reload)
 	return reload->fail_ms < due_ms ? reload->fail_ms : due_ms;
 }
 
-void reload_step(struct reload *reload, const struct pollfd *fds, int nfds, int64_t now_ms)
+void reload_hear(struct reload *reload, const struct pollfd *fds, int nfds, int64_t now_ms)
 {
 	for (int i = 0; i < nfds; i++)
 		if (fds[i].revents != 0 && fds[i].fd == reload->process.pidfd)
 			lost(reload, now_ms);
 	read_answers(reload, now_ms);
+}
+
+void reload_step(struct reload *reload, int64_t now_ms)
+{
 	if (reload->find_ms <= now_ms)
 		find(reload, now_ms);
 	if (reload->fail_ms <= now_ms)

@@ -85,13 +85,18 @@ void reload_configure(struct reload *reload, const struct conf *conf, int64_t no
 /* The file with this serial is in place. */
 void reload_want(struct reload *reload, uint32_t serial, int64_t now_ms);
 
-/* From when on dnsmasq could be told of a file that is written now: now_ms if at once, CLOCK_NEVER while it reads (until a
- * step changes that). Where no dnsmasq is told anything there is nothing to wait for. */
+/* From when on dnsmasq could be told of a file that is written now: now_ms if at once, CLOCK_NEVER while it reads (until
+ * reload_hear() changes that). Where no dnsmasq is told anything there is nothing to wait for. */
 int64_t reload_ready_ms(const struct reload *reload, int64_t now_ms);
 
 int reload_pollfds(const struct reload *reload, struct pollfd *fds);
 int64_t reload_deadline_ms(const struct reload *reload);
-void reload_step(struct reload *reload, const struct pollfd *fds, int nfds, int64_t now_ms);
+
+/* What dnsmasq did: answers, its end. Between this and reload_step() is the time to write what the next SIGHUP may be for. */
+void reload_hear(struct reload *reload, const struct pollfd *fds, int nfds, int64_t now_ms);
+
+/* What is due: SIGHUP, questions, looking for the process. */
+void reload_step(struct reload *reload, int64_t now_ms);
 
 /* NULL, or what is wrong. */
 const char *reload_trouble_text(const struct reload *reload);

@@ -522,6 +522,46 @@ static void a_change_in_a_storm_is_stored_soon(void **state)
 	wait_served(lab);
 }
 
+/* Its next reload takes this long. */
+static void reload_slowly(struct lab *lab, unsigned address, int64_t ms)
+{
+	int64_t end_ms = clock_ms() + ms;
+
+	kill(lab->pid, SIGSTOP);
+	announce(lab, address);
+	while (clock_ms() < end_ms)
+		turn(lab, end_ms);
+	kill(lab->pid, SIGCONT);
+	wait_served(lab);
+}
+
+/* A change that waits for the next SIGHUP goes with it, also if that one was due for an older change anyway. */
+static void what_waits_for_a_signal_goes_with_it(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t signals;
+	int64_t due_ms;
+
+	start_serving(lab);
+	/* Four until their time counts; the fifth takes more than was saved. */
+	for (unsigned i = 2; i < 7; i++)
+		reload_slowly(lab, i, 40);
+	signals = stats(lab).signals;
+	announce(lab, 7);
+	while (lab->sink.operations->stored(lab->sink.self) < lab->generation)
+		turn(lab, clock_ms() + 1);
+	assert_int_equal(stats(lab).signals, signals);
+	due_ms = lab->sink.operations->deadline_ms(lab->sink.self);
+	poll(NULL, 0, clock_poll_timeout(clock_ms(), due_ms - 10)); /* or a little longer: then 8 is written and signalled at once */
+	announce(lab, 8);
+	while (stats(lab).signals == signals)
+		turn(lab, clock_ms() + WAIT_MS);
+	assert_int_equal(lab->sink.operations->stored(lab->sink.self), lab->generation);
+	assert_true(file_has(lab, 8));
+	wait_served(lab);
+	assert_int_equal(stats(lab).signals, signals + 1);
+}
+
 /* What waited to be written with more is in the file that the next daemon finds. */
 static void an_end_loses_no_change(void **state)
 {
@@ -571,6 +611,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_that_cannot_be_written_is_written_later, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_storm_of_changes_is_paced, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_change_in_a_storm_is_stored_soon, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(what_waits_for_a_signal_goes_with_it, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(an_end_loses_no_change, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_restart_continues_the_serial, open_lab, close_lab),
 	};
