@@ -13,8 +13,8 @@
  * one only once a whole interval is over, and a wake-up that comes a moment before that would leave two intervals between them.
  */
 
-#define FRAME_BEAT     8  /* bytes: type, channel, size, end */
-#define FRAME_SMALLEST 12 /* of all others: a method without arguments */
+#define FRAME_BEAT     8 /* bytes: type, channel, size, end */
+#define FRAME_SMALLEST 9 /* of all others: a body of one byte (a method has four at least) */
 
 static int64_t beat_patience_ms(const struct bus *bus)
 {
