@@ -135,7 +135,7 @@ struct bus_failure {
 
 /*
  * Whether it was too slow for us rather than out of reach: it took our connection, and then a deadline of ours passed, or one of its own for our
- * login (RabbitMQ's handshake_timeout, 10 s).
+ * login (RabbitMQ's handshake_timeout, 10 s). Of a login over TLS that cannot be told.
  */
 bool bus_failure_is_slowness(const struct bus_failure *failure);
 
