@@ -179,7 +179,7 @@ def fan_out(lab, queues, names):
 
 def broker_cost(lab, counts, seconds, say):
     """What emitters cost the broker."""
-    fresh_daemon(lab, room(FAN_NAMES))
+    fresh_daemon(lab, room(max(FAN_NAMES, *counts)))
     broker = Broker(lab)
     rows = {f"announced to {queues + 1} hosts": fan_out(lab, queues, FAN_NAMES) for queues in (0, 9, 99)}
     for count in counts:
