@@ -309,7 +309,7 @@ static void sink_free(void *self)
 	struct dnsmasq *dnsmasq = self;
 
 	if (dnsmasq->dirty_ms != CLOCK_NEVER && write_file(dnsmasq, hostsfile_serial_next(dnsmasq->serial)) < 0)
-		log_warn("hosts file=%s lacks the last changes", dnsmasq->conf->dnsmasq.hosts_file);
+		log_warn("hosts file=%s lacks the last changes; the next start of callsignd brings them", dnsmasq->conf->dnsmasq.hosts_file);
 	reload_clear(&dnsmasq->reload);
 	hostsfile_free(dnsmasq->file);
 	free(dnsmasq->own);

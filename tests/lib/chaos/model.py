@@ -47,7 +47,7 @@ class Model:
         self.blink_until = 0.0
         self.alarm = False         # the broker takes no messages
         self.blink_floor = 0.0     # something else held up their return until then
-        self.told_late = False     # wills of the living wait for a daemon that does not hear them
+        self.told_late = False     # wills of the living wait for a daemon that does not hear them; until all is mended
         self.unknown = set()       # names of containers whose address we have yet to learn
         self.dns_down = 0
         self.dns_floor = 0.0
