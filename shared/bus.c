@@ -89,7 +89,7 @@ int bus_open(struct bus *bus, const struct bus_endpoint *endpoint, const struct 
 	if (bus_remember_where(bus, endpoint) == -1)
 		return -1;
 	bus->opened_us = clock_us();
-	bus->login = bus_login_start(endpoint, options);
+	bus->login = bus_login_start(endpoint, options, bus->in_turns);
 	if (bus->login == NULL)
 		return -1;
 	/* The thread bounds all but the name server, whose patience is the resolver's. */
@@ -172,7 +172,7 @@ static void bus_login_step(struct bus *bus)
 			bus_break(bus, BUS_FAILED_LOOKUP, 0, BUS_REQUEST_NONE, slow, sizeof slow - 1);
 		return;
 	}
-	connection = bus_login_finish(bus->login, &bus->failure);
+	connection = bus_login_finish(bus->login, &bus->in_turns, &bus->failure);
 	bus->login = NULL;
 	if (connection == NULL) {
 		bus->state = BUS_FAILING;

@@ -25,18 +25,27 @@ struct bus_login {
 	struct bus_tls tls;
 	struct bus_options options;
 	char *client_name;
+	bool in_turns;        /* the broker takes no handshake at once, as far as is known */
 	amqp_connection_state_t connection; /* the result; NULL: failure */
 	struct bus_failure failure;
 };
 
-/* NULL with errno. */
-struct bus_login *bus_login_start(const struct bus_endpoint *endpoint, const struct bus_options *options);
+/* NULL with errno. in_turns: as the last login has found. */
+struct bus_login *bus_login_start(const struct bus_endpoint *endpoint, const struct bus_options *options, bool in_turns);
 
-/* The connection, now the caller's, or NULL with *failure. After done_fd was readable; login is gone afterwards. */
-amqp_connection_state_t bus_login_finish(struct bus_login *login, struct bus_failure *failure);
+/* The connection, now the caller's, and *in_turns for the next login; or NULL with *failure. After done_fd was readable; login is gone afterwards. */
+amqp_connection_state_t bus_login_finish(struct bus_login *login, bool *in_turns, struct bus_failure *failure);
 
 /* Do not wait for it. */
 void bus_login_abandon(struct bus_login *login);
+
+/*
+ * bus_handshake.c, for the login's thread, with login->connection connected. Both block. in_turns keeps to what amqp_set_handshake_timeout() was told.
+ * at_once returns false if the broker may take it in turns only: on another connection then, and *reply is of no use.
+ */
+amqp_rpc_reply_t bus_handshake_in_turns(struct bus_login *login);
+bool bus_handshake_fits_at_once(const struct bus_login *login);
+bool bus_handshake_at_once(struct bus_login *login, int64_t deadline_ms, amqp_rpc_reply_t *reply);
 
 enum bus_state {
 	BUS_DOWN,
@@ -61,6 +70,7 @@ struct bus {
 	void *arg;
 	enum bus_state state;
 	struct bus_login *login;
+	bool in_turns;          /* see bus_login_start() */
 	struct bus_endpoint where; /* for messages and bus_user(); without password */
 	amqp_connection_state_t connection;
 	int64_t opened_us, login_us;

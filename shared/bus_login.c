@@ -226,48 +226,6 @@ static int login_connect(struct bus_login *login)
 	return 0;
 }
 
-static amqp_table_entry_t property(const char *key, const char *value)
-{
-	amqp_table_entry_t entry = {.key = amqp_cstring_bytes(key)};
-
-	entry.value.kind = AMQP_FIELD_KIND_UTF8;
-	entry.value.value.bytes = amqp_cstring_bytes(value);
-	return entry;
-}
-
-static amqp_table_entry_t capability(const char *key)
-{
-	amqp_table_entry_t entry = {.key = amqp_cstring_bytes(key)};
-
-	entry.value.kind = AMQP_FIELD_KIND_BOOLEAN;
-	entry.value.value.boolean = 1;
-	return entry;
-}
-
-static amqp_rpc_reply_t login_send(struct bus_login *login)
-{
-	/* Without these the broker tells nothing of a cancelled consumer or of an alarm, and a wrong password is just a closed socket. */
-	amqp_table_entry_t capabilities[] = {
-		capability("authentication_failure_close"), capability("basic.nack"), capability("connection.blocked"),
-		capability("consumer_cancel_notify"), capability("publisher_confirms"),
-	};
-	amqp_table_entry_t properties[3];
-	amqp_table_t table = {.num_entries = 3, .entries = properties};
-	const struct bus_endpoint *to = &login->endpoint;
-
-	properties[0] = property("product", "callsign");
-	properties[1] = property("connection_name", login->client_name != NULL ? login->client_name : "callsign");
-	properties[2].key = amqp_cstring_bytes("capabilities");
-	properties[2].value.kind = AMQP_FIELD_KIND_TABLE;
-	properties[2].value.value.table.num_entries = sizeof capabilities / sizeof *capabilities;
-	properties[2].value.value.table.entries = capabilities;
-	if (to->password == NULL)
-		return amqp_login_with_properties(login->connection, to->vhost, BUS_CHANNEL + 1, login->options.frame_max,
-		                                  login->options.heartbeat_s, &table, AMQP_SASL_METHOD_EXTERNAL, to->user);
-	return amqp_login_with_properties(login->connection, to->vhost, BUS_CHANNEL + 1, login->options.frame_max,
-	                                  login->options.heartbeat_s, &table, AMQP_SASL_METHOD_PLAIN, to->user, to->password);
-}
-
 /* What is not AMQP: silence, another protocol, an end. */
 static int login_unanswered(struct bus_login *login, int status)
 {
@@ -331,17 +289,36 @@ static int login_widen(struct bus_login *login)
 	return login_failed_text(login, BUS_FAILED_LOCAL, "out of memory");
 }
 
-static int login_run(struct bus_login *login)
+/* A connection as it is before the login. */
+static int login_begin(struct bus_login *login)
 {
-	int64_t begun_ms = clock_ms();
-	amqp_rpc_reply_t reply;
-
+	if (login->connection != NULL)
+		amqp_destroy_connection(login->connection);
 	login->connection = amqp_new_connection();
 	if (login->connection == NULL)
 		return login_failed_text(login, BUS_FAILED_LOCAL, "out of memory");
-	if (login_connect(login) == -1 || login_set_timeout(login, begun_ms) == -1)
+	return login_connect(login);
+}
+
+static int login_run(struct bus_login *login)
+{
+	int64_t begun_ms = clock_ms();
+	bool at_once = !login->in_turns && bus_handshake_fits_at_once(login);
+	amqp_rpc_reply_t reply;
+
+	if (login_begin(login) == -1)
 		return -1;
-	reply = login_send(login);
+	if (at_once && !bus_handshake_at_once(login, begun_ms + login->options.handshake_ms, &reply)) {
+		login->in_turns = true;
+		at_once = false;
+		if (login_begin(login) == -1)
+			return -1;
+	}
+	if (!at_once) {
+		if (login_set_timeout(login, begun_ms) == -1)
+			return -1;
+		reply = bus_handshake_in_turns(login);
+	}
 	if (reply.reply_type != AMQP_RESPONSE_NORMAL)
 		return login_refused(login, &reply);
 #ifdef WITH_TLS
@@ -373,7 +350,7 @@ static void *login_thread(void *arg)
 	return NULL;
 }
 
-struct bus_login *bus_login_start(const struct bus_endpoint *endpoint, const struct bus_options *options)
+struct bus_login *bus_login_start(const struct bus_endpoint *endpoint, const struct bus_options *options, bool in_turns)
 {
 	struct bus_login *login = login_new(endpoint, options);
 	pthread_attr_t attributes;
@@ -383,6 +360,7 @@ struct bus_login *bus_login_start(const struct bus_endpoint *endpoint, const str
 
 	if (login == NULL)
 		return NULL;
+	login->in_turns = in_turns;
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, LOGIN_STACK);
@@ -400,10 +378,13 @@ struct bus_login *bus_login_start(const struct bus_endpoint *endpoint, const str
 	return login;
 }
 
-amqp_connection_state_t bus_login_finish(struct bus_login *login, struct bus_failure *failure)
+amqp_connection_state_t bus_login_finish(struct bus_login *login, bool *in_turns, struct bus_failure *failure)
 {
 	amqp_connection_state_t connection = login->connection;
 
+	/* What went wrong either way says nothing of the way. */
+	if (connection != NULL)
+		*in_turns = login->in_turns;
 	*failure = login->failure;
 	login->connection = NULL;
 	login_release(login);

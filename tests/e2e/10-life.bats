@@ -151,3 +151,29 @@ load common
     lab_docker rm --force web
     lab_docker network rm other
 }
+
+agrees() {
+    rabbitmqctl eval "[ok = application:set_env(rabbit, Key, Value) || {Key, Value} <- [{frame_max, $1}, {heartbeat, $2}]]." >/dev/null
+}
+
+# What is agreed on for the connection of an emitter.
+agreed() {
+    rabbitmqctl --quiet list_connections name frame_max timeout client_properties | grep "callsign-emit.*$1" | cut -f 2,3
+}
+
+@test "a broker that agrees on smaller frames and other heartbeats than are asked for" {
+    agrees 8192 5
+    start web
+    wait_up web
+    poll_until 5000 agreed_is web $'8192\t5'
+    lab_docker stop web
+    wait_gone web.docker 1000
+    agrees 131072 60
+    start web2
+    wait_up web2
+    poll_until 5000 agreed_is web2 $'16384\t10'
+}
+
+agreed_is() {
+    [[ $(agreed "$1") == "$2" ]]
+}
