@@ -29,12 +29,21 @@ void bus_beat_begin(struct bus *bus)
 	bus->low_water = 1;
 }
 
+static int64_t beat_silence_ms(const struct bus *bus)
+{
+	return bus->heartbeat_ms * 3 / 2;
+}
+
 /* The broker's second heartbeat comes first. If not, it may have gone silent, and each further half of the interval is looked at. */
 int64_t bus_beat_due_ms(const struct bus *bus)
 {
+	int64_t look_ms = bus->stepped_ms + bus->heartbeat_ms / 2, over_ms = bus->heard_ms + beat_silence_ms(bus);
+
 	if (bus->heartbeat_ms == 0)
 		return CLOCK_NEVER;
-	return bus->late ? bus->stepped_ms + bus->heartbeat_ms / 2 : bus->beat_ms + beat_patience_ms(bus);
+	if (!bus->late)
+		return bus->beat_ms + beat_patience_ms(bus);
+	return look_ms < over_ms ? look_ms : over_ms;
 }
 
 /* A socket that is full has enough of ours that the broker has yet to read. */
@@ -51,6 +60,9 @@ static void beat_send(struct bus *bus)
 /*
  * librabbitmq gives up when nothing was read for two intervals. But what is read now may have come long ago, so that once we are late, three halves of an
  * interval in which nothing came, which are three heartbeats of the broker's, are as long.
+ *
+ * Whoever has sent something else leaves a heartbeat out, so that after a renewal only one waits for us: that is not late, and the next two are in step
+ * again.
  */
 void bus_beat_step(struct bus *bus)
 {
@@ -59,10 +71,10 @@ void bus_beat_step(struct bus *bus)
 
 	if (bus->heartbeat_ms == 0)
 		return;
-	bus->late = bus->now_ms >= bus_beat_due_ms(bus);
-	if (!bus->late || ioctl(amqp_get_sockfd(bus->connection), FIONREAD, &waiting) == -1 || waiting > 0)
+	bus->late = bus->now_ms >= bus_beat_due_ms(bus) && ioctl(amqp_get_sockfd(bus->connection), FIONREAD, &waiting) == 0 && waiting == 0;
+	if (!bus->late)
 		bus->heard_ms = bus->now_ms;
-	if (bus->now_ms - bus->heard_ms >= bus->heartbeat_ms * 3 / 2)
+	if (bus->now_ms - bus->heard_ms >= beat_silence_ms(bus))
 		bus_break(bus, BUS_FAILED_LOST, 0, BUS_REQUEST_NONE, text, strlen(text));
 	else if (bus->now_ms - bus->beat_ms >= bus->heartbeat_ms * 3 / 4)
 		beat_send(bus);

@@ -251,6 +251,27 @@ static void one_that_is_late_but_speaks_is_not_given_up(void **state)
 	}
 }
 
+/* After something else of its own a broker leaves a heartbeat out. From then on each of them woke us, until the next time. */
+static void one_that_was_left_out_puts_us_out_of_step_only_once(void **state)
+{
+	(void)state;
+	broker_says(smallest, sizeof smallest);
+	step_at(10000);
+	broker_says(beat, sizeof beat); /* 20000: there was none before it */
+	assert_false(wakes(50));
+	assert_int_equal(due(), 20500);
+	step_at(20500);
+	assert_int_equal(sent, 2);
+	broker_says(beat, sizeof beat); /* 25000 */
+	assert_false(wakes(50));
+	assert_int_equal(due(), 31000);
+	broker_says(beat, sizeof beat); /* 30000 */
+	assert_true(wakes(5000));
+	step_at(30000);
+	assert_int_equal(sent, 3);
+	assert_int_equal(due(), 40500);
+}
+
 static void a_full_socket_is_not_waited_for(void **state)
 {
 	static const char much[65536];
@@ -289,6 +310,7 @@ int main(void)
 		TEST(whatever_else_wakes_there_is_one_in_each_interval),
 		TEST(a_broker_that_has_gone_silent_is_noticed),
 		TEST(one_that_is_late_but_speaks_is_not_given_up),
+		TEST(one_that_was_left_out_puts_us_out_of_step_only_once),
 		TEST(a_full_socket_is_not_waited_for),
 		TEST(without_heartbeats_there_is_no_deadline),
 	};
