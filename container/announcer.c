@@ -373,6 +373,12 @@ static void on_unblocked(struct announcer *a, const struct announcer_event *even
 		a->up_by_ms += now_ms - a->blocked_since_ms;
 }
 
+/* A renewal has time: this much earlier it may as well take a wake-up that comes anyway. */
+static int64_t renew_from_ms(const struct announcer *a)
+{
+	return a->renew_at_ms - (int64_t)a->renew_s * 1000 / ANNOUNCER_EARLY_PART;
+}
+
 static void on_timer(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
                      struct announcer_actions *out)
 {
@@ -392,7 +398,7 @@ static void on_timer(struct announcer *a, const struct announcer_event *event, i
 		fail("the broker refuses announcements on this connection", out);
 	} else if (live && now_ms >= a->up_at_ms && !a->up_on_way) {
 		publish_up(a, now_ms, out);
-	} else if (a->state == ANNOUNCER_LIVE && now_ms >= a->renew_at_ms) {
+	} else if (a->state == ANNOUNCER_LIVE && now_ms >= renew_from_ms(a)) {
 		a->state = ANNOUNCER_RENEWING;
 		publish_will(a, now_ms, out);
 	}
@@ -519,6 +525,11 @@ int64_t announcer_deadline_ms(const struct announcer *a)
 	if (a->state == ANNOUNCER_LIVE)
 		deadline_ms = earlier(deadline_ms, a->renew_at_ms);
 	return deadline_ms;
+}
+
+bool announcer_takes_timer(const struct announcer *a, int64_t now_ms)
+{
+	return now_ms >= announcer_deadline_ms(a) || (a->state == ANNOUNCER_LIVE && !a->blocked && now_ms >= renew_from_ms(a));
 }
 
 uint32_t announcer_lease_s(const struct announcer *a)

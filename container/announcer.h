@@ -90,6 +90,7 @@ struct announcer_actions {
 #define ANNOUNCER_SETTLE_MS 5     /* a changed set of addresses comes in several netlink messages */
 #define ANNOUNCER_EMPTY_MS 50     /* an address that is replaced is often deleted first */
 #define ANNOUNCER_ANSWER_PART 8   /* no answer to a roll call before this part of its spread_ms is over */
+#define ANNOUNCER_EARLY_PART 64   /* a renewal may come earlier by this part of renew_s */
 #define ANNOUNCER_RETRY_FIRST_MS 200
 #define ANNOUNCER_RETRY_MAX_MS 5000
 #define ANNOUNCER_FRESH_MAX_MS 120000
@@ -137,6 +138,9 @@ void announcer_handle(struct announcer *announcer, const struct announcer_event 
 
 /* When EVENT_TIMER is wanted. */
 int64_t announcer_deadline_ms(const struct announcer *announcer);
+
+/* Whether EVENT_TIMER does something now, for whoever is awake: at the deadline, and a moment before a renewal. */
+bool announcer_takes_timer(const struct announcer *announcer, int64_t now_ms);
 
 /* The lease of a full up: three renewals, or the contract's least. */
 uint32_t announcer_lease_s(const struct announcer *announcer);

@@ -208,7 +208,7 @@ void publisher_step(struct publisher *p, int64_t now_ms)
 	if (p->open)
 		while (bus_step(p->bus, now_ms, 0) && p->open)
 			continue;
-	if (!publisher_ended(p) && now_ms >= announcer_deadline_ms(&p->announcer))
+	if (!publisher_ended(p) && announcer_takes_timer(&p->announcer, now_ms))
 		publisher_feed_type(p, EVENT_TIMER);
 	close_if_wanted(p);
 	if (!p->open && !publisher_ended(p) && now_ms >= p->retry_at_ms)

@@ -164,6 +164,28 @@ static void renewal_acks_the_old_will_only_when_it_holds_the_new(void **state)
 	assert_int_equal(s.actions.count, 2);
 }
 
+static void renewal_takes_a_wake_up_that_comes_a_moment_before(void **state)
+{
+	const int64_t early_ms = 120000 / ANNOUNCER_EARLY_PART;
+	struct stage s;
+
+	(void)state;
+	stage_announce(&s);
+	s.now_ms += 120000 - early_ms - 1;
+	assert_false(announcer_takes_timer(&s.announcer, s.now_ms));
+	stage_feed(&s, EVENT_TIMER);
+	assert_int_equal(s.actions.count, 0);
+	s.now_ms++;
+	assert_true(announcer_takes_timer(&s.announcer, s.now_ms));
+	stage_feed(&s, EVENT_BLOCKED);
+	assert_false(announcer_takes_timer(&s.announcer, s.now_ms));
+	stage_feed(&s, EVENT_UNBLOCKED);
+	assert_true(announcer_takes_timer(&s.announcer, s.now_ms));
+	stage_feed(&s, EVENT_TIMER);
+	expect_publish(&s, 0, MESSAGE_WILL, 0);
+	assert_false(announcer_takes_timer(&s.announcer, s.now_ms));
+}
+
 static void several_roll_calls_are_answered_once_within_the_spread(void **state)
 {
 	struct stage s;
@@ -593,6 +615,7 @@ int main(void)
 		cmocka_unit_test(first_session_is_provisional_then_will_then_full),
 		cmocka_unit_test(later_sessions_have_no_provisional_up),
 		cmocka_unit_test(renewal_acks_the_old_will_only_when_it_holds_the_new),
+		cmocka_unit_test(renewal_takes_a_wake_up_that_comes_a_moment_before),
 		cmocka_unit_test(several_roll_calls_are_answered_once_within_the_spread),
 		cmocka_unit_test(a_roll_call_is_not_answered_before_the_host_can_have_its_own_copy),
 		cmocka_unit_test(roll_call_during_an_up_gets_an_up_of_its_own),
