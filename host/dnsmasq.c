@@ -158,6 +158,7 @@ static void note_written(struct dnsmasq *dnsmasq)
 		dnsmasq->nhistory++;
 	dnsmasq->history[(dnsmasq->nhistory - 1) % HISTORY] = (struct written){dnsmasq->serial, dnsmasq->generation};
 	dnsmasq->stored = dnsmasq->generation;
+	dnsmasq->stats.stored_us = clock_us();
 }
 
 /* A change of sessions alone keeps the serial: dnsmasq has nothing new to read. */
@@ -430,6 +431,7 @@ void dnsmasq_stats(const struct dnsmasq *dnsmasq, struct dnsmasq_stats *out)
 	const struct reload_stats *reload = &dnsmasq->reload.stats;
 
 	*out = dnsmasq->stats;
+	out->stored = dnsmasq->stored;
 	out->signals = reload->signals;
 	out->reloads = reload->reloads;
 	out->last_reload_us = reload->last_us;

@@ -35,6 +35,8 @@ int dnsmasq_configure(struct dnsmasq *dnsmasq, const struct conf *conf, int64_t 
 #define DNSMASQ_BUCKETS 16
 struct dnsmasq_stats {
 	uint64_t writes, write_failures;
+	uint64_t stored;         /* the generation that the file in place holds */
+	int64_t stored_us;       /* since when: before dnsmasq is told of it */
 	uint64_t signals;
 	uint64_t reloads;        /* seen through the serial */
 	uint64_t last_reload_us; /* SIGHUP to the answer */

@@ -203,7 +203,7 @@ static void loop_measure(struct loop *loop, int64_t now_ms)
 
 	dnsmasq_stats(loop->dnsmasq, &stats);
 	measure_reloads(&loop->measure, &stats, now_ms);
-	measure_stored(&loop->measure, sinks_stored(&loop->sinks), clock_us());
+	measure_stored(&loop->measure, stats.stored, stats.stored_us);
 	measure_served(&loop->measure, sinks_served(&loop->sinks), clock_us());
 }
 

@@ -35,7 +35,7 @@ struct measure_batch {
 
 struct measure {
 	struct measure_histogram resolvable; /* delivery taken to served, one for each announcement that changed records */
-	struct measure_histogram stored;     /* delivery taken to stored by all that are required, one for each batch of these */
+	struct measure_histogram stored;     /* delivery taken to the hosts file in place, one for each batch of these */
 	struct measure_minute minutes[MEASURE_MINUTES]; /* ring, by number */
 	struct measure_batch pending[MEASURE_PENDING];  /* ring, by generation */
 	unsigned first, npending;
@@ -54,7 +54,7 @@ void measure_change(struct measure *measure, int64_t now_ms);
 void measure_reloads(struct measure *measure, const struct dnsmasq_stats *stats, int64_t now_ms);
 
 /* One announcement is listed anew, in the batch under way; then that batch is handed to the sinks (or, delivered false, came from elsewhere:
- * a reload of the configuration announces nothing); then all up to a generation are stored, and then served. */
+ * a reload of the configuration announces nothing); then all up to a generation are in the hosts file, and then served. */
 void measure_listed(struct measure *measure);
 void measure_batch_end(struct measure *measure, uint64_t generation, bool delivered, int64_t taken_us);
 void measure_stored(struct measure *measure, uint64_t generation, int64_t now_us);

@@ -286,13 +286,17 @@ static void a_dnsmasq_that_starts_later_is_found(void **state)
 static void a_change_is_served_and_its_time_known(void **state)
 {
 	struct lab *lab = *state;
-	int64_t start_us;
+	int64_t start_us, stored_us;
 
 	start_serving(lab);
 	for (unsigned i = 2; i < 12; i++) {
 		start_us = clock_us();
 		announce(lab, i);
+		assert_int_equal(stats(lab).stored, lab->generation);
+		stored_us = stats(lab).stored_us;
+		assert_true(stored_us >= start_us && stored_us <= clock_us());
 		wait_served(lab);
+		assert_int_equal(stats(lab).stored_us, stored_us);
 		print_message("served after %.1f ms\n", (double)(clock_us() - start_us) / 1000);
 	}
 	assert_int_equal(stats(lab).signals, 10);
