@@ -275,7 +275,7 @@ int64_t control_deadline_ms(const struct control *control, int64_t now_ms)
 	return due;
 }
 
-void control_step(struct control *control, int64_t now_ms)
+void control_step(struct control *control, bool readable, int64_t now_ms)
 {
 	unsigned budget = STREAM_STEP, requests = REQUESTS_PER_TURN;
 	struct status_sources sources;
@@ -283,7 +283,8 @@ void control_step(struct control *control, int64_t now_ms)
 	bool may_snapshot = true;
 	const char *why;
 
-	control_poll(control, now_ms);
+	if (readable)
+		control_poll(control, now_ms);
 	DL_FOREACH2(control->clients, client, next_client)
 		control_serve(control, client, &requests, now_ms);
 	sources = control_sources(control); /* not earlier: a reload changes the configuration */

@@ -35,10 +35,10 @@ void control_free(struct control *control); /* says goodbye to everybody and rem
 /* Listen at conf->control.socket, or go on doing so. Failing is logged and no reason to end: the names matter more. Nothing of conf is kept. */
 void control_configure(struct control *control, const struct conf *conf);
 
-/* The descriptor to poll for reading (epoll(7)) or -1, the next deadline, and what to do when either fires. */
+/* The descriptor to poll for reading (epoll(7)) or -1, the next deadline, and what to do when either fires; readable: it is. */
 int control_fd(const struct control *control);
 int64_t control_deadline_ms(const struct control *control, int64_t now_ms);
-void control_step(struct control *control, int64_t now_ms);
+void control_step(struct control *control, bool readable, int64_t now_ms);
 
 /* From the registry and the view: for those who watch. */
 void control_changed(struct control *control, const struct fact *fact);

@@ -136,11 +136,11 @@ static bool drain(int fd)
 	return any;
 }
 
-int localaddr_step(struct localaddr *localaddr, int64_t now_ms)
+int localaddr_step(struct localaddr *localaddr, bool readable, int64_t now_ms)
 {
 	int result;
 
-	localaddr->changed |= drain(localaddr->fd);
+	localaddr->changed |= readable && drain(localaddr->fd);
 	if (!localaddr->changed || now_ms < localaddr->looked_ms + LOCALADDR_EVERY_MS)
 		return 0;
 	localaddr->looked_ms = now_ms;

@@ -1,6 +1,7 @@
 #ifndef CALLSIGN_LOCALADDR_H
 #define CALLSIGN_LOCALADDR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,10 +19,10 @@ struct localaddr;
 struct localaddr *localaddr_new(int64_t now_ms);
 void localaddr_free(struct localaddr *localaddr);
 
-/* Readable: call localaddr_step(), as at the deadline. It returns 1 if the addresses are others than before, 0 if not. */
+/* Readable: call localaddr_step() and say so; as at the deadline. It returns 1 if the addresses are others than before, 0 if not. */
 int localaddr_fd(const struct localaddr *localaddr);
 int64_t localaddr_deadline_ms(const struct localaddr *localaddr);
-int localaddr_step(struct localaddr *localaddr, int64_t now_ms);
+int localaddr_step(struct localaddr *localaddr, bool readable, int64_t now_ms);
 
 /* Sorted; valid until the next step. */
 const struct address *localaddr_list(const struct localaddr *localaddr, size_t *count);

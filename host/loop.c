@@ -433,7 +433,7 @@ static bool loop_turn(struct loop *loop, bool wait)
 	now_ms = clock_ms();
 	if (fds[0].revents != 0)
 		loop_signals(loop, now_ms);
-	if (localaddr_step(loop->localaddr, now_ms) == 1)
+	if (localaddr_step(loop->localaddr, fds[3].revents != 0, now_ms) == 1)
 		loop_host_addresses_changed(loop);
 	loop->taken_us = clock_us();
 	more = subscriber_step(loop->subscriber, loop->sinks.generation + 1, now_ms);
@@ -443,7 +443,7 @@ static bool loop_turn(struct loop *loop, bool wait)
 	changelog_tick(loop->changelog, now_ms);
 	log_tick(now_ms);
 	sinks_step(&loop->sinks, &fds[POLLFDS_OWN], now_ms);
-	control_step(loop->control, now_ms);
+	control_step(loop->control, fds[2].revents != 0, now_ms);
 	loop_publish(loop, now_ms);
 	http_step(loop->http, fds[4].revents != 0, now_ms);
 	loop_report_resync(loop, now_ms);

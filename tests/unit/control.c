@@ -141,7 +141,7 @@ static void turn(struct lab *lab)
 {
 	int64_t begin_us = thread_us(), took_us;
 
-	control_step(lab->control, lab->kit.now_ms);
+	control_step(lab->control, true, lab->kit.now_ms);
 	control_publish(lab->control, lab->kit.now_ms);
 	took_us = thread_us() - begin_us;
 	lab->longest_us = took_us > lab->longest_us ? took_us : lab->longest_us;
