@@ -115,9 +115,9 @@ def burst(lab, all_peers, runs, say):
             with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
                 list(pool.map(peer.run, containers))
             there = seen(watcher)
-            for container in containers:
+            for container, started in zip(containers, lab.moments(containers, "StartedAt")):
                 at = there.get(peer.full_name(container))
-                raw[peer.name]["lag"].append(None if at is None else (at - lab.moment(container, "StartedAt")) / 1e6)
+                raw[peer.name]["lag"].append(None if at is None else (at - started) / 1e6)
             raw[peer.name]["all gone"].append(burst_end(peer, containers))
             lab.remove(containers)
             say(f"{peer.name}: {i + 1} of {runs}")
@@ -133,4 +133,4 @@ def burst_end(peer, containers):
     gone = seen(watcher)
     if len(gone) < len(containers):
         return None
-    return (max(gone.values()) - max(lab.moment(container, "FinishedAt") for container in containers)) / 1e6
+    return (max(gone.values()) - max(lab.moments(containers, "FinishedAt"))) / 1e6

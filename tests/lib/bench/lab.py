@@ -82,12 +82,12 @@ class Lab:
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.docker_environment,
                               timeout=COMMAND_S).stdout.strip()
 
+    def moments(self, containers, field):
+        """StartedAt or FinishedAt of each, in ns since 1970."""
+        return [nanoseconds(stamp) for stamp in self.docker("inspect", "--format", "{{.State." + field + "}}", *containers).split()]
+
     def moment(self, container, field):
-        """StartedAt or FinishedAt, in ns since 1970."""
-        stamp = self.docker("inspect", "--format", "{{.State." + field + "}}", container)
-        whole, fraction = stamp.rstrip("Z").split(".")
-        seconds = datetime.datetime.fromisoformat(whole + "+00:00").timestamp()
-        return int(seconds) * 10 ** 9 + int(fraction.ljust(9, "0")[:9])
+        return self.moments([container], field)[0]
 
     def remove(self, containers):
         if containers:
@@ -123,6 +123,13 @@ class Lab:
         """tests/lib/amqp.py as admin."""
         return self.run(["/usr/bin/python3", f"{TESTS}/lib/amqp.py", "--user", "admin", "--password-file", f"{self.folder}/secret/admin",
                          *words])
+
+
+def nanoseconds(stamp):
+    """Since 1970, of a date as Docker writes it, which has up to nine digits of a second."""
+    whole, fraction = stamp.rstrip("Z").split(".")
+    seconds = datetime.datetime.fromisoformat(whole + "+00:00").timestamp()
+    return int(seconds) * 10 ** 9 + int(fraction.ljust(9, "0")[:9])
 
 
 def wait_until(condition, seconds, what):
