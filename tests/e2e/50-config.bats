@@ -134,8 +134,18 @@ refused_login() {
     figure "static callsign-emit: $(stat -c %s "$BUILD/small/container/callsign-emit") bytes, with TLS $(stat -c %s "$BUILD/static/container/callsign-emit")"
 }
 
-resident_kb() {
-    lab_docker exec "$1" sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' /proc/1/status
+@test "the static emitter, arranged by container/rest.ld: only code can be run, and nothing that runs or is constant can be written" {
+    local kind headers
+    for kind in static small; do
+        readelf --wide --section-headers "$BUILD/$kind/container/callsign-emit" | grep ' \.text\.rest '
+        headers=$(readelf --wide --program-headers "$BUILD/$kind/container/callsign-emit")
+        not grep -E ' (RWE|WE) ' <<<"$headers"
+        not grep -E ' \.text .*\.rodata|\.rodata.* \.text ' <<<"$headers"
+        not grep -E ' \.rodata.* \.data' <<<"$headers"
+        grep ' GNU_RELRO ' <<<"$headers"
+        grep -E ' GNU_STACK .* RW  ' <<<"$headers"
+    done
+    grep ' \.rodata\.tables ' <<<"$(readelf --wide --program-headers "$BUILD/static/container/callsign-emit")"
 }
 
 # bats test_tags=native

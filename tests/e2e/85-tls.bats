@@ -96,6 +96,27 @@ refused() {
     wait_up web
 }
 
+# How often its first process has waited, and come back.
+wake_ups() {
+    lab_docker exec "$1" sed -n 's/^voluntary_ctxt_switches:[^0-9]*//p' /proc/1/status
+}
+
+woken() {
+    (($(wake_ups "$1") >= $2))
+}
+
+# Once it is announced it gives back nearly all; what heartbeats and renewals take again is what stays.
+# bats test_tags=native
+@test "TLS: the static emitter's memory at rest: under 2 MB resident" {
+    local before
+    start_tls $GOOD --env CALLSIGN_HEARTBEAT=2 --env CALLSIGN_RENEW=2
+    wait_up web
+    before=$(wake_ups web)
+    poll_until 20000 woken web $((before + 12))
+    figure "resident: $(resident_kb web) kB (static, connected over TLS)"
+    (($(resident_kb web) < 2000))
+}
+
 @test "TLS: no bundle at all, or one that cannot be read" {
     start web --env CALLSIGN_URLS="amqps://emit@gateway:$GOOD/callsign"
     said "198\.18\.0\.1:$GOOD/callsign: TLS failed: .*set tls ca"

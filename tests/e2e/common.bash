@@ -97,6 +97,11 @@ container_pid() {
     lab_docker inspect --format '{{.State.Pid}}' "$1"
 }
 
+# resident_kb CONTAINER: of its first process.
+resident_kb() {
+    lab_docker exec "$1" sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' /proc/1/status
+}
+
 # exit_status CONTAINER: wait for its end and print it.
 exit_status() {
     timeout $((30 * SLOWNESS)) env DOCKER_CONFIG="$LAB/docker-client" docker -H "unix://$LAB/run/docker.sock" wait "$1"
