@@ -20,6 +20,8 @@ static void keep_small(void)
 	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_TRIM_THRESHOLD, 16 * 1024);
 	mallopt(M_TOP_PAD, 4 * 1024);
+	/* librabbitmq asks for 64 kB and more where a few are used: on pages of their own, the rest is never there. */
+	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
 }
 
 static int unconfigured(const struct options *options)
