@@ -117,6 +117,27 @@ woken() {
     (($(resident_kb web) < 2000))
 }
 
+@test "TLS: the image's bundle has other CAs only, or the right one among them; another's name all the same" {
+    local bundle=$TLS/bundle.pem
+    install -m 0644 "$TLS/otherca.pem" "$bundle"
+    start web --env CALLSIGN_URLS="amqps://emit@gateway:$GOOD/callsign" --volume "$bundle:/etc/ssl/certs/ca-certificates.crt:ro"
+    said "TLS failed: the certificate is not accepted: self-signed certificate in certificate chain: set tls ca"
+    remove_containers
+    cat "$TLS/ca.pem" >>"$bundle"
+    start web --env CALLSIGN_URLS="amqps://emit@gateway:$GOOD/callsign" --volume "$bundle:/etc/ssl/certs/ca-certificates.crt:ro"
+    wait_up web
+    remove_containers
+    start web --env CALLSIGN_URLS="amqps://emit@gateway:$NAMED/callsign" --volume "$bundle:/etc/ssl/certs/ca-certificates.crt:ro"
+    said "TLS failed: the certificate is not accepted: IP address mismatch: set tls server_name"
+}
+
+@test "TLS: a bundle that is no PEM is passed over for the next one" {
+    echo nothing >"$TLS/nothing.pem"
+    start web --env CALLSIGN_URLS="amqps://emit@gateway:$GOOD/callsign" --volume "$TLS/nothing.pem:/etc/ssl/certs/ca-certificates.crt:ro" \
+        --volume "$TLS/ca.pem:/etc/ssl/cert.pem:ro"
+    wait_up web
+}
+
 @test "TLS: no bundle at all, or one that cannot be read" {
     start web --env CALLSIGN_URLS="amqps://emit@gateway:$GOOD/callsign"
     said "198\.18\.0\.1:$GOOD/callsign: TLS failed: .*set tls ca"
