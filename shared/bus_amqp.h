@@ -25,7 +25,7 @@ struct bus_login {
 	struct bus_tls tls;
 	struct bus_options options;
 	char *client_name;
-	bool in_turns;        /* the broker takes no handshake at once, as far as is known */
+	bool in_turns;        /* the broker may take no handshake at once: not to be tried */
 	amqp_connection_state_t connection; /* the result; NULL: failure */
 	struct bus_failure failure;
 };
@@ -33,7 +33,7 @@ struct bus_login {
 /* NULL with errno. in_turns: as the last login has found. */
 struct bus_login *bus_login_start(const struct bus_endpoint *endpoint, const struct bus_options *options, bool in_turns);
 
-/* The connection, now the caller's, and *in_turns for the next login; or NULL with *failure. After done_fd was readable; login is gone afterwards. */
+/* The connection, now the caller's, or NULL with *failure; and *in_turns for the next login. After done_fd was readable; login is gone afterwards. */
 amqp_connection_state_t bus_login_finish(struct bus_login *login, bool *in_turns, struct bus_failure *failure);
 
 /* Do not wait for it. */
@@ -41,11 +41,15 @@ void bus_login_abandon(struct bus_login *login);
 
 /*
  * bus_handshake.c, for the login's thread, with login->connection connected. Both block. in_turns keeps to what amqp_set_handshake_timeout() was told.
- * at_once returns false if the broker may take it in turns only: on another connection then, and *reply is of no use.
  */
+enum bus_handshake_end {
+	BUS_HANDSHAKE_ANSWERED, /* logged in or refused: *reply */
+	BUS_HANDSHAKE_UNCLEAR,  /* it failed, maybe because the broker takes it in turns only: so the next time. *reply says how */
+	BUS_HANDSHAKE_AGAIN     /* in turns, on another connection, now; *reply is of no use */
+};
 amqp_rpc_reply_t bus_handshake_in_turns(struct bus_login *login);
 bool bus_handshake_fits_at_once(const struct bus_login *login);
-bool bus_handshake_at_once(struct bus_login *login, int64_t deadline_ms, amqp_rpc_reply_t *reply);
+enum bus_handshake_end bus_handshake_at_once(struct bus_login *login, int64_t deadline_ms, amqp_rpc_reply_t *reply);
 
 enum bus_state {
 	BUS_DOWN,
@@ -70,7 +74,7 @@ struct bus {
 	void *arg;
 	enum bus_state state;
 	struct bus_login *login;
-	bool in_turns;          /* see bus_login_start() */
+	bool in_turns;          /* see bus_login_start(). Never taken back: taking turns costs only time */
 	struct bus_endpoint where; /* for messages and bus_user(); without password */
 	amqp_connection_state_t connection;
 	int64_t opened_us, login_us;

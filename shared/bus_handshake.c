@@ -17,7 +17,8 @@
  * turn out to be others than expected, or if it does not like that at all, we start again in turns.
  */
 
-#define PLAIN_MAX 2048 /* user and password, for a new socket to take it all without waiting */
+#define PORT_AMQPS 5671
+#define PLAIN_MAX  2048 /* user and password, for a new socket to take it all without waiting */
 
 static const char header[8] = "AMQP\0\0\x09\x01"; /* section 4.2.2 */
 
@@ -82,8 +83,11 @@ bool bus_handshake_fits_at_once(const struct bus_login *login)
 {
 	const struct bus_endpoint *to = &login->endpoint;
 
-	/* librabbitmq gives nobody else a way to write the header to a TLS connection. */
-	return !to->tls && to->password != NULL && strlen(to->user) + strlen(to->password) <= PLAIN_MAX;
+	/*
+	 * librabbitmq gives nobody else a way to write the header to a TLS connection. And where TLS is spoken an s was forgotten in amqps://, so that what
+	 * answers there is not to have the password before it has said a word of AMQP.
+	 */
+	return !to->tls && to->port != PORT_AMQPS && to->password != NULL && strlen(to->user) + strlen(to->password) <= PLAIN_MAX;
 }
 
 /* RFC 4616: no authorization identity, then user and password, each behind a NUL. */
@@ -209,7 +213,7 @@ static bool is_about_protocol(const amqp_method_t *closed)
 	return code >= AMQP_FRAME_ERROR && code <= AMQP_UNEXPECTED_FRAME;
 }
 
-bool bus_handshake_at_once(struct bus_login *login, int64_t deadline_ms, amqp_rpc_reply_t *reply)
+enum bus_handshake_end bus_handshake_at_once(struct bus_login *login, int64_t deadline_ms, amqp_rpc_reply_t *reply)
 {
 	amqp_method_t method = {.id = 0};
 	int64_t begun_ms = clock_ms();
@@ -221,12 +225,14 @@ bool bus_handshake_at_once(struct bus_login *login, int64_t deadline_ms, amqp_rp
 	if (status == AMQP_STATUS_OK && method.id == AMQP_CONNECTION_CLOSE_METHOD) {
 		reply->reply_type = AMQP_RESPONSE_SERVER_EXCEPTION;
 		reply->reply = method;
-		return !is_about_protocol(&method);
+		return is_about_protocol(&method) ? BUS_HANDSHAKE_AGAIN : BUS_HANDSHAKE_ANSWERED;
 	}
 	reply->reply_type = status == AMQP_STATUS_OK ? AMQP_RESPONSE_NORMAL : AMQP_RESPONSE_LIBRARY_EXCEPTION;
 	reply->library_error = status;
-	if (status == AMQP_STATUS_OK || status == AMQP_STATUS_TIMEOUT || status == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD)
-		return true;
-	/* One that gives us up after seconds has too much to do, rather than something against our way, and is not to have it all twice. */
-	return clock_ms() - begun_ms >= login->options.connect_ms;
+	if (status == AMQP_STATUS_OK || status == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD)
+		return BUS_HANDSHAKE_ANSWERED;
+	/* One that gives us up after seconds, or that we give up, has too much to do more likely than it minds our way: it is not to have it all twice. */
+	if (status == AMQP_STATUS_TIMEOUT || clock_ms() - begun_ms >= login->options.connect_ms)
+		return BUS_HANDSHAKE_UNCLEAR;
+	return BUS_HANDSHAKE_AGAIN;
 }

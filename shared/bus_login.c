@@ -304,17 +304,18 @@ static int login_run(struct bus_login *login)
 {
 	int64_t begun_ms = clock_ms();
 	bool at_once = !login->in_turns && bus_handshake_fits_at_once(login);
+	enum bus_handshake_end end = BUS_HANDSHAKE_AGAIN;
 	amqp_rpc_reply_t reply;
 
 	if (login_begin(login) == -1)
 		return -1;
-	if (at_once && !bus_handshake_at_once(login, begun_ms + login->options.handshake_ms, &reply)) {
-		login->in_turns = true;
-		at_once = false;
-		if (login_begin(login) == -1)
+	if (at_once) {
+		end = bus_handshake_at_once(login, begun_ms + login->options.handshake_ms, &reply);
+		login->in_turns = end != BUS_HANDSHAKE_ANSWERED;
+		if (end == BUS_HANDSHAKE_AGAIN && login_begin(login) == -1)
 			return -1;
 	}
-	if (!at_once) {
+	if (end == BUS_HANDSHAKE_AGAIN) {
 		if (login_set_timeout(login, begun_ms) == -1)
 			return -1;
 		reply = bus_handshake_in_turns(login);
@@ -382,9 +383,7 @@ amqp_connection_state_t bus_login_finish(struct bus_login *login, bool *in_turns
 {
 	amqp_connection_state_t connection = login->connection;
 
-	/* What went wrong either way says nothing of the way. */
-	if (connection != NULL)
-		*in_turns = login->in_turns;
+	*in_turns = login->in_turns;
 	*failure = login->failure;
 	login->connection = NULL;
 	login_release(login);
