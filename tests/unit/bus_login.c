@@ -161,7 +161,7 @@ static void play_at_once(int fd, struct broker *broker)
 	say_open_ok(fd);
 }
 
-static void play_in_turns(int fd, struct broker *broker, bool says_why, uint32_t frame_max)
+static void play_in_turns(int fd, struct broker *broker, bool says_why)
 {
 	if (more_waits(fd)) {
 		if (says_why) {
@@ -173,7 +173,7 @@ static void play_in_turns(int fd, struct broker *broker, bool says_why, uint32_t
 	say_start(fd, "PLAIN");
 	if (!take_start_ok(fd, broker) || more_waits(fd))
 		return;
-	say_tune(fd, frame_max);
+	say_tune(fd, 131072);
 	if (take_tune_ok_and_open(fd, broker))
 		say_open_ok(fd);
 }
@@ -204,7 +204,7 @@ static void play(int fd, struct broker *broker, enum part part)
 		break;
 	case PART_IN_TURNS:
 	case PART_STRICT:
-		play_in_turns(fd, broker, part == PART_STRICT, 131072);
+		play_in_turns(fd, broker, part == PART_STRICT);
 		break;
 	case PART_SMALLER:
 		play_smaller(fd, broker);
@@ -328,7 +328,7 @@ static void says_all_at_once(void **state)
 }
 
 /* Connects again, and remembers that. */
-static void takes_turns_where_it_must(const enum part first)
+static void takes_turns_where_it_must(enum part first)
 {
 	const enum part parts[] = {first, PART_IN_TURNS, PART_IN_TURNS};
 	struct broker broker;
