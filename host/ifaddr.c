@@ -47,7 +47,7 @@ unsigned ifaddr_ipv6(const char *interface, struct address *out, unsigned max)
 {
 	char line[128], hex[33], name[32];
 	unsigned count = 0, flags;
-	FILE *file = fopen("/proc/net/if_inet6", "re");
+	FILE *file = fopen("/proc/self/net/if_inet6", "re");
 
 	if (file == NULL)
 		return 0;

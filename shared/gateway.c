@@ -123,8 +123,9 @@ static int gateway_read(const char *path, int (*parse)(const char *, unsigned lo
 
 int gateway_find(char out[GATEWAY_TEXT_SIZE])
 {
-	if (gateway_read("/proc/net/route", gateway_parse_ipv4, out) == 0 ||
-	    gateway_read("/proc/net/ipv6_route", gateway_parse_ipv6, out) == 0)
+	/* Not /proc/net, which is the same but is not there where /proc shows processes alone (systemd's ProcSubset=pid). */
+	if (gateway_read("/proc/self/net/route", gateway_parse_ipv4, out) == 0 ||
+	    gateway_read("/proc/self/net/ipv6_route", gateway_parse_ipv6, out) == 0)
 		return 0;
 	errno = ENETUNREACH;
 	return -1;
