@@ -4,17 +4,31 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "shared/rtnetlink.h"
+
 #define RECEIVE_SIZE 16384 /* the kernel fills at most this much of a dump into one datagram for a reader of this size */
 
-enum stage { STAGE_ADDRESSES, STAGE_ROUTES, STAGE_NONE };
+/*
+ * One family after the other: a dump of all at once (AF_UNSPEC) waits for the kernel's rtnl lock, which every container that starts or ends elsewhere
+ * on the machine holds, for up to 100 ms among many. Since Linux 6.9 a dump of one family does not (of IPv6's routes: 6.10).
+ */
+enum stage { STAGE_ADDRESSES_IPV4, STAGE_ADDRESSES_IPV6, STAGE_ROUTES_IPV4, STAGE_ROUTES_IPV6, STAGE_NONE };
+
+static const struct {
+	uint16_t type;
+	uint8_t family;
+} dumps[] = {
+	[STAGE_ADDRESSES_IPV4] = {RTM_GETADDR, AF_INET},
+	[STAGE_ADDRESSES_IPV6] = {RTM_GETADDR, AF_INET6},
+	[STAGE_ROUTES_IPV4] = {RTM_GETROUTE, AF_INET},
+	[STAGE_ROUTES_IPV6] = {RTM_GETROUTE, AF_INET6},
+};
 
 struct addrwatch {
 	int fd;
@@ -41,15 +55,15 @@ static void scan_reset(struct addrwatch *watch)
 	watch->links_room = watch->addresses_room = 0;
 }
 
-static int request(struct addrwatch *watch, uint16_t type)
+static int request(struct addrwatch *watch)
 {
 	struct {
 		struct nlmsghdr header;
 		struct rtgenmsg body;
 	} message = {
-		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)), .nlmsg_type = type,
+		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)), .nlmsg_type = dumps[watch->stage].type,
 	                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP, .nlmsg_seq = ++watch->sequence},
-		.body = {.rtgen_family = AF_UNSPEC},
+		.body = {.rtgen_family = dumps[watch->stage].family},
 	};
 
 	return send(watch->fd, &message, message.header.nlmsg_len, 0) == -1 ? -1 : 0;
@@ -58,17 +72,15 @@ static int request(struct addrwatch *watch, uint16_t type)
 /* One dump after the other: the kernel runs only one at a time for a socket. */
 static int scan_stage(struct addrwatch *watch, enum stage stage)
 {
-	static const uint16_t types[] = {[STAGE_ADDRESSES] = RTM_GETADDR, [STAGE_ROUTES] = RTM_GETROUTE};
-
 	watch->stage = stage;
-	return stage == STAGE_NONE ? 0 : request(watch, types[stage]);
+	return request(watch);
 }
 
 static int scan_start(struct addrwatch *watch)
 {
 	scan_reset(watch);
 	watch->again = watch->broken = false;
-	return scan_stage(watch, STAGE_ADDRESSES);
+	return scan_stage(watch, STAGE_ADDRESSES_IPV4);
 }
 
 /* Room for one more at the end of an array, or NULL. */
@@ -87,24 +99,6 @@ static void *grow(void **array, size_t count, size_t *room, size_t size)
 	return (char *)*array + count * size;
 }
 
-/* RTA_NEXT mixes signed and unsigned; this walks the same way without it. NULL at the end. */
-static const struct rtattr *attribute_at(const struct rtattr *attribute, size_t left)
-{
-	if (left < sizeof(*attribute) || attribute->rta_len < sizeof(*attribute) || attribute->rta_len > left)
-		return NULL;
-	return attribute;
-}
-
-static const struct rtattr *attribute_next(const struct rtattr *attribute, size_t *left)
-{
-	size_t step = RTA_ALIGN((size_t)attribute->rta_len);
-
-	if (step >= *left)
-		return NULL;
-	*left -= step;
-	return attribute_at((const struct rtattr *)((const char *)attribute + step), *left);
-}
-
 static void set_flags(struct addrselect_address *address, uint32_t flags)
 {
 	/* IFA_F_TEMPORARY and IFA_F_SECONDARY are one bit, told apart by the family. */
@@ -113,38 +107,21 @@ static void set_flags(struct addrselect_address *address, uint32_t flags)
 	                     ((flags & IFA_F_TENTATIVE) != 0 && (flags & IFA_F_OPTIMISTIC) == 0);
 }
 
-/* IFA_LOCAL is ours; on a point-to-point link IFA_ADDRESS is the other end's. IPv6 has IFA_ADDRESS alone, as a rule. */
 static int read_address(struct addrwatch *watch, const struct nlmsghdr *header)
 {
-	const struct ifaddrmsg *info = NLMSG_DATA(header);
-	size_t left = NLMSG_PAYLOAD(header, sizeof(*info));
-	const struct rtattr *attribute = attribute_at(IFA_RTA(info), left);
-	const void *local = NULL, *any = NULL;
-	size_t size = info->ifa_family == AF_INET ? 4 : 16;
-	uint32_t flags = info->ifa_flags;
 	void *array = watch->next.addresses;
+	struct rtnetlink_address read;
 	struct addrselect_address *address;
 
-	if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)
-		return 0;
-	for (; attribute != NULL; attribute = attribute_next(attribute, &left)) {
-		if (attribute->rta_type == IFA_LOCAL && RTA_PAYLOAD(attribute) == size)
-			local = RTA_DATA(attribute);
-		else if (attribute->rta_type == IFA_ADDRESS && RTA_PAYLOAD(attribute) == size)
-			any = RTA_DATA(attribute);
-		else if (attribute->rta_type == IFA_FLAGS && RTA_PAYLOAD(attribute) == sizeof(flags))
-			memcpy(&flags, RTA_DATA(attribute), sizeof(flags));
-	}
-	if (local == NULL && any == NULL)
+	if (rtnetlink_read_address(header, &read) == -1)
 		return 0;
 	address = grow(&array, watch->next.naddresses, &watch->addresses_room, sizeof(*address));
 	watch->next.addresses = array;
 	if (address == NULL)
 		return -1;
-	address->link = info->ifa_index;
-	address->address.family = size == 4 ? 4 : 6;
-	memcpy(address->address.bytes, local != NULL ? local : any, size);
-	set_flags(address, flags);
+	address->link = read.link;
+	address->address = read.address;
+	set_flags(address, read.flags);
 	watch->next.naddresses++;
 	return 0;
 }
@@ -153,13 +130,13 @@ static int read_route(struct addrwatch *watch, const struct nlmsghdr *header)
 {
 	const struct rtmsg *info = NLMSG_DATA(header);
 	size_t left = NLMSG_PAYLOAD(header, sizeof(*info));
-	const struct rtattr *attribute = attribute_at(RTM_RTA(info), left);
-	bool better = watch->next.default_link == 0; /* IPv4 routes are dumped first, in order of their metric */
+	const struct rtattr *attribute = rtnetlink_attribute(RTM_RTA(info), &left);
+	bool better = watch->next.default_link == 0; /* each family's in order of their metric */
 	uint32_t link;
 
 	if (info->rtm_dst_len != 0 || info->rtm_table != RT_TABLE_MAIN || info->rtm_type != RTN_UNICAST)
 		return 0;
-	for (; better && attribute != NULL; attribute = attribute_next(attribute, &left)) {
+	for (; better && attribute != NULL; attribute = rtnetlink_attribute_next(attribute, &left)) {
 		if (attribute->rta_type != RTA_OIF || RTA_PAYLOAD(attribute) != sizeof(link))
 			continue;
 		memcpy(&link, RTA_DATA(attribute), sizeof(link));
@@ -169,8 +146,8 @@ static int read_route(struct addrwatch *watch, const struct nlmsghdr *header)
 }
 
 /*
- * The link of an address: its name, and whether it is up. A dump of the links (RTM_GETLINK) would wait for the kernel's rtnl lock, which
- * every container that is being started elsewhere on the machine holds for milliseconds; these two calls take none.
+ * The link of an address: its name, and whether it is up. A dump of the links (RTM_GETLINK) would wait for the kernel's rtnl lock, too; these two
+ * calls take none.
  */
 static int add_link(struct addrwatch *watch, unsigned index)
 {
@@ -219,8 +196,11 @@ static int stage_done(struct addrwatch *watch)
 {
 	bool changed;
 
-	if (watch->stage == STAGE_ADDRESSES)
-		return add_links(watch) == -1 ? -1 : scan_stage(watch, STAGE_ROUTES);
+	if (watch->stage == STAGE_ADDRESSES_IPV6 && add_links(watch) == -1)
+		return -1;
+	/* IPv6's routes matter only if there is no other default route. */
+	if (watch->stage < STAGE_ROUTES_IPV4 || (watch->stage == STAGE_ROUTES_IPV4 && watch->next.default_link == 0))
+		return scan_stage(watch, watch->stage + 1);
 	watch->stage = STAGE_NONE;
 	if (watch->broken)
 		return scan_start(watch);
@@ -234,50 +214,37 @@ static int stage_done(struct addrwatch *watch)
 	return changed;
 }
 
+/* A kernel that does not know a family dumps all others instead. */
+static bool is_asked_for(const struct addrwatch *watch, const struct nlmsghdr *header)
+{
+	const struct rtgenmsg *info = NLMSG_DATA(header);
+
+	return header->nlmsg_len >= NLMSG_LENGTH(sizeof(*info)) && info->rtgen_family == dumps[watch->stage].family;
+}
+
 static int read_dumped(struct addrwatch *watch, const struct nlmsghdr *header)
 {
 	if ((header->nlmsg_flags & NLM_F_DUMP_INTR) != 0)
 		watch->broken = true;
 	switch (header->nlmsg_type) {
 	case NLMSG_DONE:
-	case NLMSG_ERROR: /* no such table here (a kernel without IPv6, say): go on without it */
+	case NLMSG_ERROR: /* no such table here: go on without it */
 		return stage_done(watch);
 	case RTM_NEWADDR:
-		return NLMSG_PAYLOAD(header, 0) >= sizeof(struct ifaddrmsg) ? read_address(watch, header) : 0;
+		return is_asked_for(watch, header) ? read_address(watch, header) : 0;
 	case RTM_NEWROUTE:
-		return NLMSG_PAYLOAD(header, 0) >= sizeof(struct rtmsg) ? read_route(watch, header) : 0;
+		return is_asked_for(watch, header) && NLMSG_PAYLOAD(header, 0) >= sizeof(struct rtmsg) ? read_route(watch, header) : 0;
 	default:
 		return 0;
 	}
 }
 
-/*
- * NLMSG_OK and NLMSG_NEXT count what is left down past 0 where a datagram ends within a message's padding: the kernel sends none such, but
- * what it then reads is not the kernel's. NULL at the end.
- */
-static const struct nlmsghdr *message_at(const struct nlmsghdr *header, size_t left)
-{
-	if (left < sizeof(*header) || header->nlmsg_len < sizeof(*header) || header->nlmsg_len > left)
-		return NULL;
-	return header;
-}
-
-static const struct nlmsghdr *message_next(const struct nlmsghdr *header, size_t *left)
-{
-	size_t step = NLMSG_ALIGN((size_t)header->nlmsg_len);
-
-	if (step >= *left)
-		return NULL;
-	*left -= step;
-	return message_at((const struct nlmsghdr *)((const char *)header + step), *left);
-}
-
-static int read_datagram(struct addrwatch *watch, const struct nlmsghdr *first, size_t left)
+static int read_datagram(struct addrwatch *watch, const void *datagram, size_t left)
 {
 	const struct nlmsghdr *header;
 	int changed = 0, result;
 
-	for (header = message_at(first, left); header != NULL; header = message_next(header, &left)) {
+	for (header = rtnetlink_first(datagram, &left); header != NULL; header = rtnetlink_next(header, &left)) {
 		if (watch->stage != STAGE_NONE && header->nlmsg_seq == watch->sequence) {
 			result = read_dumped(watch, header);
 			if (result == -1)
@@ -318,7 +285,7 @@ static int read_all(struct addrwatch *watch)
 		}
 		if (from.nl_pid != 0) /* only the kernel is believed */
 			continue;
-		result = read_datagram(watch, &buffer.header, (size_t)length);
+		result = read_datagram(watch, buffer.bytes, (size_t)length);
 		if (result == -1)
 			return -1;
 		changed |= result;

@@ -65,12 +65,39 @@ static void test_message_longer_than_its_datagram(void **state)
 	assert_false(watch->again);
 }
 
+/* A kernel without IPv6 answers a question for it with all that it has. */
+static void test_only_the_family_that_was_asked_for(void **state)
+{
+	struct addrwatch *watch = *state;
+	struct {
+		struct nlmsghdr header;
+		struct ifaddrmsg body;
+		struct rtattr attribute;
+		uint8_t address[4];
+	} message = {
+		.header = {.nlmsg_len = sizeof(message), .nlmsg_type = RTM_NEWADDR},
+		.body = {.ifa_family = AF_INET, .ifa_prefixlen = 24, .ifa_index = 2},
+		.attribute = {.rta_len = RTA_LENGTH(4), .rta_type = IFA_LOCAL},
+		.address = {198, 18, 0, 2},
+	};
+
+	watch->stage = STAGE_ADDRESSES_IPV6;
+	assert_int_equal(read_datagram(watch, &message, sizeof(message)), 0);
+	assert_int_equal(watch->next.naddresses, 0);
+	watch->stage = STAGE_ADDRESSES_IPV4;
+	assert_int_equal(read_datagram(watch, &message, sizeof(message)), 0);
+	assert_int_equal(watch->next.naddresses, 1);
+	assert_int_equal(watch->next.addresses[0].link, 2);
+	assert_memory_equal(watch->next.addresses[0].address.bytes, message.address, sizeof(message.address));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_reads_every_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_datagram_that_ends_within_the_padding, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_message_longer_than_its_datagram, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_only_the_family_that_was_asked_for, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

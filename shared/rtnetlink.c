@@ -1,0 +1,86 @@
+#include <config.h>
+
+#include "rtnetlink.h"
+
+#include <linux/if_addr.h>
+#include <string.h>
+#include <sys/socket.h>
+
+const struct nlmsghdr *rtnetlink_first(const void *datagram, const size_t *left)
+{
+	const struct nlmsghdr *header = datagram;
+
+	if (*left < sizeof(*header) || header->nlmsg_len < sizeof(*header) || header->nlmsg_len > *left)
+		return NULL;
+	return header;
+}
+
+const struct nlmsghdr *rtnetlink_next(const struct nlmsghdr *header, size_t *left)
+{
+	size_t step = NLMSG_ALIGN((size_t)header->nlmsg_len);
+
+	if (step >= *left)
+		return NULL;
+	*left -= step;
+	return rtnetlink_first((const char *)header + step, left);
+}
+
+const struct rtattr *rtnetlink_attribute(const void *attributes, const size_t *left)
+{
+	const struct rtattr *attribute = attributes;
+
+	if (*left < sizeof(*attribute) || attribute->rta_len < sizeof(*attribute) || attribute->rta_len > *left)
+		return NULL;
+	return attribute;
+}
+
+const struct rtattr *rtnetlink_attribute_next(const struct rtattr *attribute, size_t *left)
+{
+	size_t step = RTA_ALIGN((size_t)attribute->rta_len);
+
+	if (step >= *left)
+		return NULL;
+	*left -= step;
+	return rtnetlink_attribute((const char *)attribute + step, left);
+}
+
+static void read_label(const struct rtattr *attribute, char label[IFNAMSIZ])
+{
+	size_t length = strnlen(RTA_DATA(attribute), RTA_PAYLOAD(attribute));
+
+	if (length >= IFNAMSIZ)
+		return;
+	memcpy(label, RTA_DATA(attribute), length);
+	label[length] = '\0';
+}
+
+/* IFA_LOCAL is ours; on a point-to-point link IFA_ADDRESS is the other end's. IPv6 has IFA_ADDRESS alone, as a rule. */
+int rtnetlink_read_address(const struct nlmsghdr *header, struct rtnetlink_address *out)
+{
+	const struct ifaddrmsg *info = NLMSG_DATA(header);
+	const struct rtattr *attribute;
+	const void *local = NULL, *any = NULL;
+	size_t left, size;
+
+	if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*info)) || (info->ifa_family != AF_INET && info->ifa_family != AF_INET6))
+		return -1;
+	*out = (struct rtnetlink_address){.link = info->ifa_index, .flags = info->ifa_flags, .prefix_length = info->ifa_prefixlen};
+	left = NLMSG_PAYLOAD(header, sizeof(*info));
+	size = info->ifa_family == AF_INET ? 4 : 16;
+	for (attribute = rtnetlink_attribute(IFA_RTA(info), &left); attribute != NULL; attribute = rtnetlink_attribute_next(attribute, &left)) {
+		if (attribute->rta_type == IFA_LOCAL && RTA_PAYLOAD(attribute) == size)
+			local = RTA_DATA(attribute);
+		else if (attribute->rta_type == IFA_ADDRESS && RTA_PAYLOAD(attribute) == size)
+			any = RTA_DATA(attribute);
+		else if (attribute->rta_type == IFA_FLAGS && RTA_PAYLOAD(attribute) == sizeof(out->flags))
+			memcpy(&out->flags, RTA_DATA(attribute), sizeof(out->flags));
+		else if (attribute->rta_type == IFA_LABEL)
+			read_label(attribute, out->label);
+	}
+	if (local == NULL && any == NULL)
+		return -1;
+	out->address.family = out->peer.family = size == 4 ? 4 : 6;
+	memcpy(out->address.bytes, local != NULL ? local : any, size);
+	memcpy(out->peer.bytes, any != NULL ? any : local, size);
+	return 0;
+}

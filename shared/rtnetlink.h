@@ -1,0 +1,37 @@
+#ifndef CALLSIGN_RTNETLINK_H
+#define CALLSIGN_RTNETLINK_H
+
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "address.h"
+
+/*
+ * Walking what the kernel sends over rtnetlink(7). Not with NLMSG_NEXT and RTA_NEXT: those count what is left down past 0 where a datagram ends
+ * within a message's padding. The kernel sends none such, but what would then be read is not the kernel's.
+ */
+
+/* The first message of a datagram of *left bytes, aligned as a struct nlmsghdr, and the one after it, which counts *left down; NULL at the end. */
+const struct nlmsghdr *rtnetlink_first(const void *datagram, const size_t *left);
+const struct nlmsghdr *rtnetlink_next(const struct nlmsghdr *header, size_t *left);
+
+/* The first of *left bytes of attributes, and the one after it; NULL at the end. */
+const struct rtattr *rtnetlink_attribute(const void *attributes, const size_t *left);
+const struct rtattr *rtnetlink_attribute_next(const struct rtattr *attribute, size_t *left);
+
+struct rtnetlink_address {
+	unsigned link;          /* index of the interface */
+	uint32_t flags;         /* IFA_F_… */
+	uint8_t prefix_length;
+	struct address address; /* this host's */
+	struct address peer;    /* the other end's, on a point-to-point link; else the same */
+	char label[IFNAMSIZ];   /* IPv4: the interface's name as a rule, see IFA_LABEL in rtnetlink(7); else empty */
+};
+
+/* Of RTM_NEWADDR or RTM_DELADDR: 0, or -1 if there is no IPv4 or IPv6 address in it. */
+int rtnetlink_read_address(const struct nlmsghdr *header, struct rtnetlink_address *out);
+
+#endif
