@@ -30,7 +30,8 @@ struct written {
 };
 
 struct dnsmasq {
-	const struct conf *conf; /* borrowed */
+	const struct conf *conf;           /* borrowed, as the next */
+	const struct localaddr *localaddr;
 	struct hostsfile *file;
 	struct hostsfile_domains domains;
 	struct reload reload;
@@ -56,7 +57,7 @@ struct dnsmasq {
 
 /* ---- this host's own names ---- */
 
-static size_t own_addresses(const struct conf_host_name *name, struct address out[1 + OWN_IPV6_MAX])
+static size_t own_addresses(const struct dnsmasq *dnsmasq, const struct conf_host_name *name, struct address out[1 + OWN_IPV6_MAX])
 {
 	size_t count = 0;
 
@@ -64,7 +65,7 @@ static size_t own_addresses(const struct conf_host_name *name, struct address ou
 		out[0] = name->address;
 		return 1;
 	}
-	if (ifaddr_ipv4(name->interface, &out[0]) == 0 && address_unusable(&out[0]) == NULL)
+	if (localaddr_ipv4(dnsmasq->localaddr, name->interface, &out[0]) == 0 && address_unusable(&out[0]) == NULL)
 		count = 1;
 	return count + ifaddr_ipv6(name->interface, &out[count], OWN_IPV6_MAX);
 }
@@ -92,7 +93,7 @@ static void refresh_own(struct dnsmasq *dnsmasq, int64_t now_ms)
 		return;
 	dnsmasq->own_missing = false;
 	for (size_t i = 0; i < conf->nhost_names; i++) {
-		size_t count = own_addresses(&conf->host_names[i], addresses);
+		size_t count = own_addresses(dnsmasq, &conf->host_names[i], addresses);
 
 		dnsmasq->own_missing |= count == 0;
 		for (size_t j = 0; j < count; j++)
@@ -367,7 +368,7 @@ static void domains_of(const struct conf *conf, struct hostsfile_domains *out)
 		snprintf(out->names[out->count++], sizeof(out->names[0]), "%s", conf->domain);
 }
 
-struct dnsmasq *dnsmasq_new(const struct conf *conf, int64_t now_ms)
+struct dnsmasq *dnsmasq_new(const struct conf *conf, const struct localaddr *localaddr, int64_t now_ms)
 {
 	struct dnsmasq *dnsmasq = calloc(1, sizeof(*dnsmasq));
 
@@ -380,9 +381,10 @@ struct dnsmasq *dnsmasq_new(const struct conf *conf, int64_t now_ms)
 		return NULL;
 	}
 	dnsmasq->conf = conf;
+	dnsmasq->localaddr = localaddr;
 	dnsmasq->dirty = dnsmasq->records = true;
 	dnsmasq->write_ms = dnsmasq->dirty_ms = CLOCK_NEVER;
-	reload_init(&dnsmasq->reload, conf, now_ms);
+	reload_init(&dnsmasq->reload, conf, localaddr, now_ms);
 	dnsmasq->reload.stats.reloaded = note_reload;
 	dnsmasq->reload.stats.arg = &dnsmasq->stats;
 	read_boot_id(dnsmasq->boot_id);

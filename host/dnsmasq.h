@@ -5,6 +5,7 @@
 
 #include "conf.h"
 #include "hostsfile.h"
+#include "localaddr.h"
 #include "sink.h"
 
 /*
@@ -17,8 +18,8 @@
  */
 struct dnsmasq;
 
-/* NULL with errno. conf is borrowed until dnsmasq_configure() gives another one, or until the sink is freed. */
-struct dnsmasq *dnsmasq_new(const struct conf *conf, int64_t now_ms);
+/* NULL with errno. Both are borrowed until the sink is freed, conf until dnsmasq_configure() gives another one. */
+struct dnsmasq *dnsmasq_new(const struct conf *conf, const struct localaddr *localaddr, int64_t now_ms);
 
 /* The sink: name "dnsmasq", required. Its operation free() frees dnsmasq. */
 struct sink dnsmasq_sink(struct dnsmasq *dnsmasq);

@@ -3,9 +3,12 @@
 
 #include "shared/address.h"
 
-/* Addresses of one network interface. Asked for by name each time: interfaces such as docker0 come and go. */
+/* Addresses of one network interface, as they are now: interfaces such as docker0 come and go. */
 
-/* The (first) IPv4 address. 0, or -1: there is no such interface, or it has none. */
+/*
+ * The (first) IPv4 address. 0, or -1: there is no such interface, or it has none. The kernel's rtnl lock may be waited for, 200 ms and more: for
+ * programs that ask once. The daemon has localaddr_ipv4().
+ */
 int ifaddr_ipv4(const char *interface, struct address *out);
 
 /* Up to max lasting global IPv6 addresses: no temporary, tentative or deprecated ones. How many. */

@@ -3,9 +3,7 @@
 #include "localaddr.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
+#include <linux/if_addr.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,20 +12,159 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/rtnetlink.h"
+
+#define RECEIVE_SIZE 16384     /* the kernel fills at most this much of a dump into one datagram for a reader of this size */
+#define NEWS_SIZE    (1 << 20) /* for news that wait; the kernel may allow less (net.core.rmem_max). Each container's start and end are several */
+
+/* In the order in which the kernel told of them. */
+struct entries {
+	struct rtnetlink_address *array;
+	size_t count, room;
+	bool changed; /* since the list was made */
+};
 
 struct localaddr {
 	int fd;
-	bool changed;      /* the kernel said so since we looked */
-	int64_t looked_ms;
+	bool lost;         /* news were lost, or some may have been missed: to be read again */
+	int64_t read_ms;
+	struct entries entries;
 	struct address *list;
 	size_t count;
-	bool unreadable; /* and that was told */
+	bool unreadable;   /* and that was told */
 };
 
-static int open_socket(void)
+/* ---- one address ---- */
+
+static bool counts(const struct rtnetlink_address *address)
 {
-	struct sockaddr_nl local = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	/* Each container's veth has a link-local IPv6 address, which is of no use to anybody here. */
+	return address->address.family == 4 || address_unusable(&address->address) == NULL;
+}
+
+/* An interface may have an address more than once, with other prefixes or peers: to widen a network, the new one is added, then the old one deleted. */
+static bool is_same(const struct rtnetlink_address *a, const struct rtnetlink_address *b)
+{
+	return a->link == b->link && a->prefix_length == b->prefix_length && address_equal(&a->address, &b->address) &&
+	       address_equal(&a->peer, &b->peer);
+}
+
+static struct rtnetlink_address *find(const struct entries *entries, const struct rtnetlink_address *address)
+{
+	size_t i;
+
+	for (i = 0; i < entries->count; i++) {
+		if (is_same(&entries->array[i], address))
+			return &entries->array[i];
+	}
+	return NULL;
+}
+
+/* 0, or -1 with errno. */
+static int add(struct entries *entries, const struct rtnetlink_address *address)
+{
+	struct rtnetlink_address *known = find(entries, address), *larger;
+	size_t room = entries->room == 0 ? 16 : entries->room * 2;
+
+	entries->changed = true;
+	if (known != NULL) {
+		*known = *address; /* of a link that was renamed, or promoted from secondary */
+		return 0;
+	}
+	if (entries->count == entries->room) {
+		larger = reallocarray(entries->array, room, sizeof *larger);
+		if (larger == NULL)
+			return -1;
+		entries->array = larger;
+		entries->room = room;
+	}
+	entries->array[entries->count++] = *address;
+	return 0;
+}
+
+static void take_out(struct entries *entries, const struct rtnetlink_address *address)
+{
+	struct rtnetlink_address *known = find(entries, address);
+
+	if (known == NULL)
+		return;
+	entries->changed = true;
+	entries->count--;
+	memmove(known, known + 1, (size_t)(entries->array + entries->count - known) * sizeof *known);
+}
+
+/* ---- messages ---- */
+
+/* NLMSG_DONE says at its end how a dump ended. */
+static int dump_result(const struct nlmsghdr *header)
+{
+	int error = 0;
+
+	if (header->nlmsg_len >= NLMSG_LENGTH(sizeof error))
+		memcpy(&error, NLMSG_DATA(header), sizeof error);
+	errno = -error;
+	return error == 0 ? 1 : -1;
+}
+
+/* 1: a dump is complete; 0; -1 with errno. */
+static int take_message(struct entries *entries, const struct nlmsghdr *header, bool *inconsistent)
+{
+	const struct nlmsgerr *error = NLMSG_DATA(header);
+	struct rtnetlink_address address;
+
+	if ((header->nlmsg_flags & NLM_F_DUMP_INTR) != 0)
+		*inconsistent = true;
+	if (header->nlmsg_type == NLMSG_DONE)
+		return dump_result(header);
+	if (header->nlmsg_type == NLMSG_ERROR && header->nlmsg_len >= NLMSG_LENGTH(sizeof *error)) {
+		errno = -error->error;
+		return -1;
+	}
+	if ((header->nlmsg_type != RTM_NEWADDR && header->nlmsg_type != RTM_DELADDR) || rtnetlink_read_address(header, &address) == -1 ||
+	    !counts(&address))
+		return 0;
+	if (header->nlmsg_type == RTM_NEWADDR)
+		return add(entries, &address);
+	take_out(entries, &address);
+	return 0;
+}
+
+/* What one datagram says; as take_message(). -1 with EAGAIN: there was none. ENOBUFS: some were lost. */
+static int take_datagram(int fd, struct entries *entries, bool *inconsistent)
+{
+	static union {
+		struct nlmsghdr header;
+		char bytes[RECEIVE_SIZE];
+	} buffer;
+	struct sockaddr_nl from;
+	struct iovec vector = {.iov_base = buffer.bytes, .iov_len = sizeof buffer.bytes};
+	struct msghdr message = {.msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &vector, .msg_iovlen = 1};
+	ssize_t length;
+	size_t left;
+	const struct nlmsghdr *header;
+	int result = 0;
+
+	do
+		length = recvmsg(fd, &message, 0);
+	while (length == -1 && errno == EINTR);
+	if (length == -1)
+		return -1;
+	if ((message.msg_flags & MSG_TRUNC) != 0) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	if (from.nl_pid != 0) /* only the kernel is believed */
+		return 0;
+	left = (size_t)length;
+	for (header = rtnetlink_first(buffer.bytes, &left); header != NULL && result == 0; header = rtnetlink_next(header, &left))
+		result = take_message(entries, header, inconsistent);
+	return result;
+}
+
+static int open_socket(unsigned groups, int flags)
+{
+	struct sockaddr_nl local = {.nl_family = AF_NETLINK, .nl_groups = groups};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE);
 	int saved;
 
 	if (fd == -1 || bind(fd, (struct sockaddr *)&local, sizeof local) == 0)
@@ -38,62 +175,103 @@ static int open_socket(void)
 	return -1;
 }
 
+/* ---- reading all ---- */
+
+static int ask_for(int fd, uint8_t family)
+{
+	struct {
+		struct nlmsghdr header;
+		struct ifaddrmsg body;
+	} message = {
+		.header = {.nlmsg_len = sizeof message, .nlmsg_type = RTM_GETADDR, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		.body = {.ifa_family = family},
+	};
+
+	return send(fd, &message, sizeof message, 0) == -1 ? -1 : 0;
+}
+
+/*
+ * All of a family. 0, or -1 with errno. Not all families at once (AF_UNSPEC): for that the kernel always takes the rtnl lock. One that does not know a
+ * family answers with all others; there is nothing twice among the entries.
+ */
+static int read_family(struct entries *entries, uint8_t family, bool *inconsistent)
+{
+	int fd = open_socket(0, 0), result, saved;
+
+	if (fd == -1)
+		return -1;
+	result = ask_for(fd, family);
+	while (result == 0)
+		result = take_datagram(fd, entries, inconsistent);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return result == 1 ? 0 : -1;
+}
+
+/*
+ * Instead of what was known. 0, or -1 with errno. A dump during which addresses changed may lack one that did not: better than none, but it is read
+ * again.
+ */
+static int read_all(struct localaddr *localaddr)
+{
+	struct entries fresh = {.array = NULL};
+	bool inconsistent = false;
+
+	if (read_family(&fresh, AF_INET, &inconsistent) == -1 || read_family(&fresh, AF_INET6, &inconsistent) == -1) {
+		free(fresh.array);
+		return -1;
+	}
+	free(localaddr->entries.array);
+	localaddr->entries = fresh;
+	localaddr->entries.changed = true;
+	localaddr->lost = inconsistent;
+	return 0;
+}
+
 static int compare(const void *a, const void *b)
 {
 	return address_compare(a, b);
 }
 
-static size_t take_usable(const struct ifaddrs *all, struct address *list)
+/* 1 if the list is another than before, 0 if not, -1 with errno. */
+static int make_list(struct localaddr *localaddr)
 {
-	const struct ifaddrs *one;
-	size_t count = 0;
-
-	for (one = all; one != NULL; one = one->ifa_next) {
-		if (one->ifa_addr != NULL && address_from_sockaddr(one->ifa_addr, &list[count]) == 0 &&
-		    address_unusable(&list[count]) == NULL)
-			count++;
-	}
-	qsort(list, count, sizeof *list, compare);
-	return count;
-}
-
-/* 1 if they are others than before, 0 if not, -1 with errno. */
-static int look(struct localaddr *localaddr)
-{
-	struct ifaddrs *all;
-	const struct ifaddrs *one;
-	struct address *list;
-	size_t room = 1, count;
+	struct entries *entries = &localaddr->entries;
+	struct address *list = calloc(entries->count + 1, sizeof *list);
+	size_t count = 0, i;
 	bool same;
 
-	if (getifaddrs(&all) == -1)
+	if (list == NULL)
 		return -1;
-	for (one = all; one != NULL; one = one->ifa_next)
-		room++;
-	list = calloc(room, sizeof *list);
-	if (list == NULL) {
-		freeifaddrs(all);
-		return -1;
+	for (i = 0; i < entries->count; i++) {
+		if (address_unusable(&entries->array[i].address) == NULL)
+			list[count++] = entries->array[i].address;
 	}
-	count = take_usable(all, list);
-	freeifaddrs(all);
+	qsort(list, count, sizeof *list, compare);
 	same = count == localaddr->count && (count == 0 || memcmp(list, localaddr->list, count * sizeof *list) == 0);
 	free(localaddr->list);
 	localaddr->list = list;
 	localaddr->count = count;
+	entries->changed = false;
 	return same ? 0 : 1;
 }
+
+/* ---- the public functions ---- */
 
 struct localaddr *localaddr_new(int64_t now_ms)
 {
 	struct localaddr *localaddr = calloc(1, sizeof *localaddr);
+	int size = NEWS_SIZE;
 
 	if (localaddr == NULL)
 		return NULL;
-	localaddr->looked_ms = now_ms;
+	localaddr->read_ms = now_ms;
 	/* The socket first, so that no change falls in between. */
-	localaddr->fd = open_socket();
-	if (localaddr->fd != -1 && look(localaddr) != -1)
+	localaddr->fd = open_socket(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, SOCK_NONBLOCK);
+	if (localaddr->fd != -1)
+		(void)setsockopt(localaddr->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+	if (localaddr->fd != -1 && read_all(localaddr) == 0 && make_list(localaddr) != -1)
 		return localaddr;
 	localaddr_free(localaddr);
 	return NULL;
@@ -107,6 +285,7 @@ void localaddr_free(struct localaddr *localaddr)
 		return;
 	if (localaddr->fd != -1)
 		close(localaddr->fd);
+	free(localaddr->entries.array);
 	free(localaddr->list);
 	free(localaddr);
 	errno = saved;
@@ -119,44 +298,71 @@ int localaddr_fd(const struct localaddr *localaddr)
 
 int64_t localaddr_deadline_ms(const struct localaddr *localaddr)
 {
-	return localaddr->changed ? localaddr->looked_ms + LOCALADDR_EVERY_MS : CLOCK_NEVER;
+	return localaddr->lost ? localaddr->read_ms + LOCALADDR_EVERY_MS : CLOCK_NEVER;
 }
 
-/* What the messages say does not matter, nor which were lost (ENOBUFS): we look ourselves. */
-static bool drain(int fd)
+/* The news that are there. What cannot be taken, for want of memory, is as good as lost. */
+static void take_news(struct localaddr *localaddr)
 {
-	char message[8192];
-	bool any = false;
-	ssize_t length;
+	bool inconsistent = false;
+	int result;
 
 	do {
-		length = recv(fd, message, sizeof message, MSG_DONTWAIT);
-		any |= length >= 0 || errno == ENOBUFS;
-	} while (length >= 0 || errno == ENOBUFS || errno == EINTR);
-	return any;
+		result = take_datagram(localaddr->fd, &localaddr->entries, &inconsistent);
+		if (result == -1 && errno != EAGAIN)
+			localaddr->lost = true;
+	} while (result != -1 || errno == ENOBUFS);
 }
 
 int localaddr_step(struct localaddr *localaddr, bool readable, int64_t now_ms)
 {
-	int result;
+	int result = 0;
 
-	localaddr->changed |= readable && drain(localaddr->fd);
-	if (!localaddr->changed || now_ms < localaddr->looked_ms + LOCALADDR_EVERY_MS)
-		return 0;
-	localaddr->looked_ms = now_ms;
-	result = look(localaddr);
-	if (result == -1) {
-		if (!localaddr->unreadable)
-			log_warn("this host's own addresses cannot be read: those known before stay in force, and it is tried again");
-		localaddr->unreadable = true;
-		return 0;
+	if (readable)
+		take_news(localaddr);
+	if (localaddr->lost && now_ms >= localaddr->read_ms + LOCALADDR_EVERY_MS) {
+		localaddr->read_ms = now_ms;
+		result = read_all(localaddr);
 	}
-	localaddr->changed = localaddr->unreadable = false;
-	return result;
+	if (result == 0 && localaddr->entries.changed)
+		result = make_list(localaddr);
+	if (result != -1) {
+		localaddr->unreadable &= localaddr->lost;
+		return result;
+	}
+	if (!localaddr->unreadable)
+		log_warn("this host's own addresses cannot be read: those known before stay in force, and it is tried again");
+	localaddr->unreadable = localaddr->lost = true;
+	return 0;
 }
 
 const struct address *localaddr_list(const struct localaddr *localaddr, size_t *count)
 {
 	*count = localaddr->count;
 	return localaddr->list;
+}
+
+/* Of an interface's addresses the one that the host itself would take: a primary one before secondaries. */
+static int rank(const struct rtnetlink_address *address)
+{
+	if (address_unusable(&address->address) != NULL)
+		return 1;
+	return (address->flags & IFA_F_SECONDARY) != 0 ? 2 : 3;
+}
+
+int localaddr_ipv4(const struct localaddr *localaddr, const char *interface, struct address *out)
+{
+	const struct entries *entries = &localaddr->entries;
+	int best = 0;
+	size_t i;
+
+	for (i = 0; i < entries->count; i++) {
+		const struct rtnetlink_address *address = &entries->array[i];
+
+		if (address->address.family != 4 || strcmp(address->label, interface) != 0 || rank(address) <= best)
+			continue;
+		best = rank(address);
+		*out = address->address;
+	}
+	return best > 0 ? 0 : -1;
 }

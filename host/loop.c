@@ -472,7 +472,7 @@ static int loop_open(struct loop *loop, int64_t now_ms)
 	    (loop->view = view_new(loop->conf->conflict, &policy)) == NULL ||
 	    (loop->registry = registry_new(&loop->conf->registry, &facts, now_ms)) == NULL ||
 	    (loop->control = control_new(&daemon)) == NULL || (loop->http = http_new(loop_sources, loop)) == NULL ||
-	    (loop->knock = knock_new()) == NULL || (loop->dnsmasq = dnsmasq_new(loop->conf, now_ms)) == NULL)
+	    (loop->knock = knock_new()) == NULL || (loop->dnsmasq = dnsmasq_new(loop->conf, loop->localaddr, now_ms)) == NULL)
 		return -1;
 	sinks_add(&loop->sinks, dnsmasq_sink(loop->dnsmasq));
 	view_set_watcher(loop->view, &listings);

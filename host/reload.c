@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "hostsfile.h"
-#include "ifaddr.h"
 #include "reload_trouble.h"
 #include "shared/clock.h"
 
@@ -313,7 +312,7 @@ static int open_probe(struct reload *reload)
 	struct address server;
 
 	if (conf->server != NULL ? address_parse(conf->server, strlen(conf->server), &server) < 0
-				 : ifaddr_ipv4(RELOAD_DEFAULT_INTERFACE, &server) < 0) {
+				 : localaddr_ipv4(reload->localaddr, RELOAD_DEFAULT_INTERFACE, &server) < 0) {
 		reload->answer = RELOAD_NO_SERVER;
 		reload->silent = false;
 		return -1;
@@ -342,9 +341,10 @@ static void ask(struct reload *reload, int64_t now_ms)
 
 /* ---- what others see ---- */
 
-void reload_init(struct reload *reload, const struct conf *conf, int64_t now_ms)
+void reload_init(struct reload *reload, const struct conf *conf, const struct localaddr *localaddr, int64_t now_ms)
 {
 	memset(reload, 0, sizeof(*reload));
+	reload->localaddr = localaddr;
 	reload->process.pidfd = -1;
 	reload->probe.fd = -1;
 	pace_init(&reload->pace, PACE_PART, PACE_SAVED_US, clock_us());

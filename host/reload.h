@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "conf.h"
+#include "localaddr.h"
 #include "pace.h"
 #include "probe.h"
 #include "process.h"
@@ -44,7 +45,8 @@ enum reload_trouble {
 #define RELOAD_RECENT    4 /* reloads whose times are kept */
 
 struct reload {
-	const struct conf *conf; /* borrowed */
+	const struct conf *conf;           /* borrowed, as the next */
+	const struct localaddr *localaddr; /* says where docker0 is */
 	char name[HOSTNAME_FQDN_SIZE];
 	uint32_t wanted;    /* the serial on disk */
 	uint32_t served;    /* the newest one seen since this dnsmasq was found */
@@ -76,7 +78,7 @@ struct reload {
 #define RELOAD_PROCESS_NAME "dnsmasq" /* /proc/PID/comm */
 #define RELOAD_POLLFDS      2
 
-void reload_init(struct reload *reload, const struct conf *conf, int64_t now_ms);
+void reload_init(struct reload *reload, const struct conf *conf, const struct localaddr *localaddr, int64_t now_ms);
 void reload_clear(struct reload *reload);
 
 /* Another configuration: dnsmasq is looked for again. */

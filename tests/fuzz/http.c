@@ -147,6 +147,7 @@ static void host_start(void)
 	struct registry_options options = {
 		.resync_timeout_ms = 8000, .max_lease_s = ANNOUNCEMENT_LEASE_MAX_S, .max_ended_per_user = 4};
 	struct registry_watcher watcher;
+	struct localaddr *localaddr;
 
 	fuzz_trusts_input = true;
 	host.conf = conf_load(fuzz_file((const uint8_t *)text, sizeof text - 1));
@@ -160,7 +161,9 @@ static void host_start(void)
 	host.refusals = refusals_new();
 	fuzz_check(host.registry != NULL && host.refusals != NULL);
 	host.subscriber = subscriber_new(host.conf, host.registry, host.refusals, host.now_ms);
-	host.dnsmasq = dnsmasq_new(host.conf, host.now_ms);
+	localaddr = localaddr_new(host.now_ms);
+	fuzz_check(localaddr != NULL);
+	host.dnsmasq = dnsmasq_new(host.conf, localaddr, host.now_ms);
 	host.http = http_new(sources, NULL);
 	fuzz_check(host.subscriber != NULL && host.dnsmasq != NULL && host.http != NULL);
 	announce_all();

@@ -26,6 +26,7 @@ struct lab {
 	char directory[64], socket[96], hosts[96];
 	struct refusals *refusals;
 	struct subscriber *subscriber;
+	struct localaddr *localaddr;
 	struct dnsmasq *dnsmasq;
 	struct control *control;
 	struct status_changes changes;
@@ -104,7 +105,9 @@ static int setup(void **state)
 	assert_int_equal(busconf_add_url(&lab.conf.bus, url, error), 0);
 	lab.refusals = refusals_new();
 	lab.subscriber = subscriber_new(&lab.conf, lab.kit.registry, lab.refusals, lab.kit.now_ms);
-	lab.dnsmasq = dnsmasq_new(&lab.conf, lab.kit.now_ms);
+	lab.localaddr = localaddr_new(lab.kit.now_ms);
+	assert_non_null(lab.localaddr);
+	lab.dnsmasq = dnsmasq_new(&lab.conf, lab.localaddr, lab.kit.now_ms);
 	lab.control = control_new(&daemon);
 	assert_true(lab.refusals && lab.subscriber && lab.dnsmasq && lab.control);
 	control_configure(lab.control, &lab.conf);
@@ -120,6 +123,7 @@ static int teardown(void **state)
 	control_free(lab->control);
 	assert_int_equal(access(lab->socket, F_OK), -1);
 	sink.operations->free(sink.self);
+	localaddr_free(lab->localaddr);
 	subscriber_free(lab->subscriber);
 	refusals_free(lab->refusals);
 	busconf_clear(&lab->conf.bus);

@@ -34,6 +34,7 @@ struct lab {
 	char directory[64], run[96], hosts[128], pid_file[128], conf_file[128];
 	char server[16], domain[16];
 	struct conf conf;
+	struct localaddr *localaddr;
 	struct dnsmasq *dnsmasq;
 	struct sink sink;
 	uint64_t generation;
@@ -105,7 +106,7 @@ static void stop_dnsmasq(struct lab *lab, int number)
 
 static void open_sink(struct lab *lab)
 {
-	lab->dnsmasq = dnsmasq_new(&lab->conf, clock_ms());
+	lab->dnsmasq = dnsmasq_new(&lab->conf, lab->localaddr, clock_ms());
 	assert_non_null(lab->dnsmasq);
 	lab->sink = dnsmasq_sink(lab->dnsmasq);
 	lab->generation = 0;
@@ -241,6 +242,8 @@ static int open_lab(void **state)
 	lab.conf.domain = lab.domain;
 	lab.conf.dnsmasq = (struct conf_dnsmasq){true, lab.hosts, lab.pid_file, lab.server, free_port()};
 	write_conf_file(&lab, lab.hosts);
+	lab.localaddr = localaddr_new(clock_ms());
+	assert_non_null(lab.localaddr);
 	open_sink(&lab);
 	dnsmasq_restore(lab.dnsmasq, restore_nothing, NULL);
 	*state = &lab;
@@ -253,6 +256,7 @@ static int close_lab(void **state)
 
 	stop_dnsmasq(lab, SIGTERM);
 	lab->sink.operations->free(lab->sink.self);
+	localaddr_free(lab->localaddr);
 	unlink(lab->hosts);
 	rmdir(lab->run);
 	unlink(lab->run);
