@@ -12,8 +12,6 @@
 
 #include "shared/rtnetlink.h"
 
-#define RECEIVE_SIZE 16384 /* the kernel fills at most this much of a dump into one datagram for a reader of this size */
-
 /*
  * One family after the other: a dump of all at once (AF_UNSPEC) waits for the kernel's rtnl lock, which every container that starts or ends elsewhere
  * on the machine holds, for up to 100 ms among many. Since Linux 6.9 a dump of one family does not (of IPv6's routes: 6.10).
@@ -55,25 +53,11 @@ static void scan_reset(struct addrwatch *watch)
 	watch->links_room = watch->addresses_room = 0;
 }
 
-static int request(struct addrwatch *watch)
-{
-	struct {
-		struct nlmsghdr header;
-		struct rtgenmsg body;
-	} message = {
-		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)), .nlmsg_type = dumps[watch->stage].type,
-	                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP, .nlmsg_seq = ++watch->sequence},
-		.body = {.rtgen_family = dumps[watch->stage].family},
-	};
-
-	return send(watch->fd, &message, message.header.nlmsg_len, 0) == -1 ? -1 : 0;
-}
-
 /* One dump after the other: the kernel runs only one at a time for a socket. */
 static int scan_stage(struct addrwatch *watch, enum stage stage)
 {
 	watch->stage = stage;
-	return request(watch);
+	return rtnetlink_dump(watch->fd, dumps[stage].type, dumps[stage].family, ++watch->sequence);
 }
 
 static int scan_start(struct addrwatch *watch)
@@ -261,31 +245,21 @@ static int read_datagram(struct addrwatch *watch, const void *datagram, size_t l
 
 static int read_all(struct addrwatch *watch)
 {
-	static union {
-		struct nlmsghdr header;
-		char bytes[RECEIVE_SIZE];
-	} buffer;
-	struct sockaddr_nl from;
+	const void *datagram;
 	int changed = 0, result;
 
 	for (;;) {
-		struct iovec vector = {.iov_base = buffer.bytes, .iov_len = sizeof(buffer.bytes)};
-		struct msghdr message = {.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &vector, .msg_iovlen = 1};
-		ssize_t length = recvmsg(watch->fd, &message, MSG_DONTWAIT);
+		ssize_t length = rtnetlink_receive(watch->fd, &datagram);
 
-		if (length == -1 && errno == EINTR)
-			continue;
 		if (length == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			break;
 		if (length == -1 && errno != ENOBUFS)
 			return -1;
-		if (length == -1 || (message.msg_flags & MSG_TRUNC) != 0) {
+		if (length == -1) {
 			watch->again = true;
 			continue;
 		}
-		if (from.nl_pid != 0) /* only the kernel is believed */
-			continue;
-		result = read_datagram(watch, buffer.bytes, (size_t)length);
+		result = read_datagram(watch, datagram, (size_t)length);
 		if (result == -1)
 			return -1;
 		changed |= result;
@@ -311,22 +285,19 @@ int addrwatch_read(struct addrwatch *watch)
 
 struct addrwatch *addrwatch_open(void)
 {
-	struct sockaddr_nl local = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
-	                            RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
 	struct addrwatch *watch = calloc(1, sizeof(*watch));
 	int saved;
 
 	if (watch == NULL)
 		return NULL;
-	watch->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 	watch->stage = STAGE_NONE;
-	if (watch->fd == -1 || bind(watch->fd, (const struct sockaddr *)&local, sizeof(local)) == -1) {
-		saved = errno;
-		addrwatch_close(watch);
-		errno = saved;
-		return NULL;
-	}
-	return watch;
+	watch->fd = rtnetlink_open(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE, SOCK_NONBLOCK);
+	if (watch->fd != -1)
+		return watch;
+	saved = errno;
+	free(watch);
+	errno = saved;
+	return NULL;
 }
 
 int addrwatch_scan(struct addrwatch *watch)

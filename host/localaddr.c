@@ -14,8 +14,7 @@
 #include "shared/log.h"
 #include "shared/rtnetlink.h"
 
-#define RECEIVE_SIZE 16384     /* the kernel fills at most this much of a dump into one datagram for a reader of this size */
-#define NEWS_SIZE    (1 << 20) /* for news that wait; the kernel may allow less (net.core.rmem_max). Each container's start and end are several */
+#define NEWS_SIZE (1 << 20) /* for news that wait; the kernel may allow less (net.core.rmem_max). Each container's start and end are several */
 
 /* In the order in which the kernel told of them. */
 struct entries {
@@ -132,63 +131,20 @@ static int take_message(struct entries *entries, const struct nlmsghdr *header, 
 /* What one datagram says; as take_message(). -1 with EAGAIN: there was none. ENOBUFS: some were lost. */
 static int take_datagram(int fd, struct entries *entries, bool *inconsistent)
 {
-	static union {
-		struct nlmsghdr header;
-		char bytes[RECEIVE_SIZE];
-	} buffer;
-	struct sockaddr_nl from;
-	struct iovec vector = {.iov_base = buffer.bytes, .iov_len = sizeof buffer.bytes};
-	struct msghdr message = {.msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &vector, .msg_iovlen = 1};
-	ssize_t length;
-	size_t left;
 	const struct nlmsghdr *header;
+	const void *datagram;
+	ssize_t length = rtnetlink_receive(fd, &datagram);
+	size_t left = (size_t)length;
 	int result = 0;
 
-	do
-		length = recvmsg(fd, &message, 0);
-	while (length == -1 && errno == EINTR);
 	if (length == -1)
 		return -1;
-	if ((message.msg_flags & MSG_TRUNC) != 0) {
-		errno = ENOBUFS;
-		return -1;
-	}
-	if (from.nl_pid != 0) /* only the kernel is believed */
-		return 0;
-	left = (size_t)length;
-	for (header = rtnetlink_first(buffer.bytes, &left); header != NULL && result == 0; header = rtnetlink_next(header, &left))
+	for (header = rtnetlink_first(datagram, &left); header != NULL && result == 0; header = rtnetlink_next(header, &left))
 		result = take_message(entries, header, inconsistent);
 	return result;
 }
 
-static int open_socket(unsigned groups, int flags)
-{
-	struct sockaddr_nl local = {.nl_family = AF_NETLINK, .nl_groups = groups};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE);
-	int saved;
-
-	if (fd == -1 || bind(fd, (struct sockaddr *)&local, sizeof local) == 0)
-		return fd;
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return -1;
-}
-
 /* ---- reading all ---- */
-
-static int ask_for(int fd, uint8_t family)
-{
-	struct {
-		struct nlmsghdr header;
-		struct ifaddrmsg body;
-	} message = {
-		.header = {.nlmsg_len = sizeof message, .nlmsg_type = RTM_GETADDR, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-		.body = {.ifa_family = family},
-	};
-
-	return send(fd, &message, sizeof message, 0) == -1 ? -1 : 0;
-}
 
 /*
  * All of a family. 0, or -1 with errno. Not all families at once (AF_UNSPEC): for that the kernel always takes the rtnl lock. One that does not know a
@@ -196,11 +152,11 @@ static int ask_for(int fd, uint8_t family)
  */
 static int read_family(struct entries *entries, uint8_t family, bool *inconsistent)
 {
-	int fd = open_socket(0, 0), result, saved;
+	int fd = rtnetlink_open(0, 0), result, saved;
 
 	if (fd == -1)
 		return -1;
-	result = ask_for(fd, family);
+	result = rtnetlink_dump(fd, RTM_GETADDR, family, 1);
 	while (result == 0)
 		result = take_datagram(fd, entries, inconsistent);
 	saved = errno;
@@ -268,7 +224,7 @@ struct localaddr *localaddr_new(int64_t now_ms)
 		return NULL;
 	localaddr->read_ms = now_ms;
 	/* The socket first, so that no change falls in between. */
-	localaddr->fd = open_socket(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, SOCK_NONBLOCK);
+	localaddr->fd = rtnetlink_open(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, SOCK_NONBLOCK);
 	if (localaddr->fd != -1)
 		(void)setsockopt(localaddr->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 	if (localaddr->fd != -1 && read_all(localaddr) == 0 && make_list(localaddr) != -1)

@@ -2,9 +2,65 @@
 
 #include "rtnetlink.h"
 
+#include <errno.h>
 #include <linux/if_addr.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+#define RECEIVE_SIZE 16384 /* the kernel fills at most this much of a dump into one datagram for a reader of this size */
+
+int rtnetlink_open(uint32_t groups, int flags)
+{
+	struct sockaddr_nl local = {.nl_family = AF_NETLINK, .nl_groups = groups};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE);
+	int saved;
+
+	if (fd == -1 || bind(fd, (const struct sockaddr *)&local, sizeof(local)) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int rtnetlink_dump(int fd, uint16_t type, uint8_t family, uint32_t sequence)
+{
+	struct {
+		struct nlmsghdr header;
+		struct rtgenmsg body;
+	} message = {
+		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)), .nlmsg_type = type,
+	                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP, .nlmsg_seq = sequence},
+		.body = {.rtgen_family = family},
+	};
+
+	return send(fd, &message, message.header.nlmsg_len, 0) == -1 ? -1 : 0;
+}
+
+ssize_t rtnetlink_receive(int fd, const void **datagram)
+{
+	static union {
+		struct nlmsghdr header; /* for its alignment */
+		char bytes[RECEIVE_SIZE];
+	} buffer;
+	struct sockaddr_nl from;
+	struct iovec vector = {.iov_base = buffer.bytes, .iov_len = sizeof(buffer.bytes)};
+	struct msghdr message = {.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &vector, .msg_iovlen = 1};
+	ssize_t length;
+
+	*datagram = buffer.bytes;
+	do
+		length = recvmsg(fd, &message, 0);
+	while (length == -1 && errno == EINTR);
+	if (length == -1)
+		return -1;
+	if ((message.msg_flags & MSG_TRUNC) != 0) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	return from.nl_pid == 0 ? length : 0; /* only the kernel is believed */
+}
 
 const struct nlmsghdr *rtnetlink_first(const void *datagram, const size_t *left)
 {

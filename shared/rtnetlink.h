@@ -6,8 +6,18 @@
 #include <net/if.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "address.h"
+
+/* A socket (SOCK_CLOEXEC; flags: SOCK_NONBLOCK, or 0) that hears news of these RTMGRP_… groups, if any. -1 with errno. */
+int rtnetlink_open(uint32_t groups, int flags);
+
+/* Ask for all of one family: RTM_GET…, AF_…. 0, or -1 with errno. */
+int rtnetlink_dump(int fd, uint16_t type, uint8_t family, uint32_t sequence);
+
+/* The next datagram, valid until the next call (of any thread): its length, 0 if it is not the kernel's. -1 with errno; ENOBUFS: some were lost. */
+ssize_t rtnetlink_receive(int fd, const void **datagram);
 
 /*
  * Walking what the kernel sends over rtnetlink(7). Not with NLMSG_NEXT and RTA_NEXT: those count what is left down past 0 where a datagram ends

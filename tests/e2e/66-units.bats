@@ -34,6 +34,7 @@ spawn_under() {
 
 @test "callsignd.service: the boot's id is known, so that its hosts file is believed after a restart" {
     lab_stop callsignd
+    rm -f "$LAB/run/callsign/hosts"
     spawn_under callsignd unit callsignd --foreground -c /etc/callsign/callsignd.conf
     poll_until 10000 callsignd_answers
     [[ $(head -1 "$LAB/run/callsign/hosts") == *"boot=$(cat "$BOOT_ID")" ]]

@@ -15,18 +15,20 @@
 
 #include <cmocka.h>
 
+#include "shared/rtnetlink.h"
+
 /* How often the kernel was asked: twice to read all, once for each family. */
 static unsigned asked;
 
-static ssize_t counted_send(int fd, const void *data, size_t size, int flags)
+static int counted_dump(int fd, uint16_t type, uint8_t family, uint32_t sequence)
 {
 	asked++;
-	return send(fd, data, size, flags);
+	return rtnetlink_dump(fd, type, family, sequence);
 }
 
-#define send counted_send
+#define rtnetlink_dump counted_dump
 #include "host/localaddr.c"
-#undef send
+#undef rtnetlink_dump
 
 /* The addresses of this host, with a network namespace of the test's own in the host's place, and ip(8) for whoever changes them. */
 
