@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "shared/address.h"
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 
 /* Which of this machine's addresses are announced. Pure: facts and wishes in, addresses out. */
 

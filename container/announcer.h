@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 #include "shared/backoff.h"
 
 /*

@@ -8,7 +8,7 @@
 #include "addrselect.h"
 #include "check.h"
 #include "checktarget.h"
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 #include "shared/busconf.h"
 #include "shared/log.h"
 

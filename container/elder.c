@@ -12,7 +12,7 @@
 #include "shared/backoff.h"
 #include "shared/bus.h"
 #include "shared/clock.h"
-#include "shared/legacy.h"
+#include "shared/contract/legacy.h"
 
 enum heard { HEARD_NOTHING_SAID, HEARD_WAITING, HEARD_TAKEN, HEARD_NOBODY, HEARD_NACKED };
 

@@ -8,7 +8,7 @@
 #include "conf.h"
 
 /*
- * The publisher's place with `legacy`: says `IP:HOSTNAME:up` and `IP:HOSTNAME:down` (shared/legacy.h) and nothing else, for hosts that know only the
+ * The publisher's place with `legacy`: says `IP:HOSTNAME:up` and `IP:HOSTNAME:down` (shared/contract/legacy.h) and nothing else, for hosts that know only the
  * older wire format. No will, no lease, no roll call: a name whose container is killed stays. So it says `up` again after each reconnect, and
  * `down` of an address that has gone. Functions as in publisher.h.
  */

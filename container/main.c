@@ -1,4 +1,4 @@
-/* callsign-emit: announces a container's name. What it says: shared/announcement.h; when: announcer.h; how it runs: run.h. */
+/* callsign-emit: announces a container's name. What it says: shared/contract/announcement.h; when: announcer.h; how it runs: run.h. */
 #include <config.h>
 
 #include <malloc.h>

@@ -10,7 +10,7 @@
 
 #include "addrwatch.h"
 #include "oncestate.h"
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 #include "shared/bus.h"
 #include "shared/clock.h"
 

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 #include "shared/atomicfile.h"
 #include "shared/clock.h"
 #include "shared/log.h"

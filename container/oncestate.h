@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/hostname.h"
-#include "shared/ident.h"
+#include "shared/contract/hostname.h"
+#include "shared/contract/ident.h"
 
 /*
  * What --once up must remember for the next --once: the instance, and the seq of its last message. A small text file of lines KEY VALUE, replaced

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 
 const char *const options_check_keys[OPTIONS_CHECKS] = {"command", "tcp", "http", "interval", "timeout", "rise", "fall"};
 

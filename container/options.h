@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 
 /* The command line, validated. */
 enum options_mode { MODE_RUN, MODE_ONCE_UP, MODE_ONCE_DOWN, MODE_CHECK, MODE_HEALTH, MODE_HELP, MODE_VERSION };

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "shared/hostname.h"
+#include "shared/contract/hostname.h"
 
 /*
  * Names with variables in them: "{hostname}.{service}.{environment:-dev}". Pure: where values come from is the caller's business.

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include "control_request.h"
-#include "shared/ident.h"
+#include "shared/contract/ident.h"
 
 /*
  * One connection on the control socket: its buffers, both bounded, and how far its answer is. Whatever a client does (says nothing, half a line,

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "policy.h"
-#include "shared/hostname.h"
+#include "shared/contract/hostname.h"
 
 /* One request on the control socket: a line of JSON. docs/control.md has the protocol. Pure. */
 enum control_op {

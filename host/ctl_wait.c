@@ -11,7 +11,7 @@
 #include "ctl_client.h"
 #include "ctl_model.h"
 #include "shared/clock.h"
-#include "shared/hostname.h"
+#include "shared/contract/hostname.h"
 
 #define TIMEOUT_S 30
 #define TIMEOUT_MAX_S 1000000

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "conf.h"
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 #include "shared/bus.h"
 
 /*

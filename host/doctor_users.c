@@ -8,7 +8,7 @@
 
 #include "definitions.h"
 #include "rights_review.h"
-#include "shared/legacy.h"
+#include "shared/contract/legacy.h"
 
 #define RABBITMQCTL_S 30
 #define EMITTERS_MAX 256 /* of which prefixes are compared */

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/ident.h"
+#include "shared/contract/ident.h"
 #include "table.h"
 
 /*

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "routes.h"
-#include "shared/ident.h"
+#include "shared/contract/ident.h"
 
 /*
  * The map's file, which HAProxy reads when it starts or reloads: "KEY VALUE" a line (configuration manual, section 7.1,

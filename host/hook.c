@@ -17,7 +17,7 @@
 #include "minder.h"
 #include "shared/backoff.h"
 #include "shared/clock.h"
-#include "shared/ident.h"
+#include "shared/contract/ident.h"
 #include "shared/log.h"
 #include "sinkset.h"
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 #include "view.h"
 
 /*

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "replies.h"
-#include "shared/legacy.h"
+#include "shared/contract/legacy.h"
 #include "shared/log.h"
 
 static bool text_is(const struct bus_text *text, const char *expected)

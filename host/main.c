@@ -12,7 +12,7 @@
 #include "loop.h"
 #include "privileges.h"
 #include "shared/footprint.h"
-#include "shared/ident.h"
+#include "shared/contract/ident.h"
 #include "shared/log.h"
 #include "table.h"
 

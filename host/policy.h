@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "rate.h"
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 
 /*
  * Who may announce what. Pure. Two layers: the policy section holds for all; a user section, where there is one for the sender, narrows

@@ -5,7 +5,7 @@
 
 #include "dnsquery.h"
 #include "shared/address.h"
-#include "shared/hostname.h"
+#include "shared/contract/hostname.h"
 
 /*
  * Asking a DNS server for one name's A record, over UDP from a socket that is connected to it: the kernel drops

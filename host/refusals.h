@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 
 /*
  * What was refused, by whom it came and why: one log line each, but no more than REFUSALS_LOG_PER_S in a second (the rest is counted: a flood

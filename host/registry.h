@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 
 /*
  * The facts: for each instance exactly what it last announced, and which sessions and instances have ended. Pure: the time
@@ -102,7 +102,7 @@ enum registry_verdict registry_down(struct registry *registry, const struct anno
 enum registry_verdict registry_lost(struct registry *registry, const struct announcement *message, const char *user, int64_t now_ms);
 
 /*
- * The older wire format (shared/legacy.h): a name with one address, of nobody the broker vouches for. It lasts until its down, or until its address is
+ * The older wire format (shared/contract/legacy.h): a name with one address, of nobody the broker vouches for. It lasts until its down, or until its address is
  * claimed: by another name of the same format, or by an `up` of version 1 that did not have that address before. It has no lease, takes no part in resyncs,
  * and may come back at any time after its down. All of them are this user's, a name that no user of the broker may have here; what several users claim is
  * decided as among others. up: also to restore one. end: all of them go. Returns how many.

@@ -7,7 +7,7 @@
 
 #include "replyto.h"
 #include "shared/bus.h"
-#include "shared/ident.h"
+#include "shared/contract/ident.h"
 
 /* Emitters that wait for an answer (--wait): who, about which instance, and which generation must be served first. */
 struct replies;

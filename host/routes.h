@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 #include "view.h"
 
 /*

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "ifaddr.h"
-#include "shared/hostname.h"
+#include "shared/contract/hostname.h"
 #include "shared/log.h"
 
 enum { DONE = 0, FAILED = 1, USAGE = 2 };

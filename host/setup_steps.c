@@ -10,7 +10,7 @@
 
 #include "command.h"
 #include "dnsmasqconf.h"
-#include "shared/ident.h"
+#include "shared/contract/ident.h"
 
 /* ---- the group that may read passwords ---- */
 

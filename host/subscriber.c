@@ -13,7 +13,7 @@
 #include "intake.h"
 #include "shared/backoff.h"
 #include "shared/clock.h"
-#include "shared/legacy.h"
+#include "shared/contract/legacy.h"
 #include "shared/log.h"
 #include "shared/patience.h"
 

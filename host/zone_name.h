@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "shared/address.h"
-#include "shared/hostname.h"
+#include "shared/contract/hostname.h"
 
 /*
  * Names and record data as DNS has them (RFC 1035, section 3). Pure. Names are text in lower case without the final dot, of letters, digits,

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "hostname.h"
+#include "shared/contract/hostname.h"
 
 #define PART_MAX 255 /* bytes of a user or vhost: AMQP 0-9-1 short strings */
 

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #include "container/conf.h"
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 #include "shared/bus.h"
 #include "shared/clock.h"
 #include "shared/log.h"

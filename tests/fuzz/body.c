@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 
 /* The body of a message: what is taken can be said again, and is then taken as the same. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "fuzz.h"
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 
 /* A name and a routing key: OP (one byte), NAME (a length, then its bytes), and the key is the rest. */
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "shared/legacy.h"
+#include "shared/contract/legacy.h"
 
 /* The body of a message of the older wire format. */
 

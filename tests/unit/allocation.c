@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "exact.h"
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 #include "shared/atomicfile.h"
 #include "shared/bus.h"
 #include "shared/busconf.h"

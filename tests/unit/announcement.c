@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "exact.h"
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 
 #define INSTANCE "0190a0b0c0d07000800000000000000a"
 #define SESSION  "000102030405060708090a0b0c0d0e0f"

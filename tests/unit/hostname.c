@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "exact.h"
-#include "shared/hostname.h"
+#include "shared/contract/hostname.h"
 
 #define L63 "abcdefghijklmnopqrstuvwxyz0123456789-abcdefghijklmnopqrstuvwxyz"
 #define L8  "1234567."

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "exact.h"
-#include "shared/ident.h"
+#include "shared/contract/ident.h"
 
 static int parse(const char *text, size_t length, struct ident *out)
 {

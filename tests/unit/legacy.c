@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "shared/legacy.h"
+#include "shared/contract/legacy.h"
 
 #include "exact.h"
 #include "host/intake.h"

@@ -11,10 +11,10 @@
 #include <cmocka.h>
 
 #include "host/subscriber.h"
-#include "shared/announcement.h"
+#include "shared/contract/announcement.h"
 #include "shared/bus.h"
 #include "shared/clock.h"
-#include "shared/legacy.h"
+#include "shared/contract/legacy.h"
 
 #define START_MS 5000000
 

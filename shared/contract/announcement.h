@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "address.h"
+#include "shared/address.h"
 #include "hostname.h"
 #include "ident.h"
 

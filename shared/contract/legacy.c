@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "log.h"
+#include "shared/log.h"
 
 static uint64_t hash(uint64_t seed, const void *bytes, size_t length)
 {

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "jsonarena.h"
-#include "log.h"
+#include "shared/jsonarena.h"
+#include "shared/log.h"
 
 /* A message on its way in: what it is read from, where it goes, and where the reason goes if it is refused. */
 struct decoder {
