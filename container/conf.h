@@ -9,7 +9,7 @@
 #include "check.h"
 #include "checktarget.h"
 #include "shared/contract/announcement.h"
-#include "shared/busconf.h"
+#include "shared/bus/busconf.h"
 #include "shared/log.h"
 
 /* emit.conf and the CALLSIGN_* variables, validated, as plain values. emit.conf(5) describes them. */

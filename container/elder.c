@@ -10,7 +10,7 @@
 #include "faultlog.h"
 #include "publisher.h"
 #include "shared/backoff.h"
-#include "shared/bus.h"
+#include "shared/bus/bus.h"
 #include "shared/clock.h"
 #include "shared/contract/legacy.h"
 

@@ -11,7 +11,7 @@
 #include "addrwatch.h"
 #include "oncestate.h"
 #include "shared/contract/announcement.h"
-#include "shared/bus.h"
+#include "shared/bus/bus.h"
 #include "shared/clock.h"
 
 #define RETRY_MS 250

@@ -7,8 +7,8 @@
 #include "announcer.h"
 #include "faultlog.h"
 #include "publisher.h"
-#include "shared/bus.h"
-#include "shared/patience.h"
+#include "shared/bus/bus.h"
+#include "shared/bus/patience.h"
 
 /*
  * What the parts of the publisher share, and nobody else: publisher.c has the connection and what others ask for, publisher_send.c carries out what

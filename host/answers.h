@@ -6,7 +6,7 @@
 #include "conf.h"
 #include "intake.h"
 #include "registry.h"
-#include "shared/bus.h"
+#include "shared/bus/bus.h"
 
 /*
  * Answers to emitters that wait for their name (--wait), by way of the subscriber's connection: `refused` at once, `resolves` or `refused` once the

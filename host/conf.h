@@ -8,7 +8,7 @@
 #include "conf_zone.h"
 #include "policy.h"
 #include "registry.h"
-#include "shared/busconf.h"
+#include "shared/bus/busconf.h"
 #include "shared/log.h"
 #include "view.h"
 

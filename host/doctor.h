@@ -8,7 +8,7 @@
 #include "conf.h"
 #include "ctl.h"
 #include "probe.h"
-#include "shared/bus.h"
+#include "shared/bus/bus.h"
 
 /*
  * callsignctl doctor: the chain from the configuration to a name that resolves, link by link. Each check is one function that says ok, warning or

@@ -6,7 +6,7 @@
 
 #include "conf.h"
 #include "shared/contract/announcement.h"
-#include "shared/bus.h"
+#include "shared/bus/bus.h"
 
 /*
  * A connection to the broker for one question after the other: each call waits for its answer. What the broker refuses closes the connection, and

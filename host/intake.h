@@ -7,7 +7,7 @@
 #include "policy.h"
 #include "refusals.h"
 #include "registry.h"
-#include "shared/bus.h"
+#include "shared/bus/bus.h"
 
 /*
  * One delivery from the bus: is it what the contract and the policy allow, and if so, what it changes. Assumes that every sender is an

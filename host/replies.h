@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "replyto.h"
-#include "shared/bus.h"
+#include "shared/bus/bus.h"
 #include "shared/contract/ident.h"
 
 /* Emitters that wait for an answer (--wait): who, about which instance, and which generation must be served first. */

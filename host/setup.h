@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "resolver.h"
-#include "shared/busconf.h"
+#include "shared/bus/busconf.h"
 
 struct setup_remote {
 	bool on;               /* the broker is on another machine */

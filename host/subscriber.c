@@ -15,7 +15,7 @@
 #include "shared/clock.h"
 #include "shared/contract/legacy.h"
 #include "shared/log.h"
-#include "shared/patience.h"
+#include "shared/bus/patience.h"
 
 #define STEP_FRAMES 8192    /* so that a full queue does not keep the loop from its other work */
 #define SAME_FAILURE_MS 60000

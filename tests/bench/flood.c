@@ -25,7 +25,7 @@
 
 #include "container/conf.h"
 #include "shared/contract/announcement.h"
-#include "shared/bus.h"
+#include "shared/bus/bus.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 

@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 #include "host/intake.h"
-#include "shared/bus_amqp.h"
+#include "shared/bus/bus_amqp.h"
 #include "shared/clock.h"
 
 /*

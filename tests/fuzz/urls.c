@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "shared/busconf.h"
+#include "shared/bus/busconf.h"
 
 /* A list of URLs: what is taken can be shown and read again, and neither an error nor the text holds the password. */
 

@@ -19,10 +19,10 @@
 #include "exact.h"
 #include "shared/contract/announcement.h"
 #include "shared/atomicfile.h"
-#include "shared/bus.h"
-#include "shared/busconf.h"
+#include "shared/bus/bus.h"
+#include "shared/bus/busconf.h"
 #include "shared/clock.h"
-#include "shared/confirms.h"
+#include "shared/bus/confirms.h"
 #include "shared/conftext.h"
 #include "shared/gateway.h"
 

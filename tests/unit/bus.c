@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "exact.h"
-#include "shared/bus_amqp.h"
+#include "shared/bus/bus_amqp.h"
 #include "shared/clock.h"
 
 struct line {

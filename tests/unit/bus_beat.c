@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shared/bus_amqp.h"
+#include "shared/bus/bus_amqp.h"
 #include "shared/clock.h"
 
 /* Heartbeats against a real TCP connection, whose low-water mark is the point, and a librabbitmq that only counts. */

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "shared/bus.h"
+#include "shared/bus/bus.h"
 
 #define TAKEN_APART 3
 #define NO_TLS 4

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shared/bus_amqp.h"
+#include "shared/bus/bus_amqp.h"
 #include "shared/clock.h"
 
 #define HANDSHAKE_MS 600

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "exact.h"
-#include "shared/busconf.h"
-#include "shared/busurl.h"
+#include "shared/bus/busconf.h"
+#include "shared/bus/busurl.h"
 
 #define V6_LONGEST "0000:0000:0000:0000:0000:0000:255.255.255.255"
 

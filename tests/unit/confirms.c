@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "exact.h"
-#include "shared/confirms.h"
+#include "shared/bus/confirms.h"
 
 static struct confirms confirms;
 

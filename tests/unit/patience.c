@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "exact.h"
-#include "shared/patience.h"
+#include "shared/bus/patience.h"
 
 static void waits_twice_as_long_after_each_turn_that_was_too_short(void **state)
 {

@@ -12,7 +12,7 @@
 
 #include "host/subscriber.h"
 #include "shared/contract/announcement.h"
-#include "shared/bus.h"
+#include "shared/bus/bus.h"
 #include "shared/clock.h"
 #include "shared/contract/legacy.h"
 

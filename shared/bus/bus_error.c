@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "busconf.h"
-#include "log.h"
+#include "shared/log.h"
 
 /* AMQP 0-9-1, section 1.8 (reply codes). */
 enum { CONNECTION_FORCED = 320, ACCESS_REFUSED = 403, NOT_FOUND = 404, RESOURCE_LOCKED = 405, PRECONDITION_FAILED = 406, NOT_ALLOWED = 530 };

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "address.h"
+#include "shared/address.h"
 
 /* Where systems keep their trusted certificates: a static emitter carries no OpenSSL directory with it. */
 static const char *const ca_bundles[] = {

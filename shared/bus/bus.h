@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "address.h"
+#include "shared/address.h"
 
 /*
  * One connection to a RabbitMQ broker with one channel, for a poll loop. This is the only module that knows librabbitmq.

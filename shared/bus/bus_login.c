@@ -21,8 +21,8 @@
 #include "bus_amqp.h"
 #include "bus_error.h"
 #include "bus_tls.h"
-#include "clock.h"
-#include "gateway.h"
+#include "shared/clock.h"
+#include "shared/gateway.h"
 
 #define LOGIN_STACK ((size_t)256 * 1024)
 

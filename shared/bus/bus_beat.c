@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 
 #include "bus_amqp.h"
-#include "clock.h"
+#include "shared/clock.h"
 
 /*
  * Heartbeats (AMQP 0-9-1, section 4.2.7), with as few wake-ups as will do: at rest they are all that a process does. The broker sends one each half

@@ -12,7 +12,7 @@
 #include "bus_amqp.h"
 #include "bus_error.h"
 #include "bus_tls.h"
-#include "clock.h"
+#include "shared/clock.h"
 
 /* Frames between two returns of librabbitmq's buffers: it never does so by itself. Long headers count as many. */
 #define RELEASE_EVERY 64

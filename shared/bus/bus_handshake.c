@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "bus_amqp.h"
-#include "clock.h"
+#include "shared/clock.h"
 
 /*
  * The AMQP part of a login (AMQP 0-9-1, section 2.2.4): the header, start-ok, tune-ok, open. Each but the first answers something of the broker's, so
