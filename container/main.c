@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conf.h"
+#include "announce/conf.h"
 #include "health.h"
 #include "once.h"
 #include "options.h"
 #include "run.h"
-#include "settings.h"
+#include "announce/settings.h"
 
 #define EXIT_USAGE 2
 

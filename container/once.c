@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "addrwatch.h"
+#include "announce/addrwatch.h"
 #include "oncestate.h"
 #include "shared/contract/announcement.h"
 #include "shared/bus/bus.h"

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "conf.h"
+#include "announce/conf.h"
 
 #define ONCE_TIMEOUT_MS 5000
 #define ONCE_EXIT_STATE 1        /* no state file to withdraw by, or it cannot be read, written or locked */

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "addrwatch.h"
-#include "announcer.h"
+#include "announce/addrwatch.h"
+#include "announce/announcer.h"
 #include "child.h"
 #include "health.h"
-#include "readiness.h"
+#include "announce/readiness.h"
 #include "shared/clock.h"
 #include "shared/footprint.h"
 #include "signals.h"

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "conf.h"
+#include "announce/conf.h"
 
 #define RUN_EXIT_WAIT_RAN_OUT 75 /* EX_TEMPFAIL */
 

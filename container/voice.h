@@ -1,8 +1,8 @@
 #ifndef CALLSIGN_EMIT_VOICE_H
 #define CALLSIGN_EMIT_VOICE_H
 
-#include "elder.h"
-#include "publisher.h"
+#include "announce/elder.h"
+#include "announce/publisher.h"
 
 /* Whichever of the two speaks for this container: the publisher, or with `legacy` its elder. Functions as in publisher.h; NULL where one is not allowed. */
 struct voice {

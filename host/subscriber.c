@@ -331,7 +331,7 @@ static void subscriber_confirm(void *arg, uint64_t sequence, enum bus_confirm re
 	/* Answers to emitters are not mandatory and never come back: this is the roll call. */
 	if (result == BUS_RETURNED)
 		bus_fail(subscriber->bus, "the roll call reached no queue, not even our own: its bindings are gone");
-	/* A quorum queue without a leader, which this channel will never reach again (see container/announcer.c). */
+	/* A quorum queue without a leader, which this channel will never reach again (see container/announce/announcer.c). */
 	if (result == BUS_NACKED && subscriber->awaiting_marker && !subscriber->refused) {
 		subscriber->refused = true;
 		subscriber->due_ms = subscriber->now_ms + REFUSED_MARKER_MS;

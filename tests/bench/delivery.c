@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "container/conf.h"
+#include "container/announce/conf.h"
 #include "shared/contract/announcement.h"
 #include "shared/bus/bus.h"
 #include "shared/clock.h"

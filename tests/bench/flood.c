@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "container/conf.h"
+#include "container/announce/conf.h"
 #include "shared/contract/announcement.h"
 #include "shared/bus/bus.h"
 #include "shared/clock.h"

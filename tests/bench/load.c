@@ -28,9 +28,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "container/addrwatch.h"
-#include "container/conf.h"
-#include "container/publisher.h"
+#include "container/announce/addrwatch.h"
+#include "container/announce/conf.h"
+#include "container/announce/publisher.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 
@@ -38,7 +38,7 @@
 #define EMITTERS_MAX 20000
 #define LINE_MAX_BYTES 128
 
-/* Stands in for container/addrwatch.c: the emitter announces the one address of the one interface that it wishes for. */
+/* Stands in for container/announce/addrwatch.c: the emitter announces the one address of the one interface that it wishes for. */
 struct addrwatch {
 	struct addrselect_link link;
 	struct addrselect_address addresses[2];

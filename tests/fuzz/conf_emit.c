@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "container/conf.h"
+#include "container/announce/conf.h"
 #include "fuzz.h"
 
 /* emit.conf: any bytes as the file. */

@@ -36,7 +36,7 @@ static int fuzz_ioctl(int fd, unsigned long what, struct ifreq *request)
 
 #define rtnetlink_dump fuzz_dump
 #define ioctl fuzz_ioctl
-#include "container/addrwatch.c"
+#include "container/announce/addrwatch.c"
 #undef rtnetlink_dump
 #undef ioctl
 

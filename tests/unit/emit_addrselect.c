@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "container/addrselect.h"
+#include "container/announce/addrselect.h"
 
 static struct address parse(const char *text)
 {

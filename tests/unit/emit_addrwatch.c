@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 /* Its parser is not for others to call. */
-#include "container/addrwatch.c"
+#include "container/announce/addrwatch.c"
 
 /* Two empty messages; the second, should it be read, means that something changed. */
 static struct {

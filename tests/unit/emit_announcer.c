@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "container/announcer.h"
+#include "container/announce/announcer.h"
 #include "exact.h"
 #include "shared/clock.h"
 

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "container/check.h"
-#include "container/checktarget.h"
+#include "container/announce/check.h"
+#include "container/announce/checktarget.h"
 #include "exact.h"
 #include "shared/clock.h"
 

@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "container/conf.h"
+#include "container/announce/conf.h"
 #include "container/options.h"
-#include "container/settings.h"
+#include "container/announce/settings.h"
 #include "exact.h"
 
 static char path[] = "/tmp/callsign-emit-conf-XXXXXX";

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "container/faultlog.h"
+#include "container/announce/faultlog.h"
 #include "container/oncestate.h"
 #include "exact.h"
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "container/template.h"
+#include "container/announce/template.h"
 #include "exact.h"
 
 /* NAME, VALUE, NAME, VALUE, … */
