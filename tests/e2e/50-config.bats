@@ -134,7 +134,7 @@ refused_login() {
     figure "static callsign-emit: $(stat -c %s "$BUILD/small/container/callsign-emit") bytes, with TLS $(stat -c %s "$BUILD/static/container/callsign-emit")"
 }
 
-@test "the static emitter, arranged by container/rest.ld: only code can be run, and nothing that runs or is constant can be written" {
+@test "the static emitter, arranged by container/emit/rest.ld: only code can be run, and nothing that runs or is constant can be written" {
     local kind headers
     for kind in static small; do
         readelf --wide --section-headers "$BUILD/$kind/container/callsign-emit" | grep ' \.text\.rest '

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "container/oncestate.h"
+#include "container/emit/oncestate.h"
 #include "fuzz.h"
 
 /* The file in which --once remembers its instance. */

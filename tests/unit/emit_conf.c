@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "container/announce/conf.h"
-#include "container/options.h"
+#include "container/emit/options.h"
 #include "container/announce/settings.h"
 #include "exact.h"
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "container/announce/faultlog.h"
-#include "container/oncestate.h"
+#include "container/emit/oncestate.h"
 #include "exact.h"
 
 #define GOOD "callsign-once 1\nname web.dev\ninstance 0123456789abcdef0123456789abcdef\nseq 41\n"
