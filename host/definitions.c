@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
+#include "system/command.h"
 
 static json_t *parse(const char *text, char *why)
 {

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ifaddr.h"
+#include "system/ifaddr.h"
 #include "reload.h"
 #include "shared/clock.h"
 #include "shared/log.h"

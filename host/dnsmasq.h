@@ -5,7 +5,7 @@
 
 #include "conf.h"
 #include "hostsfile.h"
-#include "localaddr.h"
+#include "system/localaddr.h"
 #include "sink.h"
 
 /*

@@ -11,8 +11,8 @@
 
 #include "dnsmasqconf.h"
 #include "hostsfile.h"
-#include "ifaddr.h"
-#include "process.h"
+#include "system/ifaddr.h"
+#include "system/process.h"
 #include "shared/clock.h"
 
 #define ASK_AGAIN_MS 250

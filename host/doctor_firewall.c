@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
+#include "system/command.h"
 #include "firewall.h"
 #include "nftables.h"
 

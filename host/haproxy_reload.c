@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "process.h"
+#include "system/process.h"
 
 #define PROCESS_NAME "haproxy" /* /proc/PID/comm */
 #define STATUS_SIZE  4096

@@ -16,7 +16,7 @@
 #include "dnsmasq.h"
 #include "http.h"
 #include "knock.h"
-#include "localaddr.h"
+#include "system/localaddr.h"
 #include "measure.h"
 #include "notify.h"
 #include "refusals.h"

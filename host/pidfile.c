@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "process.h"
+#include "system/process.h"
 
 static int open_file(const char *path)
 {

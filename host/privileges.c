@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "process.h"
+#include "system/process.h"
 #include "shared/log.h"
 
 #define OWN_DIRECTORY "/run/callsign"

@@ -5,10 +5,10 @@
 #include <stdint.h>
 
 #include "conf.h"
-#include "localaddr.h"
+#include "system/localaddr.h"
 #include "pace.h"
 #include "probe.h"
-#include "process.h"
+#include "system/process.h"
 
 /*
  * Making dnsmasq serve a hosts file: SIGHUP, then the question for the file's serial until the answer is the right one.

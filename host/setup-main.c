@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ifaddr.h"
+#include "system/ifaddr.h"
 #include "shared/contract/hostname.h"
 #include "shared/log.h"
 

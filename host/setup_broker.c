@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
+#include "system/command.h"
 #include "definitions.h"
 #include "rights_review.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "system/command.h"
 
 #define SERVICE_S 90
 #define DAEMON_TRIES 50

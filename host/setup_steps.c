@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
+#include "system/command.h"
 #include "dnsmasqconf.h"
 #include "shared/contract/ident.h"
 

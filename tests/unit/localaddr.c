@@ -27,7 +27,7 @@ static int counted_dump(int fd, uint16_t type, uint8_t family, uint32_t sequence
 }
 
 #define rtnetlink_dump counted_dump
-#include "host/localaddr.c"
+#include "host/system/localaddr.c"
 #undef rtnetlink_dump
 
 /* The addresses of this host, with a network namespace of the test's own in the host's place, and ip(8) for whoever changes them. */

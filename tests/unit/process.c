@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "host/pidfile.h"
-#include "host/process.h"
+#include "host/system/process.h"
 
 static char directory[] = "/tmp/callsign-process-XXXXXX";
 static char path[sizeof(directory) + 16];
