@@ -8,7 +8,7 @@
 
 #include "answered.h"
 #include "replies.h"
-#include "served.h"
+#include "registry/served.h"
 #include "shared/log.h"
 
 struct answers {

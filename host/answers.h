@@ -5,7 +5,7 @@
 
 #include "conf.h"
 #include "intake.h"
-#include "registry.h"
+#include "registry/registry.h"
 #include "shared/bus/bus.h"
 
 /*

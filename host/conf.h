@@ -6,11 +6,11 @@
 #include <stdint.h>
 
 #include "conf_zone.h"
-#include "policy.h"
-#include "registry.h"
+#include "registry/policy.h"
+#include "registry/registry.h"
 #include "shared/bus/busconf.h"
 #include "shared/log.h"
-#include "view.h"
+#include "registry/view.h"
 
 /* callsignd.conf, validated, as plain values. Modules are given the part that is theirs. */
 

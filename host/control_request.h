@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "policy.h"
+#include "registry/policy.h"
 #include "shared/contract/hostname.h"
 
 /* One request on the control socket: a line of JSON. docs/control.md has the protocol. Pure. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "served.h"
+#include "registry/served.h"
 #include "shared/clock.h"
 
 void stream_begin(struct client *client, enum client_stream kind)

@@ -2,7 +2,7 @@
 #define CALLSIGN_CONTROL_STREAM_H
 
 #include "control_client.h"
-#include "events.h"
+#include "registry/events.h"
 #include "status.h"
 
 /*

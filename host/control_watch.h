@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "control_client.h"
-#include "events.h"
+#include "registry/events.h"
 #include "status.h"
 
 /* What those who watch are told: which names changed or went, what dnsmasq serves by now, and how the daemon is. */

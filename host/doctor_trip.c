@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "doctor_line.h"
-#include "served.h"
+#include "registry/served.h"
 #include "shared/clock.h"
 
 #define TRIP_MS 5000

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "hostsfile.h"
-#include "served.h"
+#include "registry/served.h"
 #include "shared/log.h"
 
 void hook_entry_string(FILE *out, const char *text)

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "policy.h"
-#include "view.h"
+#include "registry/policy.h"
+#include "registry/view.h"
 
 /* One instance as a hook is told of it: a JSON object (docs/hook.md, "An entry"). Pure; errors of out are the caller's to see. */
 void hook_entry_write(FILE *out, const struct listing *listing, const struct policy *policy, int64_t since_wall_ms);

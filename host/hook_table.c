@@ -8,7 +8,7 @@
 #include <uthash.h>
 
 #include "hook_entry.h"
-#include "served.h"
+#include "registry/served.h"
 
 #define DOCUMENT_VERSION 1
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "conf.h"
-#include "view.h"
+#include "registry/view.h"
 
 /*
  * What a hook is told: each instance as a piece of JSON, made when it changes, and what has changed since the command last succeeded. The form is a

@@ -9,11 +9,11 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "served.h"
+#include "registry/served.h"
 #include "shared/atomicfile.h"
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "table.h"
+#include "registry/table.h"
 
 /*
  * One instance's lines, rendered when it changed. Half of each would be instance and session in hexadecimal: they stand here once, as they are, and

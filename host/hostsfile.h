@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "shared/contract/announcement.h"
-#include "view.h"
+#include "registry/view.h"
 
 /*
  * The hosts file that dnsmasq serves, and the daemon's only memory across a restart:

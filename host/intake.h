@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "policy.h"
+#include "registry/policy.h"
 #include "refusals.h"
-#include "registry.h"
+#include "registry/registry.h"
 #include "shared/bus/bus.h"
 
 /*

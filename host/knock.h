@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "registry.h"
+#include "registry/registry.h"
 #include "subscriber.h"
 
 /*

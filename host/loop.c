@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "changelog.h"
+#include "registry/changelog.h"
 #include "control.h"
 #include "detach.h"
 #include "dnsmasq.h"
@@ -20,7 +20,7 @@
 #include "measure.h"
 #include "notify.h"
 #include "refusals.h"
-#include "registry.h"
+#include "registry/registry.h"
 #include "shared/clock.h"
 #include "shared/footprint.h"
 #include "shared/log.h"
@@ -28,8 +28,8 @@
 #include "sinkset.h"
 #include "status.h"
 #include "subscriber.h"
-#include "view.h"
-#include "withdrawals.h"
+#include "registry/view.h"
+#include "registry/withdrawals.h"
 
 #define POLLFDS_OWN 6 /* signals, bus, control, the kernel's word of addresses, HTTP, a knock at the broker */
 #define POLLFDS_MAX (POLLFDS_OWN + SINKS_POLLFDS_MAX)

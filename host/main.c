@@ -14,7 +14,7 @@
 #include "shared/footprint.h"
 #include "shared/contract/ident.h"
 #include "shared/log.h"
-#include "table.h"
+#include "registry/table.h"
 
 #define DEFAULT_CONF "/etc/callsign/callsignd.conf"
 #define STACK_SIZE   ((rlim_t)16 << 20)

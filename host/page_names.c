@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "page.h"
-#include "served.h"
+#include "registry/served.h"
 #include "shared/log.h"
 
 struct search {

@@ -7,7 +7,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#include "served.h"
+#include "registry/served.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "shared/contract/announcement.h"
-#include "view.h"
+#include "registry/view.h"
 
 /*
  * Who answers for which service, as entries of a map for a proxy, and how these differ from what the proxy was told.

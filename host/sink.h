@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "conf.h"
-#include "view.h"
+#include "registry/view.h"
 
 /*
  * Where names go. A sink is told which listings changed, then once per batch that the batch is complete, and works on it at its own

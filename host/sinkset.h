@@ -3,7 +3,7 @@
 
 #include "conf.h"
 #include "sinks.h"
-#include "view.h"
+#include "registry/view.h"
 
 /*
  * Which sinks there are besides dnsmasq, as the configuration says: a new section makes one, a section that has gone takes its sink away, the others

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "served.h"
+#include "registry/served.h"
 
 struct status_clock status_clock_at(int64_t now_ms)
 {

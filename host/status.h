@@ -9,11 +9,11 @@
 #include "conf.h"
 #include "dnsmasq.h"
 #include "refusals.h"
-#include "registry.h"
+#include "registry/registry.h"
 #include "sink.h"
 #include "subscriber.h"
-#include "view.h"
-#include "withdrawals.h"
+#include "registry/view.h"
+#include "registry/withdrawals.h"
 
 /*
  * The whole daemon as people and machines see it: one snapshot, gathered from the modules, and its JSON. `callsignctl`, the

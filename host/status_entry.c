@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "served.h"
+#include "registry/served.h"
 #include "shared/clock.h"
 #include "status_internal.h"
 

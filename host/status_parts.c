@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "served.h"
+#include "registry/served.h"
 #include "shared/log.h"
 #include "status_internal.h"
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "served.h"
+#include "registry/served.h"
 #include "status_internal.h"
 
 /* Everything about one name. */

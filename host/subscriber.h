@@ -7,7 +7,7 @@
 #include "conf.h"
 #include "intake.h"
 #include "refusals.h"
-#include "registry.h"
+#include "registry/registry.h"
 
 /*
  * The host's side of the bus: connects and comes back, declares exchanges and queue, sends the roll call, takes each delivery through decoding,

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "served.h"
+#include "registry/served.h"
 
 _Static_assert(ANNOUNCEMENT_PORTS_MAX * (1 + ANNOUNCEMENT_PORT_NAME_MAX + sizeof "=65535") <= ZONE_DATA_MAX, "all ports fit into one record");
 

@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "policy.h"
-#include "view.h"
+#include "registry/policy.h"
+#include "registry/view.h"
 #include "zone_name.h"
 
 /*

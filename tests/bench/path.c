@@ -16,7 +16,7 @@
 
 #include "host/hostsfile.h"
 #include "host/intake.h"
-#include "host/view.h"
+#include "host/registry/view.h"
 #include "shared/clock.h"
 
 #define COUNT_MAX 1000000

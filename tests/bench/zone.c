@@ -22,10 +22,10 @@
 #include <unistd.h>
 
 #include "host/conf.h"
-#include "host/registry.h"
+#include "host/registry/registry.h"
 #include "host/sinks.h"
 #include "host/sinkset.h"
-#include "host/view.h"
+#include "host/registry/view.h"
 #include "host/zone_name.h"
 #include "shared/clock.h"
 #include "shared/log.h"

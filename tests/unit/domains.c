@@ -7,8 +7,8 @@
 
 #include "exact.h"
 #include "host/hostsfile.h"
-#include "host/policy.h"
-#include "host/served.h"
+#include "host/registry/policy.h"
+#include "host/registry/served.h"
 
 static struct kit kit;
 static struct policy policy;

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "host/registry.h"
-#include "host/view.h"
+#include "host/registry/registry.h"
+#include "host/registry/view.h"
 #include "shared/clock.h"
 
 /*

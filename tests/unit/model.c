@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "host/registry.h"
+#include "host/registry/registry.h"
 
 #define TIMEOUT_MS 8000
 #define FOREVER    INT64_MAX

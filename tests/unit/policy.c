@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "host/policy.h"
+#include "host/registry/policy.h"
 
 static char web[] = "web-*", db[] = "db", gateway[] = "gateway", lab[] = "lab", web1[] = "web-1*",
 	    tenant_name[] = "tenant";

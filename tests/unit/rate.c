@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "exact.h"
-#include "host/rate.h"
+#include "host/registry/rate.h"
 
 #define START_MS 7000000
 

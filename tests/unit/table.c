@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/table.h"
+#include "host/registry/table.h"
 
 #define ENTRIES 5000
 

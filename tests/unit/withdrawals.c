@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "host/withdrawals.h"
+#include "host/registry/withdrawals.h"
 
 struct seen {
 	size_t count;

@@ -18,11 +18,11 @@ class Fault(NamedTuple):
 
 
 FAULTS = (
-    Fault("lost", "believes no will", "host/registry.c",
+    Fault("lost", "believes no will", "host/registry/registry.c",
           "\tnode_lost(registry, node, now_ms);\n", "\t(void)node_lost;\n"),
-    Fault("session", "believes the will of any session", "host/registry.c",
+    Fault("session", "believes the will of any session", "host/registry/registry.c",
           "node == NULL || !node->fact.has_session || !ident_equal(&node->fact.session, &message->session)", "node == NULL"),
-    Fault("broker", "forgets all when it loses the broker", "host/registry_sync.c",
+    Fault("broker", "forgets all when it loses the broker", "host/registry/sync.c",
           "\tgraveyard_raise(registry, now_ms);\n}",
           "\tHASH_ITER(hh, registry->nodes, node, next)\n\t\tnode_remove(registry, node, \"lost\", false, now_ms);\n}"),
     Fault("restart", "forgets all when it is restarted", "host/loop.c",
@@ -30,7 +30,7 @@ FAULTS = (
           "\t(void)loop, (void)message, (void)user, (void)until_ms;\n"),
     Fault("signal", "tells dnsmasq no more after twenty times", "host/reload.c",
           "process_signal(&reload->process, SIGHUP)", "process_signal(&reload->process, reload->stats.signals < 20 ? SIGHUP : 0)"),
-    Fault("address", "takes the address of a name's last life", "host/registry.c",
+    Fault("address", "takes the address of a name's last life", "host/registry/registry.c",
           "\tgraveyard_forget(registry, &message->instance);\n\tif (!user_has_room(registry, user, NULL, message))\n",
           "\tstatic struct announcement stale;\n\tstruct node *old;\n\n"
           "\tDL_FOREACH(registry->graveyard, old) {\n\t\tif (strcmp(old->fact.name, message->name) != 0)\n\t\t\tcontinue;\n"

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "registry_internal.h"
+#include "internal.h"
 
 #include <string.h>
 
