@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "intake.h"
 #include "registry/registry.h"
 #include "shared/bus/bus.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf_values.h"
+#include "conf/values.h"
 
 /* It stands in commands for HAProxy's runtime socket, where blanks, semicolons, backslashes and newlines end things. */
 static int take_map_file(cfg_t *section, cfg_opt_t *option, const char *value, void *result)

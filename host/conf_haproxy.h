@@ -3,7 +3,7 @@
 
 #include <confuse.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 
 /* The section haproxy { }. */
 extern cfg_opt_t conf_haproxy_options[];

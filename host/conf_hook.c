@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf_values.h"
+#include "conf/values.h"
 
 #define NAME_MAX_LENGTH 64
 

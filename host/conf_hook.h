@@ -3,7 +3,7 @@
 
 #include <confuse.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 
 /* hook "NAME" { … } of callsignd.conf. */
 extern cfg_opt_t conf_hook_options[];

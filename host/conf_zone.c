@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf_values.h"
+#include "conf/values.h"
 
 void conf_zone_clear(struct conf_zone *zone)
 {

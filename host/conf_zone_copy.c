@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf_values.h"
+#include "conf/values.h"
 #include "shared/log.h"
 #include "sinkset.h"
 

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "hostsfile.h"
 #include "system/localaddr.h"
 #include "sink.h"

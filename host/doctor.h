@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "ctl.h"
 #include "probe.h"
 #include "shared/bus/bus.h"

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "shared/contract/announcement.h"
 #include "shared/bus/bus.h"
 

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "haproxy_cli.h"
 #include "haproxy_file.h"
 #include "routes.h"

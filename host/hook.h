@@ -1,7 +1,7 @@
 #ifndef CALLSIGN_HOOK_H
 #define CALLSIGN_HOOK_H
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "sink.h"
 
 /*

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "registry/view.h"
 
 /*

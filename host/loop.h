@@ -1,7 +1,7 @@
 #ifndef CALLSIGN_LOOP_H
 #define CALLSIGN_LOOP_H
 
-#include "conf.h"
+#include "conf/conf.h"
 
 /*
  * The daemon at work, until SIGTERM or SIGINT. Takes conf over and frees it. conf_path is read again on SIGHUP. ready(arg) is called once, when

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "detach.h"
 #include "loop.h"
 #include "privileges.h"

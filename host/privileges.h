@@ -1,7 +1,7 @@
 #ifndef CALLSIGN_PRIVILEGES_H
 #define CALLSIGN_PRIVILEGES_H
 
-#include "conf.h"
+#include "conf/conf.h"
 
 #define PRIVILEGES_USER "callsign" /* whom a daemon started by root becomes, where there is such a user */
 

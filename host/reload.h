@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <stdint.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "system/localaddr.h"
 #include "pace.h"
 #include "probe.h"

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "registry/view.h"
 
 /*

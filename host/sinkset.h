@@ -1,7 +1,7 @@
 #ifndef CALLSIGN_SINKSET_H
 #define CALLSIGN_SINKSET_H
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "sinks.h"
 #include "registry/view.h"
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "dnsmasq.h"
 #include "refusals.h"
 #include "registry/registry.h"

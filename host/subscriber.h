@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "intake.h"
 #include "refusals.h"
 #include "registry/registry.h"

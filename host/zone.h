@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "sinkset.h"
 
 /*

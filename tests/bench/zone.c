@@ -21,7 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "host/conf.h"
+#include "host/conf/conf.h"
 #include "host/registry/registry.h"
 #include "host/sinks.h"
 #include "host/sinkset.h"

@@ -1,7 +1,7 @@
 #include <config.h>
 
 #include "fuzz.h"
-#include "host/conf.h"
+#include "host/conf/conf.h"
 
 /* callsignd.conf: any bytes as the file. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "exact.h"
-#include "host/conf.h"
+#include "host/conf/conf.h"
 
 /* Stands in the texts below for the path of a good password file. */
 #define PASSWORD "@PASSWORD@"

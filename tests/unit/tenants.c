@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "exact.h"
-#include "host/conf.h"
+#include "host/conf/conf.h"
 #include "host/intake.h"
 #include "shared/log.h"
 

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "conf_values.h"
+#include "values.h"
 
 #include <ctype.h>
 #include <errno.h>

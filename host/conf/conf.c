@@ -11,7 +11,7 @@
 
 #include "conf_haproxy.h"
 #include "conf_hook.h"
-#include "conf_values.h"
+#include "values.h"
 #include "shared/conftext.h"
 
 static char default_urls[] = "{\"amqp://callsign-host@127.0.0.1/callsign\"}"; /* not const: libconfuse wants it so */

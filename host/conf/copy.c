@@ -9,7 +9,7 @@
 
 #include "conf_haproxy.h"
 #include "conf_hook.h"
-#include "conf_values.h"
+#include "values.h"
 #include "hostsfile.h"
 
 /* No key of its own: a bound on what one broker user can make this host remember. */
