@@ -6,7 +6,7 @@
 #include "conf/conf.h"
 #include "hostsfile.h"
 #include "system/localaddr.h"
-#include "sink.h"
+#include "sinks/common/sink.h"
 
 /*
  * The first sink: a hosts file that dnsmasq reads (addn-hosts), SIGHUP after each change of it, and a DNS question for

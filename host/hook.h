@@ -2,7 +2,7 @@
 #define CALLSIGN_HOOK_H
 
 #include "conf/conf.h"
-#include "sink.h"
+#include "sinks/common/sink.h"
 
 /*
  * A sink that runs a command after each change: docs/hook.md. One run at a time; changes that come meanwhile wait for the next. The command gets the

@@ -6,7 +6,7 @@
 
 #include "conf/conf.h"
 #include "system/localaddr.h"
-#include "pace.h"
+#include "sinks/common/pace.h"
 #include "probe.h"
 #include "system/process.h"
 

@@ -1,7 +1,7 @@
 #ifndef CALLSIGN_SINKS_H
 #define CALLSIGN_SINKS_H
 
-#include "sink.h"
+#include "sinks/common/sink.h"
 
 /*
  * All the sinks of the daemon as one. A sink works on its batch at once if it can, and says later how far it is; what is stored or served by all is

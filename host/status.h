@@ -10,7 +10,7 @@
 #include "dnsmasq.h"
 #include "refusals.h"
 #include "registry/registry.h"
-#include "sink.h"
+#include "sinks/common/sink.h"
 #include "subscriber.h"
 #include "registry/view.h"
 #include "registry/withdrawals.h"

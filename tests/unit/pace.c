@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "host/pace.h"
+#include "host/sinks/common/pace.h"
 
 #define PART      20
 #define SAVED_US  50000
