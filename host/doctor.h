@@ -7,7 +7,7 @@
 
 #include "conf/conf.h"
 #include "ctl.h"
-#include "probe.h"
+#include "sinks/dnsmasq/probe.h"
 #include "shared/bus/bus.h"
 
 /*

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "dnsmasqconf.h"
-#include "hostsfile.h"
+#include "sinks/dnsmasq/hostsfile.h"
 #include "system/ifaddr.h"
 #include "system/process.h"
 #include "shared/clock.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "hostsfile.h"
+#include "sinks/dnsmasq/hostsfile.h"
 #include "registry/served.h"
 #include "shared/log.h"
 

@@ -13,7 +13,7 @@
 #include "registry/changelog.h"
 #include "control.h"
 #include "detach.h"
-#include "dnsmasq.h"
+#include "sinks/dnsmasq/dnsmasq.h"
 #include "http.h"
 #include "knock.h"
 #include "system/localaddr.h"

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dnsmasq.h"
+#include "sinks/dnsmasq/dnsmasq.h"
 
 /*
  * What only shows over time: how long it takes from the broker's delivery until a name resolves, and what the last hour was like, minute by

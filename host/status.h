@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
-#include "dnsmasq.h"
+#include "sinks/dnsmasq/dnsmasq.h"
 #include "refusals.h"
 #include "registry/registry.h"
 #include "sinks/common/sink.h"

@@ -10,7 +10,7 @@
 #include "conf_haproxy.h"
 #include "conf_hook.h"
 #include "values.h"
-#include "hostsfile.h"
+#include "sinks/dnsmasq/hostsfile.h"
 
 /* No key of its own: a bound on what one broker user can make this host remember. */
 #define MAX_ENDED_PER_USER 100000

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hostsfile.h"
+#include "sinks/dnsmasq/hostsfile.h"
 
 #define ERROR_SIZE 768
 #define SHOWN_SIZE 96

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "host/hostsfile.h"
+#include "host/sinks/dnsmasq/hostsfile.h"
 #include "host/intake.h"
 #include "host/registry/view.h"
 #include "shared/clock.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "host/dnsquery.h"
+#include "host/sinks/dnsmasq/dnsquery.h"
 
 /* The answer to the question for the hosts file's serial: any packet. The first byte says whether the id is put right. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

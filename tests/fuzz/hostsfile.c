@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "host/hostsfile.h"
+#include "host/sinks/dnsmasq/hostsfile.h"
 #include "shared/clock.h"
 
 /* A hosts file of any origin: every instance that is read could have been announced. */

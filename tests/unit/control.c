@@ -12,7 +12,7 @@
 #include "host/control.h"
 #include "host/control_client.h"
 #include "host/control_stream.h"
-#include "host/dnsmasq.h"
+#include "host/sinks/dnsmasq/dnsmasq.h"
 #include "host/subscriber.h"
 #include "hostkit.h"
 

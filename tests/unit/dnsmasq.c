@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-#include "host/dnsmasq.h"
+#include "host/sinks/dnsmasq/dnsmasq.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "exact.h"
-#include "host/dnsquery.h"
+#include "host/sinks/dnsmasq/dnsquery.h"
 
 #define ID   0x1234
 #define NAME "serial.callsign.docker"

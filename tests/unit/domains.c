@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "exact.h"
-#include "host/hostsfile.h"
+#include "host/sinks/dnsmasq/hostsfile.h"
 #include "host/registry/policy.h"
 #include "host/registry/served.h"
 

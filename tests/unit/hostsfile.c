@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "exact.h"
-#include "host/hostsfile.h"
+#include "host/sinks/dnsmasq/hostsfile.h"
 
 #define BOOT  "16692684-f0b5-440c-a9eb-8f78f531f7bb"
 #define HEAD  HOSTSFILE_MAGIC BOOT "\n" HOSTSFILE_NOTICE "\n# domains docker\n127.128.0.7 serial.callsign.docker\n"

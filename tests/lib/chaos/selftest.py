@@ -28,7 +28,7 @@ FAULTS = (
     Fault("restart", "forgets all when it is restarted", "host/loop.c",
           "\tregistry_restore(loop->registry, message, user, until_ms, clock_ms());\n",
           "\t(void)loop, (void)message, (void)user, (void)until_ms;\n"),
-    Fault("signal", "tells dnsmasq no more after twenty times", "host/reload.c",
+    Fault("signal", "tells dnsmasq no more after twenty times", "host/sinks/dnsmasq/reload.c",
           "process_signal(&reload->process, SIGHUP)", "process_signal(&reload->process, reload->stats.signals < 20 ? SIGHUP : 0)"),
     Fault("address", "takes the address of a name's last life", "host/registry/registry.c",
           "\tgraveyard_forget(registry, &message->instance);\n\tif (!user_has_room(registry, user, NULL, message))\n",
