@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "haproxy.h"
+#include "sinks/haproxy/haproxy.h"
 #include "hook.h"
 #include "shared/log.h"
 #include "zone.h"

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "conf_haproxy.h"
+#include "sinks/haproxy/conf.h"
 #include "conf_hook.h"
 #include "values.h"
 #include "shared/conftext.h"

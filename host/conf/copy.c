@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "conf_haproxy.h"
+#include "sinks/haproxy/conf.h"
 #include "conf_hook.h"
 #include "values.h"
 #include "sinks/dnsmasq/hostsfile.h"

@@ -1,7 +1,7 @@
 #include <config.h>
 
-#include "host/haproxy_cli.h"
-#include "host/haproxy_reload.h"
+#include "host/sinks/haproxy/cli.h"
+#include "host/sinks/haproxy/reload.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

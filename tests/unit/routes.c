@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "host/routes.h"
+#include "host/sinks/haproxy/routes.h"
 
 #include "hostkit.h"
 

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "haproxy_reload.h"
+#include "reload.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "haproxy.h"
-#include "haproxy_internal.h"
+#include "internal.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 

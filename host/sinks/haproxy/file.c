@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "haproxy_file.h"
+#include "file.h"
 
 #include <errno.h>
 #include <stdio.h>

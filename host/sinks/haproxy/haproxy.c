@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "haproxy_internal.h"
-#include "haproxy_reload.h"
+#include "internal.h"
+#include "reload.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 

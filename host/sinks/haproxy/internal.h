@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
-#include "haproxy_cli.h"
-#include "haproxy_file.h"
+#include "cli.h"
+#include "file.h"
 #include "routes.h"
 
 /*

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "haproxy_cli.h"
+#include "cli.h"
 
 #include <ctype.h>
 #include <errno.h>
