@@ -8,7 +8,7 @@
 #include "sinks/haproxy/haproxy.h"
 #include "hook.h"
 #include "shared/log.h"
-#include "zone.h"
+#include "sinks/zone/zone.h"
 
 static const struct sink_kind all_kinds[] = {
 	{haproxy_wanted, haproxy_make},

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "conf_zone.h"
+#include "sinks/zone/conf.h"
 #include "registry/policy.h"
 #include "registry/registry.h"
 #include "shared/bus/busconf.h"

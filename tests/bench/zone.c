@@ -26,7 +26,7 @@
 #include "host/sinks.h"
 #include "host/sinkset.h"
 #include "host/registry/view.h"
-#include "host/zone_name.h"
+#include "host/sinks/zone/name.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 

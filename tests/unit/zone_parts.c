@@ -1,10 +1,10 @@
 #include <config.h>
 
-#include "host/conf_zone.h"
-#include "host/zone_key.h"
-#include "host/zone_message.h"
-#include "host/zone_name.h"
-#include "host/zone_records.h"
+#include "host/sinks/zone/conf.h"
+#include "host/sinks/zone/key.h"
+#include "host/sinks/zone/message.h"
+#include "host/sinks/zone/name.h"
+#include "host/sinks/zone/records.h"
 
 #include <string.h>
 

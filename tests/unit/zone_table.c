@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "host/zone_table.h"
+#include "host/sinks/zone/table.h"
 
 #include "hostkit.h"
 

@@ -9,7 +9,7 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "zone_client_internal.h"
+#include "client_internal.h"
 
 #define MESSAGES_A_STEP 2 /* each has up to some thousand records: others wait meanwhile */
 #define PAUSE_MS 1000     /* between two readings, or so many times as long as the last one took: */

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "zone_table.h"
+#include "table.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#include "zone_table_internal.h"
+#include "table_internal.h"
 
 /* ---- nodes ---- */
 

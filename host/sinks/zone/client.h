@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "conf_zone.h"
-#include "zone_table.h"
+#include "conf.h"
+#include "table.h"
 
 /*
  * One zone of one name server, kept as its table says. It connects (TCP), asks for the zone's owner records, reads the whole zone (AXFR) and

@@ -2,9 +2,9 @@
 #define CALLSIGN_ZONE_CLIENT_INTERNAL_H
 
 #include "shared/backoff.h"
-#include "zone_client.h"
-#include "zone_message.h"
-#include "zone_stream.h"
+#include "client.h"
+#include "message.h"
+#include "stream.h"
 
 /* What zone_client.c (the connection and what is asked over it), zone_client_update.c and zone_client_read.c share. */
 

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "zone_records.h"
+#include "records.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "zone_client_internal.h"
+#include "client_internal.h"
 
 #define SERIAL_AFTER_MS 200 /* after the last of several updates */
 

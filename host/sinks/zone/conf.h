@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "shared/address.h"
-#include "zone_key.h"
+#include "key.h"
 
 /* A section zone of callsignd.conf: a zone of a name server that is kept current by updates (zone.h). */
 #define CONF_ZONE_REVERSE_MAX 8

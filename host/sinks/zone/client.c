@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "zone_client.h"
+#include "client.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "zone_client_internal.h"
+#include "client_internal.h"
 
 #define FIRST_RETRY_MS 100
 #define LAST_RETRY_MS 10000

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "zone_table_internal.h"
+#include "table_internal.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "zone_message.h"
+#include "message.h"
 
 #include <ldns/ldns.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "zone_key.h"
+#include "key.h"
 
 #include <errno.h>
 #include <fcntl.h>

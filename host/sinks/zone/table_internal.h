@@ -3,7 +3,7 @@
 
 #include <uthash.h>
 
-#include "zone_table.h"
+#include "table.h"
 
 /* What zone_table.c and zone_table_read.c share. */
 

@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#include "zone_name.h"
+#include "name.h"
 
 /* The key that updates are signed with (TSIG, RFC 8945), as a file has it. Pure, but for the reading. */
 struct zone_key {

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "zone_stream.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <netinet/in.h>

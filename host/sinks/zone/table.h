@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "zone_name.h"
+#include "name.h"
 
 /*
  * What we want one zone to hold, what it holds of ours, and who owns which name in it. Pure: the time does not matter, only generations do

@@ -12,9 +12,9 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "zone_client.h"
-#include "zone_records.h"
-#include "zone_stream.h"
+#include "client.h"
+#include "records.h"
+#include "stream.h"
 
 #define CLIENTS_MAX (1 + CONF_ZONE_REVERSE_MAX)
 #define EVENTS_MAX (2 * CLIENTS_MAX)

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "zone_key.h"
-#include "zone_table.h"
+#include "key.h"
+#include "table.h"
 
 /*
  * The messages that go to and come from a name server: questions, updates (RFC 2136), transfers (RFC 5936), all signed (TSIG, RFC 8945). Pure, but

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "zone_name.h"
+#include "name.h"
 
 #include <ctype.h>
 #include <stdio.h>
