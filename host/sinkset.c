@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "sinks/haproxy/haproxy.h"
-#include "hook.h"
+#include "sinks/hook/hook.h"
 #include "shared/log.h"
 #include "sinks/zone/zone.h"
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "sinks/haproxy/conf.h"
-#include "conf_hook.h"
+#include "sinks/hook/conf.h"
 #include "values.h"
 #include "shared/conftext.h"
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "sinks/haproxy/conf.h"
-#include "conf_hook.h"
+#include "sinks/hook/conf.h"
 #include "values.h"
 #include "sinks/dnsmasq/hostsfile.h"
 

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "host/hook.h"
+#include "host/sinks/hook/hook.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "hostkit.h"
-#include "host/hook_table.h"
-#include "host/minder.h"
+#include "host/sinks/hook/table.h"
+#include "host/sinks/hook/minder.h"
 #include "host/sinkset.h"
 #include "shared/log.h"
 

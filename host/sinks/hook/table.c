@@ -1,13 +1,13 @@
 #include <config.h>
 
-#include "hook_table.h"
+#include "table.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
-#include "hook_entry.h"
+#include "entry.h"
 #include "registry/served.h"
 
 #define DOCUMENT_VERSION 1

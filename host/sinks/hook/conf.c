@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "conf_hook.h"
+#include "conf.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "hook_output.h"
+#include "output.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hook_output.h"
-#include "hook_table.h"
+#include "output.h"
+#include "table.h"
 #include "minder.h"
 #include "shared/backoff.h"
 #include "shared/clock.h"

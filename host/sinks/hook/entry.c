@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "hook_entry.h"
+#include "entry.h"
 
 #include <string.h>
 #include <time.h>
