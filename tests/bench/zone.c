@@ -23,8 +23,8 @@
 
 #include "host/conf/conf.h"
 #include "host/registry/registry.h"
-#include "host/sinks.h"
-#include "host/sinkset.h"
+#include "host/sinks/sinks.h"
+#include "host/sinks/sinkset.h"
 #include "host/registry/view.h"
 #include "host/sinks/zone/name.h"
 #include "shared/clock.h"

@@ -16,7 +16,7 @@
 #include "hostkit.h"
 #include "host/sinks/hook/table.h"
 #include "host/sinks/hook/minder.h"
-#include "host/sinkset.h"
+#include "host/sinks/sinkset.h"
 #include "shared/log.h"
 
 /* The hook against real commands: shell scripts in a directory of their own. Everything is waited for with a deadline. */

@@ -1,10 +1,10 @@
 #include <config.h>
 
-#include "host/sinks.h"
+#include "host/sinks/sinks.h"
 
 #include <errno.h>
 
-#include "host/sinkset.h"
+#include "host/sinks/sinkset.h"
 #include "hostkit.h"
 
 /* Sinks that do as the test says. */

@@ -1,7 +1,7 @@
 #ifndef CALLSIGN_HAPROXY_H
 #define CALLSIGN_HAPROXY_H
 
-#include "sinkset.h"
+#include "sinks/sinkset.h"
 
 /*
  * A sink that keeps a map of HAProxy's current (routes.h: who answers for which service), over the runtime socket: the

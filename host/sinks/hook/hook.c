@@ -19,7 +19,7 @@
 #include "shared/clock.h"
 #include "shared/contract/ident.h"
 #include "shared/log.h"
-#include "sinkset.h"
+#include "sinks/sinkset.h"
 
 #define NAME_PREFIX "hook "
 #define BLIND_MS 50        /* without a pidfd: how often to look whether a run is over */

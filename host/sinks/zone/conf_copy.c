@@ -6,7 +6,7 @@
 
 #include "conf/values.h"
 #include "shared/log.h"
-#include "sinkset.h"
+#include "sinks/sinkset.h"
 
 #define SHOWN_SIZE 96
 #define NAME_MAX_LENGTH (SINK_NAME_SIZE - sizeof "zone ")

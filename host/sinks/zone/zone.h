@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "conf/conf.h"
-#include "sinkset.h"
+#include "sinks/sinkset.h"
 
 /*
  * The sink of a section zone "NAME": names go into a zone of a name server by dynamic updates (RFC 2136), and their addresses into its reverse zones.
