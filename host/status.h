@@ -8,10 +8,10 @@
 
 #include "conf/conf.h"
 #include "sinks/dnsmasq/dnsmasq.h"
-#include "refusals.h"
+#include "bus/refusals.h"
 #include "registry/registry.h"
 #include "sinks/common/sink.h"
-#include "subscriber.h"
+#include "bus/subscriber.h"
 #include "registry/view.h"
 #include "registry/withdrawals.h"
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "host/sinks/dnsmasq/hostsfile.h"
-#include "host/intake.h"
+#include "host/bus/intake.h"
 #include "host/registry/view.h"
 #include "shared/clock.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "host/intake.h"
+#include "host/bus/intake.h"
 #include "shared/bus/bus_amqp.h"
 #include "shared/clock.h"
 

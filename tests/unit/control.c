@@ -13,7 +13,7 @@
 #include "host/control_client.h"
 #include "host/control_stream.h"
 #include "host/sinks/dnsmasq/dnsmasq.h"
-#include "host/subscriber.h"
+#include "host/bus/subscriber.h"
 #include "hostkit.h"
 
 /*

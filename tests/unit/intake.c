@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "exact.h"
-#include "host/intake.h"
+#include "host/bus/intake.h"
 #include "shared/log.h"
 
 /*

@@ -3,7 +3,7 @@
 #include "shared/contract/legacy.h"
 
 #include "exact.h"
-#include "host/intake.h"
+#include "host/bus/intake.h"
 #include "hostkit.h"
 #include "shared/log.h"
 

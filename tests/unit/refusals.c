@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "exact.h"
-#include "host/refusals.h"
+#include "host/bus/refusals.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "exact.h"
-#include "host/answered.h"
-#include "host/replies.h"
+#include "host/bus/answered.h"
+#include "host/bus/replies.h"
 
 static struct replies *replies;
 static uint64_t answered[REPLIES_MAX + 100]; /* the correlation ids, as numbers */

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "host/subscriber.h"
+#include "host/bus/subscriber.h"
 #include "shared/contract/announcement.h"
 #include "shared/bus/bus.h"
 #include "shared/clock.h"

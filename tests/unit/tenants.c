@@ -13,7 +13,7 @@
 
 #include "exact.h"
 #include "host/conf/conf.h"
-#include "host/intake.h"
+#include "host/bus/intake.h"
 #include "shared/log.h"
 
 /*
