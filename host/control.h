@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
-#include "status.h"
+#include "status/status.h"
 
 /*
  * The control socket, for callsignctl and whoever speaks its protocol (docs/control.md): a line of JSON asks, lines of JSON answer. Whoever may

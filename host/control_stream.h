@@ -3,7 +3,7 @@
 
 #include "control_client.h"
 #include "registry/events.h"
-#include "status.h"
+#include "status/status.h"
 
 /*
  * Answers of many lines: list, and watch, which is a list followed by changes. A list is written piece by piece as the socket takes it, so

@@ -6,7 +6,7 @@
 
 #include "control_client.h"
 #include "registry/events.h"
-#include "status.h"
+#include "status/status.h"
 
 /* What those who watch are told: which names changed or went, what dnsmasq serves by now, and how the daemon is. */
 struct control_brief {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
-#include "status.h"
+#include "status/status.h"
 
 /*
  * The HTTP server (libmicrohttpd, driven from the loop through its epoll descriptor): the status page at /, /metrics, /healthz and /readyz. Off

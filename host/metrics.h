@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "measure.h"
-#include "status.h"
+#include "status/measure.h"
+#include "status/status.h"
 
 /*
  * The daemon's figures in Prometheus' text format 0.0.4, for /metrics and `callsignctl metrics`. Metrics are added, never renamed or removed:

@@ -2,7 +2,7 @@
 
 #include "registry/served.h"
 #include "shared/clock.h"
-#include "status_internal.h"
+#include "internal.h"
 
 /* One entry of the list of names. */
 

@@ -5,7 +5,7 @@
 
 #include "registry/served.h"
 #include "shared/log.h"
-#include "status_internal.h"
+#include "internal.h"
 
 struct object object_new(void)
 {

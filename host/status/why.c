@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "registry/served.h"
-#include "status_internal.h"
+#include "internal.h"
 
 /* Everything about one name. */
 

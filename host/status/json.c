@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "status_internal.h"
+#include "internal.h"
 
 /* The daemon's own status. */
 
