@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "metrics.h"
+#include "web/metrics.h"
 
 static struct status_sources sources_of(const struct control_daemon *daemon)
 {

@@ -14,7 +14,7 @@
 #include "control.h"
 #include "detach.h"
 #include "sinks/dnsmasq/dnsmasq.h"
-#include "http.h"
+#include "web/http.h"
 #include "bus/knock.h"
 #include "system/localaddr.h"
 #include "status/measure.h"

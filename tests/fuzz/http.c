@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "host/http.h"
-#include "host/microhttpd.h"
-#include "host/page.h"
+#include "host/web/http.h"
+#include "host/web/microhttpd.h"
+#include "host/web/page.h"
 
 /*
  * The status page's listener: any bytes as what a client sends, through libmicrohttpd to http.c, page.c and metrics.c.
@@ -59,7 +59,7 @@ static const union MHD_DaemonInfo *get_daemon_info(struct MHD_Daemon *daemon, en
 	return MHD_get_daemon_info(daemon, type);
 }
 
-/* In place of host/microhttpd.c: this program is linked with it. */
+/* In place of host/web/microhttpd.c: this program is linked with it. */
 int microhttpd_load(const char *soname, struct microhttpd *out, char *error, size_t size)
 {
 	(void)soname;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/metrics.h"
+#include "host/web/metrics.h"
 
 #define MINUTE_MS 60000
 

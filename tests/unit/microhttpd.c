@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "host/microhttpd.h"
+#include "host/web/microhttpd.h"
 
 static void all_functions_are_found(void **state)
 {

@@ -3,7 +3,7 @@
 #include <openssl/evp.h>
 
 #include "hostkit.h"
-#include "host/page.h"
+#include "host/web/page.h"
 
 static struct kit kit;
 static struct conf conf = {.domain = (char[]){"docker"}};
@@ -195,7 +195,7 @@ static void hash_is_in_the_policy(const char *tag)
 	EVP_EncodeBlock(base64, digest, (int)size);
 	snprintf(source, sizeof source, "%s-src 'sha256-%s'", tag, (const char *)base64);
 	if (strstr(page_csp(), source) == NULL)
-		fail_msg("host/page_static.c: the hash of the %s is %s now", tag, (const char *)base64);
+		fail_msg("host/web/page_static.c: the hash of the %s is %s now", tag, (const char *)base64);
 }
 
 static void the_policy_names_no_source_but_hashes(void **state)
