@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "registry/changelog.h"
-#include "control.h"
+#include "control/control.h"
 #include "detach.h"
 #include "sinks/dnsmasq/dnsmasq.h"
 #include "web/http.h"

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "host/control_client.h"
+#include "host/control/client.h"
 
 /* The control socket: what a client sends, in pieces (each with its length in front), cut into lines and read as requests. */
 

@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "host/control.h"
-#include "host/control_client.h"
-#include "host/control_stream.h"
+#include "host/control/control.h"
+#include "host/control/client.h"
+#include "host/control/stream.h"
 #include "host/sinks/dnsmasq/dnsmasq.h"
 #include "host/bus/subscriber.h"
 #include "hostkit.h"

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "control_listen.h"
+#include "listen.h"
 
 #include <errno.h>
 #include <grp.h>

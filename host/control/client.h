@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "control_request.h"
+#include "request.h"
 #include "shared/contract/ident.h"
 
 /*

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "control_request.h"
+#include "request.h"
 
 #include <ctype.h>
 #include <jansson.h>

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "control_stream.h"
+#include "stream.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,12 +11,12 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "control_answer.h"
-#include "control_client.h"
-#include "control_listen.h"
-#include "control_request.h"
-#include "control_stream.h"
-#include "control_watch.h"
+#include "answer.h"
+#include "client.h"
+#include "listen.h"
+#include "request.h"
+#include "stream.h"
+#include "watch.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "control_client.h"
+#include "client.h"
 
 #include <errno.h>
 #include <stdlib.h>

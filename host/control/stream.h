@@ -1,7 +1,7 @@
 #ifndef CALLSIGN_CONTROL_STREAM_H
 #define CALLSIGN_CONTROL_STREAM_H
 
-#include "control_client.h"
+#include "client.h"
 #include "registry/events.h"
 #include "status/status.h"
 

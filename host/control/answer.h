@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "control.h"
-#include "control_request.h"
+#include "request.h"
 
 /*
  * What is asked of the daemon, done, and the line that says so (docs/control.md). New; NULL: no memory, or it is a request that is answered by a

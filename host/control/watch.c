@@ -1,11 +1,11 @@
 #include <config.h>
 
-#include "control_watch.h"
+#include "watch.h"
 
 #include <stdlib.h>
 #include <utlist.h>
 
-#include "control_stream.h"
+#include "stream.h"
 
 int control_watch_init(struct control_watch *watch)
 {

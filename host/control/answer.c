@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "control_answer.h"
+#include "answer.h"
 
 #include <stdlib.h>
 #include <string.h>

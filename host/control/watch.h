@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "control_client.h"
+#include "client.h"
 #include "registry/events.h"
 #include "status/status.h"
 
