@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "resolver.h"
+#include "doctor/resolver.h"
 #include "shared/bus/busconf.h"
 
 struct setup_remote {

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "system/command.h"
-#include "definitions.h"
-#include "rights_review.h"
+#include "doctor/definitions.h"
+#include "doctor/rights_review.h"
 
 #define BROKER_S 60 /* rabbitmqctl starts a whole Erlang; on a busy machine that takes its time */
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "rights.h"
+#include "doctor/rights.h"
 
 #define SALT 4
 #define HASH 32

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "system/command.h"
-#include "dnsmasqconf.h"
+#include "doctor/dnsmasqconf.h"
 #include "shared/contract/ident.h"
 
 /* ---- the group that may read passwords ---- */

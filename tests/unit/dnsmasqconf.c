@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "host/dnsmasqconf.h"
-#include "host/resolver.h"
+#include "host/doctor/dnsmasqconf.h"
+#include "host/doctor/resolver.h"
 
 /* A root of our own in /tmp, removed at the end. */
 static char root[64];

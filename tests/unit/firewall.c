@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "host/firewall.h"
+#include "host/doctor/firewall.h"
 
 static const struct firewall_packet dns = {"docker0", "udp", 53}, amqp = {"docker0", "tcp", 5672};
 static char rule[300];

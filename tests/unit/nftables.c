@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "host/nftables.h"
+#include "host/doctor/nftables.h"
 
 static const struct firewall_packet dns = {"docker0", "udp", 53}, amqp = {"docker0", "tcp", 5672};
 static struct nftables_place place;

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "host/rights_review.h"
+#include "host/doctor/rights_review.h"
 
 static struct rights_finding found[8];
 static size_t nfound;

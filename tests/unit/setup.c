@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "host/rights.h"
+#include "host/doctor/rights.h"
 #include "host/setup.h"
 
 static const struct setup setup = {.root = "", .vhost = "callsign", .hostname = "h.lan", .host_user = SETUP_HOST_USER, .connections = 7};

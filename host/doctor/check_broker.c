@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "doctor_line.h"
+#include "line.h"
 
 /* AMQP 0-9-1, section 1.8 (reply codes). */
 enum { ACCESS_REFUSED = 403, NOT_FOUND = 404, PRECONDITION_FAILED = 406, NOT_ALLOWED = 530 };

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "doctor_line.h"
+#include "line.h"
 #include "registry/served.h"
 #include "shared/clock.h"
 

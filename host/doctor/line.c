@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "doctor_line.h"
+#include "line.h"
 
 #include <errno.h>
 #include <poll.h>
