@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl_table.h"
+#include "ctl/table.h"
 
 enum link {
 	CONFIGURATION, DAEMON, BROKER, LOGIN, VHOST, EXCHANGES, QUEUE, PERMISSIONS, USERS, DNSMASQ, HOSTS_FILE, LOCAL, LISTENING, SERIAL,

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "conf/conf.h"
-#include "ctl.h"
+#include "ctl/ctl.h"
 #include "sinks/dnsmasq/probe.h"
 #include "shared/bus/bus.h"
 

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/ctl_entry.h"
-#include "host/ctl_model.h"
-#include "host/ctl_table.h"
-#include "host/ctl_watch.h"
+#include "host/ctl/entry.h"
+#include "host/ctl/model.h"
+#include "host/ctl/table.h"
+#include "host/ctl/watch.h"
 
 /* ---- tables ---- */
 

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "ctl_screen.h"
+#include "screen.h"
 
 #include <errno.h>
 #include <signal.h>

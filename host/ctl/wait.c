@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl_client.h"
-#include "ctl_model.h"
+#include "client.h"
+#include "model.h"
 #include "shared/clock.h"
 #include "shared/contract/hostname.h"
 

@@ -1,7 +1,7 @@
 #include <config.h>
 
 #include "ctl.h"
-#include "ctl_client.h"
+#include "client.h"
 
 /* The subcommands that change something: one request, one answer. */
 

@@ -1,13 +1,13 @@
 #include <config.h>
 
-#include "ctl_model.h"
+#include "model.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
-#include "ctl_entry.h"
+#include "entry.h"
 
 #define JOINED_MAX 8192
 

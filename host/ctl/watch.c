@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "ctl_watch.h"
+#include "watch.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "ctl.h"
-#include "ctl_client.h"
-#include "ctl_screen.h"
+#include "client.h"
+#include "screen.h"
 #include "shared/clock.h"
 
 #define REDRAW_MS 100 /* not more often than that */

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "ctl_client.h"
-#include "ctl_entry.h"
-#include "ctl_table.h"
+#include "client.h"
+#include "entry.h"
+#include "table.h"
 
 static const struct table_column columns[] = {
 	{.title = "NAME", .least = 12},

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "ctl_client.h"
-#include "ctl_entry.h"
+#include "client.h"
+#include "entry.h"
 #include "shared/log.h"
 
 /* Text from the daemon as a terminal may have it. Two at a time. */

@@ -1,7 +1,7 @@
 #include <config.h>
 
 #include "ctl.h"
-#include "ctl_client.h"
+#include "client.h"
 
 /* The same text as /metrics has, also where that is off. */
 int ctl_metrics(struct ctl *ctl, int argc, char **argv)

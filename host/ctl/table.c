@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "ctl_table.h"
+#include "table.h"
 
 #include <stdlib.h>
 #include <string.h>

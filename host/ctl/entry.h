@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#include "ctl_table.h"
+#include "table.h"
 
 /* Reading the daemon's JSON, and its numbers as people read them. Pure. */
 

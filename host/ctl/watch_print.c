@@ -1,12 +1,12 @@
 #include <config.h>
 
-#include "ctl_watch.h"
+#include "watch.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl_entry.h"
-#include "ctl_table.h"
+#include "entry.h"
+#include "table.h"
 #include "shared/log.h"
 
 #define RECENT_MS 3000 /* a row is marked for so long after a change */

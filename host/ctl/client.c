@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "ctl_client.h"
+#include "client.h"
 
 #include <errno.h>
 #include <poll.h>

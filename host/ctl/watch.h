@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "ctl_model.h"
+#include "model.h"
 
 /* What `watch` shows of the model: the live table, or a line an event. Printing goes to a stream, so that tests read it. */
 enum watch_sort { WATCH_BY_NAME, WATCH_BY_AGE, WATCH_BY_STATE, WATCH_BY_CHANGES };

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "ctl_entry.h"
+#include "entry.h"
 
 #include <math.h>
 #include <stdbool.h>
