@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "host/doctor/rights.h"
-#include "host/setup.h"
+#include "host/setup/setup.h"
 
 static const struct setup setup = {.root = "", .vhost = "callsign", .hostname = "h.lan", .host_user = SETUP_HOST_USER, .connections = 7};
 
