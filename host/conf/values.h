@@ -38,7 +38,7 @@ int conf_take_group(cfg_t *section, cfg_opt_t *option, const char *value, void *
 int conf_take_listen(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
 int conf_take_text(cfg_t *section, cfg_opt_t *option, const char *value, void *result); /* not empty */
 
-/* conf_zone_copy.c */
+/* sinks/zone/conf_copy.c */
 extern cfg_opt_t conf_zone_options[];
 int conf_take_name_server(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
 int conf_take_reverse_zone(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
@@ -56,7 +56,7 @@ uint16_t conf_parse_port(const char *text);
  * out's address and port, or -1. */
 int conf_parse_listen(const char *value, struct conf_metrics *out);
 
-/* conf_copy.c: what was parsed, as plain values (others_may_read: the file; then it must hold no password), with checks
+/* copy.c: what was parsed, as plain values (others_may_read: the file; then it must hold no password), with checks
  * of what only shows when keys are seen together (reported as errors). 0, or -1: no memory. */
 int conf_copy(cfg_t *cfg, bool others_may_read, struct conf *conf);
 

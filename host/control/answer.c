@@ -98,7 +98,7 @@ json_t *control_answer(const struct control_daemon *daemon, const struct control
 		return answer_withdrawn(daemon, now_ms);
 	case CONTROL_LIST:
 	case CONTROL_WATCH:
-		break; /* streams: control_stream.h */
+		break; /* streams: stream.h */
 	}
 	return NULL;
 }

@@ -12,7 +12,7 @@
  * The control socket, for callsignctl and whoever speaks its protocol (docs/control.md): a line of JSON asks, lines of JSON answer. Whoever may
  * open the socket (its group) may ask; what changes something takes root, by the peer's credentials (unix(7), SO_PEERCRED).
  *
- * Nothing here waits for a client, and all that a client can make us do in one turn of the loop is bounded: see control_client.h, control_stream.h.
+ * Nothing here waits for a client, and all that a client can make us do in one turn of the loop is bounded: see client.h, stream.h.
  */
 struct control;
 

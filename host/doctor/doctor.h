@@ -45,19 +45,19 @@ void doctor_skipped(struct doctor_finding *finding, const char *format, ...) __a
 
 typedef void doctor_check(struct doctor *doctor, struct doctor_finding *finding);
 
-/* doctor_daemon.c */
+/* check_daemon.c */
 doctor_check doctor_configuration, doctor_daemon, doctor_sinks;
-/* doctor_broker.c */
+/* check_broker.c */
 doctor_check doctor_broker, doctor_login, doctor_vhost, doctor_exchanges, doctor_queue, doctor_permissions;
-/* doctor_users.c */
+/* check_users.c */
 doctor_check doctor_users;
-/* doctor_dnsmasq.c */
+/* check_dnsmasq.c */
 doctor_check doctor_dnsmasq, doctor_hosts_file, doctor_local, doctor_listening, doctor_serial, doctor_sighup;
-/* doctor_host.c */
+/* check_host.c */
 doctor_check doctor_resolver, doctor_docker, doctor_port53;
-/* doctor_firewall.c */
+/* check_firewall.c */
 doctor_check doctor_firewall;
-/* doctor_trip.c */
+/* check_trip.c */
 doctor_check doctor_trip;
 
 /* Whether that address of a broker is this machine itself. */

@@ -2,8 +2,8 @@
 #define CALLSIGN_REGISTRY_INTERNAL_H
 
 /*
- * The inside of the registry, shared by its files: registry.c (what messages do), registry_store.c (users, facts and their states, the
- * graveyard) and registry_sync.c (connections, resyncs, leases and time). Nobody else includes this.
+ * The inside of the registry, shared by its files: registry.c (what messages do), store.c (users, facts and their states, the
+ * graveyard) and sync.c (connections, resyncs, leases and time). Nobody else includes this.
  */
 
 #include <uthash.h>
@@ -50,7 +50,7 @@ struct node {
 	bool told;     /* FACT_UNCONFIRMED: not by silence alone, its session was lost in this resync */
 };
 
-/* One of the older wire format: see registry_legacy.c. Others are spared the handle. */
+/* One of the older wire format: see legacy.c. Others are spared the handle. */
 struct endless {
 	struct node node;
 	UT_hash_handle hh;
@@ -82,7 +82,7 @@ struct registry {
 	int64_t blocked_ms;     /* since when */
 };
 
-/* registry_store.c: see the comments there. */
+/* store.c: see the comments there. */
 struct user *user_get(struct registry *registry, const char *name);
 void user_free(struct registry *registry, struct user *user);
 void user_put(struct registry *registry, struct user *user);
@@ -110,12 +110,12 @@ void graveyard_prune(struct registry *registry, int64_t now_ms);
 void graveyard_forget(struct registry *registry, const struct ident *instance);
 void graveyard_raise(struct registry *registry, int64_t now_ms);
 
-/* registry_legacy.c. yield: somebody claims this address, which ends what the older wire format said of it. */
+/* legacy.c. yield: somebody claims this address, which ends what the older wire format said of it. */
 void endless_remember(struct registry *registry, struct node *node);
 void endless_forget(struct registry *registry, struct node *node);
 void endless_yield(struct registry *registry, const struct address *address, int64_t now_ms);
 
-/* registry_sync.c */
+/* sync.c */
 void resync_check(struct registry *registry, int64_t now_ms);
 void node_confirm(struct registry *registry, struct node *node, bool is_new, int64_t now_ms);
 

@@ -61,7 +61,7 @@ void setup_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Also notes that setup failed. */
 void setup_error(struct setup *setup, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- files (setup_files.c). Paths are as without root ---- */
+/* ---- files (files.c). Paths are as without root ---- */
 
 /* The whole text, terminated, to be freed. NULL with errno. */
 char *setup_read(const struct setup *setup, const char *path);
@@ -80,7 +80,7 @@ void setup_files_undo(struct setup *setup);
 /* The lines that differ, as "- old" and "+ new". Either may be NULL: no file. */
 void setup_print_difference(const char *path, const char *old, const char *new);
 
-/* ---- record (setup_record.c) ---- */
+/* ---- record (record.c) ---- */
 
 int setup_record_load(struct setup *setup);  /* 0, or -1 after saying why */
 int setup_record_save(struct setup *setup);
@@ -109,7 +109,7 @@ void setup_broker(struct setup *setup, const char *host_password, const char *em
 void setup_broker_undo(struct setup *setup);
 int setup_tenant(struct setup *setup, const char *name, const char *prefix); /* an exit status */
 
-/* ---- a broker on another machine (setup_remote.c) ---- */
+/* ---- a broker on another machine (remote.c) ---- */
 
 /* url: given, or NULL: what an earlier run was told, if that was anything. 0, or -1 after saying why. Both as long as the record is there. */
 int setup_remote_find(struct setup *setup, const char *url);
@@ -123,7 +123,7 @@ void setup_remote_print(const struct setup *setup, const char *host_password, co
 void setup_remote_print_tenant(const struct setup *setup, const char *name, const char *prefix, const char *password);
 void setup_remote_undo(struct setup *setup);
 
-/* What is to be on the broker, as its definitions (setup_rights.c). Pure but for the salt. NULL: no memory. */
+/* What is to be on the broker, as its definitions (rights.c). Pure but for the salt. NULL: no memory. */
 json_t *setup_rights_host(const struct setup *setup, const char *password);
 json_t *setup_rights_emitter(const struct setup *setup, const char *user, const char *prefix, const char *password);
 bool setup_rights_password_is(const char *stored, const char *password);

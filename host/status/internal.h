@@ -6,7 +6,7 @@
 
 #include "status.h"
 
-/* What the JSON answers of status_json.c, status_entry.c and status_why.c are put together from. */
+/* What the JSON answers of json.c, entry.c and why.c are put together from. */
 
 /* An object in the making. A key that finds no memory makes the whole answer fail: nothing is left out silently. */
 struct object {

@@ -10,7 +10,7 @@
  * was restarted, reloaded or meddled with is noticed by what it has.
  *
  * The same entries are written to the map's file, at most once a second, for a HAProxy that starts. Where the socket
- * does not work that file and a reload (haproxy_reload.h) are the way.
+ * does not work that file and a reload (reload.h) are the way.
  *
  * stored and served: what HAProxy has, or has been told to reload.
  */

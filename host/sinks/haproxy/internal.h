@@ -10,7 +10,7 @@
 #include "routes.h"
 
 /*
- * The HAProxy sink in two parts: the conversation over the runtime socket (haproxy_talk.c), and the sink around it with its file and its
+ * The HAProxy sink in two parts: the conversation over the runtime socket (talk.c), and the sink around it with its file and its
  * reloads (haproxy.c).
  */
 #define HAPROXY_TEXT_SIZE 1024

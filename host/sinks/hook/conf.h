@@ -8,7 +8,7 @@
 /* hook "NAME" { … } of callsignd.conf. */
 extern cfg_opt_t conf_hook_options[];
 
-/* All of cfg's hook sections; mistakes are reported as conf_values.h says. 0, or -1: no memory. */
+/* All of cfg's hook sections; mistakes are reported as conf/values.h says. 0, or -1: no memory. */
 int conf_hook_copy(cfg_t *cfg, struct conf *conf);
 void conf_hook_free(struct conf *conf);
 

@@ -6,7 +6,7 @@
 #include "message.h"
 #include "stream.h"
 
-/* What zone_client.c (the connection and what is asked over it), zone_client_update.c and zone_client_read.c share. */
+/* What client.c (the connection and what is asked over it), client_update.c and client_read.c share. */
 
 #define ZONE_BATCH_MAX 256        /* names in an update ... */
 #define ZONE_BATCH_SIZE 24000     /* ... and about how many bytes, before it is full */
@@ -69,14 +69,14 @@ struct zone_client {
 	char shown[ZONE_TROUBLE_SIZE];
 };
 
-/* zone_client.c */
+/* client.c */
 void zone_client_fail(struct zone_client *client, int64_t now_ms, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* What goes on the way now is answered within the timeout, or the connection is given up. wire is freed. */
 void zone_client_ask(struct zone_client *client, enum zone_question question, uint8_t *wire, size_t length, int64_t now_ms);
 uint32_t zone_client_random(void);
 const char *zone_client_server(const struct zone_client *client); /* as text; overwritten by the next call */
 
-/* zone_client_update.c */
+/* client_update.c */
 void zone_client_send_update(struct zone_client *client, int64_t now_ms);
 void zone_client_send_look(struct zone_client *client, int64_t now_ms);
 void zone_client_updated(struct zone_client *client, const struct zone_answer *answer, int64_t now_ms);
@@ -84,7 +84,7 @@ void zone_client_looked(struct zone_client *client, const struct zone_answer *an
 /* Names under way, if there are: nobody knows what became of them. sent: false: they never left. */
 void zone_client_drop_batch(struct zone_client *client, bool sent);
 
-/* zone_client_read.c */
+/* client_read.c */
 void zone_client_read_step(struct zone_client *client, int64_t now_ms);
 void zone_client_read_stop(struct zone_client *client);
 int64_t zone_client_read_deadline_ms(const struct zone_client *client);

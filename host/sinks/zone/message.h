@@ -10,7 +10,7 @@
 
 /*
  * The messages that go to and come from a name server: questions, updates (RFC 2136), transfers (RFC 5936), all signed (TSIG, RFC 8945). Pure, but
- * that a signature has the wall clock's time in it. Only zone_message.c includes ldns.
+ * that a signature has the wall clock's time in it. Only message.c includes ldns.
  */
 
 /* What an answer is checked with, and told apart by. */

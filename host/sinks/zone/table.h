@@ -11,7 +11,7 @@
  * What we want one zone to hold, what it holds of ours, and who owns which name in it. Pure: the time does not matter, only generations do
  * (sink.h). A change costs what it changes, whatever the size of the zone.
  *
- * Each name (a node) is wanted, held, or both. One that differs stands in the queue; it is taken from there, sent (zone_message.h), and landed
+ * Each name (a node) is wanted, held, or both. One that differs stands in the queue; it is taken from there, sent (message.h), and landed
  * or put back. A reading of the whole zone (a transfer) tells what it really holds; whatever was sent meanwhile is newer than the reading and
  * stays as it is.
  *

@@ -5,7 +5,7 @@
 
 #include "table.h"
 
-/* What zone_table.c and zone_table_read.c share. */
+/* What table.c and table_read.c share. */
 
 struct zone_node {
 	UT_hash_handle hh;
