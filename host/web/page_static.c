@@ -69,8 +69,8 @@ void page_script(FILE *out)
 }
 
 /*
- * SHA-256 of the two texts above, in Base64: tests/unit/page.c says when they are others, and what they are. Computed here they would bring all of
- * OpenSSL to life: 2.5 MB in every daemon, for two constants.
+ * SHA-256 of the two texts above, in Base64: tests/unit/host/web/page.c says when they are others, and what they are. Computed here they would
+ * bring all of OpenSSL to life: 2.5 MB in every daemon, for two constants.
  */
 #define STYLE_HASH  "cV7aEV3jVGbEtfK1pqVXjSsuaTgQTNv3HSKh75zW99Y="
 #define SCRIPT_HASH "cXuiFZZ8IDNQTr8ww16Y2u1pPr+q4qQs3vB6PrIvyTk="

@@ -22,10 +22,9 @@ skip_fails() {
 # count_unit FOLDER: of every unit test program, from automake's NAME.log (what it printed) and NAME.trs (how it ended).
 count_unit() {
     local trs
-    for trs in "$1"/*.trs; do
-        [[ -e $trs ]] || continue
+    while IFS= read -r trs; do
         count_unit_program "${trs%.trs}"
-    done
+    done < <(find "$1" -name '*.trs')
 }
 
 # cmocka announces how many tests it will run, and says how many passed: the rest failed, were skipped, or it crashed before them.

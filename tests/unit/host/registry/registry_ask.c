@@ -1,0 +1,201 @@
+#include <config.h>
+
+#include "tests/unit/hostkit.h"
+
+/*
+ * A broker that stops closes its port before it closes connections. So a lost is believed only when somebody has looked: registry_asks() is the
+ * question, registry_answer() the answer.
+ */
+
+static void kit_open_asking(struct kit *kit, int64_t lost_grace_ms)
+{
+	struct registry_options options = kit_options();
+
+	options.ask = true;
+	options.lost_grace_ms = lost_grace_ms;
+	kit_open_synced(kit, &options, VIEW_ALL);
+	kit_up(kit, "a", 1, 1, 1, 1);
+	kit_up(kit, "b", 2, 2, 1, 2);
+	assert_int_equal(registry_asks(kit->registry), 0);
+}
+
+static void kit_answer(struct kit *kit, uint64_t question, bool open)
+{
+	registry_answer(kit->registry, question, open, kit->now_ms);
+	kit_settle(kit);
+}
+
+static void a_lost_waits_for_the_answer(void **state)
+{
+	struct kit kit;
+
+	(void)state;
+	kit_open_asking(&kit, 0);
+	kit_lost(&kit, "a", 1, 1);
+	assert_int_not_equal(registry_asks(kit.registry), 0);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	kit_answer(&kit, registry_asks(kit.registry), true);
+	assert_string_equal(kit_served(&kit, "a"), "");
+	assert_string_equal(kit.why, "lost");
+	assert_int_equal(registry_asks(kit.registry), 0);
+	kit_close(&kit);
+}
+
+/* It was looked before the second lost came: that one may be the first of a broker that stops. */
+static void an_answer_is_for_the_questions_before_it(void **state)
+{
+	struct kit kit;
+	uint64_t first;
+
+	(void)state;
+	kit_open_asking(&kit, 0);
+	kit_lost(&kit, "a", 1, 1);
+	first = registry_asks(kit.registry);
+	kit_lost(&kit, "b", 2, 2);
+	kit_answer(&kit, first, true);
+	assert_string_equal(kit_served(&kit, "a"), "");
+	assert_string_equal(kit_served(&kit, "b"), "2");
+	assert_true(registry_asks(kit.registry) > first);
+	kit_answer(&kit, registry_asks(kit.registry), true);
+	assert_string_equal(kit_served(&kit, "b"), "");
+	kit_close(&kit);
+}
+
+/* It closes the host's connection, too, and everything is confirmed after its return. */
+static void nobody_is_missing_while_a_broker_stops(void **state)
+{
+	struct kit kit;
+
+	(void)state;
+	kit_open_asking(&kit, 0);
+	kit_lost(&kit, "a", 1, 1);
+	kit_answer(&kit, registry_asks(kit.registry), false);
+	kit_pass(&kit, 4000);
+	kit_lost(&kit, "b", 2, 2);
+	kit_answer(&kit, registry_asks(kit.registry), false);
+	kit_pass(&kit, REGISTRY_CLOSED_MS - 4001);
+	kit_disconnect(&kit);
+	kit_pass(&kit, 10000);
+	kit_connect(&kit);
+	kit_marker(&kit);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	assert_string_equal(kit_served(&kit, "b"), "2");
+	kit_up(&kit, "a", 1, 3, 2, 1);
+	kit_pass(&kit, 8000);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	assert_string_equal(kit_served(&kit, "b"), "");
+	assert_string_equal(kit.why, "not confirmed");
+	kit_close(&kit);
+}
+
+/* It does not stop after all: somebody has closed its port, no more. */
+static void a_closed_port_keeps_the_dead_for_so_long(void **state)
+{
+	struct kit kit;
+
+	(void)state;
+	kit_open_asking(&kit, 0);
+	kit_lost(&kit, "a", 1, 1);
+	kit_answer(&kit, registry_asks(kit.registry), false);
+	kit_pass(&kit, REGISTRY_CLOSED_MS - 1);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	kit_pass(&kit, 1);
+	assert_string_equal(kit_served(&kit, "a"), "");
+	kit_close(&kit);
+}
+
+static void no_answer_is_the_answer_open(void **state)
+{
+	struct kit kit;
+
+	(void)state;
+	kit_open_asking(&kit, 0);
+	kit_lost(&kit, "a", 1, 1);
+	kit_pass(&kit, REGISTRY_ANSWER_MS - 1);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	kit_pass(&kit, 1);
+	assert_string_equal(kit_served(&kit, "a"), "");
+	kit_answer(&kit, registry_asks(kit.registry), false);
+	kit_close(&kit);
+}
+
+static void a_new_session_needs_no_answer(void **state)
+{
+	struct kit kit;
+
+	(void)state;
+	kit_open_asking(&kit, 0);
+	kit_lost(&kit, "a", 1, 1);
+	kit_up(&kit, "a", 1, 3, 2, 1);
+	assert_int_equal(registry_asks(kit.registry), 0);
+	kit_pass(&kit, 2 * REGISTRY_ANSWER_MS);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	kit_close(&kit);
+}
+
+static void a_grace_runs_from_the_lost(void **state)
+{
+	struct kit kit;
+
+	(void)state;
+	kit_open_asking(&kit, 3000);
+	kit_lost(&kit, "a", 1, 1);
+	kit_pass(&kit, 150);
+	kit_answer(&kit, registry_asks(kit.registry), true);
+	kit_pass(&kit, 2849);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	kit_pass(&kit, 1);
+	assert_string_equal(kit_served(&kit, "a"), "");
+	kit_close(&kit);
+}
+
+/* A grace that is longer than what a closed port gives is not cut short by it. */
+static void the_longer_one_holds(void **state)
+{
+	struct kit kit;
+
+	(void)state;
+	kit_open_asking(&kit, 2 * REGISTRY_CLOSED_MS);
+	kit_lost(&kit, "a", 1, 1);
+	kit_answer(&kit, registry_asks(kit.registry), false);
+	kit_pass(&kit, 2 * REGISTRY_CLOSED_MS - 1);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	kit_pass(&kit, 1);
+	assert_string_equal(kit_served(&kit, "a"), "");
+	kit_close(&kit);
+}
+
+/* What waits for an answer and goes for another reason leaves no question behind. */
+static void down_and_forget_answer_it_too(void **state)
+{
+	struct kit kit;
+
+	(void)state;
+	kit_open_asking(&kit, 0);
+	kit_lost(&kit, "a", 1, 1);
+	kit_lost(&kit, "b", 2, 2);
+	kit_down(&kit, "a", 1, 1, 9);
+	assert_int_equal(registry_forget(kit.registry, "b", kit.now_ms), 1);
+	kit_settle(&kit);
+	assert_int_equal(registry_asks(kit.registry), 0);
+	assert_string_equal(kit_served(&kit, "a"), "");
+	assert_string_equal(kit_served(&kit, "b"), "");
+	kit_close(&kit);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_lost_waits_for_the_answer),
+		cmocka_unit_test(an_answer_is_for_the_questions_before_it),
+		cmocka_unit_test(nobody_is_missing_while_a_broker_stops),
+		cmocka_unit_test(a_closed_port_keeps_the_dead_for_so_long),
+		cmocka_unit_test(no_answer_is_the_answer_open),
+		cmocka_unit_test(a_new_session_needs_no_answer),
+		cmocka_unit_test(a_grace_runs_from_the_lost),
+		cmocka_unit_test(the_longer_one_holds),
+		cmocka_unit_test(down_and_forget_answer_it_too),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
