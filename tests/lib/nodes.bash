@@ -76,6 +76,7 @@ node_command() {
         RABBITMQ_PID_FILE="$dir/pid" RABBITMQ_CONFIG_FILE="$dir/rabbitmq.conf" RABBITMQ_ADVANCED_CONFIG_FILE="$dir/advanced.config"
         RABBITMQ_CONF_ENV_FILE="$dir/rabbitmq-env.conf" RABBITMQ_ENABLED_PLUGINS_FILE="$dir/enabled_plugins"
         RABBITMQ_GENERATED_CONFIG_DIR="$dir/gen" RABBITMQ_FEATURE_FLAGS_FILE="$dir/feature_flags"
+        RABBITMQ_PLUGINS_DIR="$(broker_plugins)"
         "/usr/lib/rabbitmq/bin/$program" "$@")
 }
 

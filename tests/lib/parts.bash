@@ -18,6 +18,11 @@ CONF
     (umask 377 && head -c 20 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$dir/.erlang.cookie")
 }
 
+# rabbitmq-plugins of 4.x does not find it by itself.
+broker_plugins() {
+    printf '%s/plugins\n' "$(dirname "$(dirname "$(readlink -f /usr/lib/rabbitmq/bin/rabbitmq-server)")")"
+}
+
 # Everything that would otherwise be looked up in /etc/rabbitmq or /var/lib/rabbitmq.
 broker_environment() {
     local dir=$LAB/broker
@@ -25,7 +30,7 @@ broker_environment() {
         RABBITMQ_LOG_BASE="$dir/log" RABBITMQ_PID_FILE="$dir/pid" RABBITMQ_CONFIG_FILE="$dir/rabbitmq.conf" \
         RABBITMQ_ADVANCED_CONFIG_FILE="$dir/advanced.config" RABBITMQ_CONF_ENV_FILE="$dir/rabbitmq-env.conf" \
         RABBITMQ_ENABLED_PLUGINS_FILE="$dir/enabled_plugins" RABBITMQ_GENERATED_CONFIG_DIR="$dir/gen" \
-        RABBITMQ_FEATURE_FLAGS_FILE="$dir/feature_flags"
+        RABBITMQ_FEATURE_FLAGS_FILE="$dir/feature_flags" RABBITMQ_PLUGINS_DIR="$(broker_plugins)"
 }
 
 # The programs under /usr/lib/rabbitmq/bin: those in /usr/sbin change to another user.
