@@ -198,6 +198,13 @@ amqp() {
     lab_in /usr/bin/python3 "$TESTS_DIR/lib/amqp.py" --user "$user" --password-file "$LAB/secret/$user" "$@"
 }
 
+# broker_is_at_least MAJOR: RabbitMQ does some things otherwise since then.
+broker_is_at_least() {
+    local version
+    version=$(amqp admin version)
+    ((${version%%.*} >= $1))
+}
+
 # A new instance for an announcement: a UUIDv7 without dashes (RFC 9562, 5.7).
 new_instance() {
     printf '%012x7%03x8%03x%06x%06x\n' "$(now_ms)" $((RANDOM & 0xfff)) $((RANDOM & 0xfff)) $((RANDOM << 8 | RANDOM & 0xff)) \

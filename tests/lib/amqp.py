@@ -40,6 +40,8 @@ def parser():
     verb.add_argument("exchange")
     verb.add_argument("kind")
 
+    verbs.add_parser("version", help="print the broker's")
+
     for name in ("delete-queue", "delete-exchange", "consume"):
         verb = verbs.add_parser(name)
         verb.add_argument("name")
@@ -67,10 +69,15 @@ def consume(channel, args):
     channel.basic_cancel(channel.basic_consume(args.name, lambda *_: None))
 
 
+def version(channel, _):
+    print(channel.connection._impl.server_properties["version"].decode())  # python3-pika has no public way to it
+
+
 VERBS = {
     "consumers": lambda c, a: print(c.queue_declare(a.queue, passive=True).method.consumer_count),
     "depth": lambda c, a: print(c.queue_declare(a.queue, passive=True).method.message_count),
     "publish": publish,
+    "version": version,
     "declare-queue": lambda c, a: c.queue_declare(a.queue, durable=True, arguments=json.loads(a.arguments)),
     "declare-exchange": lambda c, a: c.exchange_declare(a.exchange, a.kind, durable=True),
     "delete-queue": lambda c, a: c.queue_delete(a.name),
