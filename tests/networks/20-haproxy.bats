@@ -29,7 +29,12 @@ mend() {
 }
 
 sink_is() {
-    lab_in callsignctl status | grep -q "sink .*haproxy.*: $1"
+    status_says "sink .*haproxy.*: $1"
+}
+
+# It is asked again until it says so: what the daemon logs or does comes a moment before.
+status_says() {
+    lab_in callsignctl status | grep -q -- "$1"
 }
 
 # serve NAME TEXT [DOCKER OPTION…]: a container of that hostname whose port "http" is 9090, and says TEXT.
@@ -352,7 +357,7 @@ came_back() {
     settled "a new name, by a reload" 8000 http_codes later.docker 200
     asked "requests during the reload"
     log_has 'haproxy: told to reload'
-    lab_in callsignctl status | grep -q 'through map_file and reloads'
+    poll_until 5000 status_says 'through map_file and reloads'
     haproxy_files
     lab_signal haproxy USR2
     injected "socket back"
@@ -374,7 +379,7 @@ came_back() {
     lab_spawn haproxy haproxy -Ws -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -f /etc/haproxy/callsign.cfg
     part_haproxy_wait
     wait_log 'HAProxy does not use map_file='
-    sink_is 'in trouble'
+    poll_until 5000 sink_is 'in trouble'
 }
 
 @test "a process that is no master is never told to reload" {
@@ -400,5 +405,5 @@ came_back() {
     part_haproxy_start
     part_haproxy_wait
     poll_until 5000 map_has "http@waits.docker 1"
-    lab_in callsignctl status | grep -q 'haproxy (required): ok'
+    poll_until 5000 status_says 'haproxy (required): ok'
 }
