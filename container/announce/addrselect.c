@@ -37,11 +37,29 @@ static const struct addrselect_link *link_find(const struct addrselect_facts *fa
 	return NULL;
 }
 
+/*
+ * The kernel makes a stable address and a temporary one from the same advertisement, and asks whether either is taken after a time of
+ * chance: the temporary one may be ready first, and would be announced for that second.
+ */
+static bool stable_one_comes(const struct addrselect_facts *facts, unsigned link)
+{
+	size_t i;
+
+	for (i = 0; i < facts->naddresses; i++) {
+		const struct addrselect_address *address = &facts->addresses[i];
+
+		if (address->link == link && address->pending && !address->temporary && address_unusable(&address->address) == NULL)
+			return true;
+	}
+	return false;
+}
+
 static bool candidate(const struct addrselect_facts *facts, const struct addrselect_address *address)
 {
 	const struct addrselect_link *link = link_find(facts, address->link);
 
-	return link != NULL && link->up && !address->unsettled && address_unusable(&address->address) == NULL;
+	return link != NULL && link->up && !address->unsettled && address_unusable(&address->address) == NULL &&
+	       !(address->temporary && stable_one_comes(facts, address->link));
 }
 
 /* Unique local addresses (RFC 4193) reach less far than global ones. */

@@ -21,6 +21,8 @@ struct addrselect_address {
 	struct address address;
 	bool lesser;    /* temporary (RFC 8981) or deprecated IPv6, secondary IPv4: only where the link has nothing better */
 	bool unsettled; /* tentative, or a duplicate was found (RFC 4862): not ours, or not yet */
+	bool temporary; /* RFC 8981 */
+	bool pending;   /* tentative: ours in a second or two, as a rule */
 };
 
 struct addrselect_facts {

@@ -87,8 +87,9 @@ static void set_flags(struct addrselect_address *address, uint32_t flags)
 {
 	/* IFA_F_TEMPORARY and IFA_F_SECONDARY are one bit, told apart by the family. */
 	address->lesser = (flags & (IFA_F_TEMPORARY | IFA_F_DEPRECATED)) != 0;
-	address->unsettled = (flags & IFA_F_DADFAILED) != 0 ||
-	                     ((flags & IFA_F_TENTATIVE) != 0 && (flags & IFA_F_OPTIMISTIC) == 0);
+	address->temporary = address->address.family == 6 && (flags & IFA_F_TEMPORARY) != 0;
+	address->pending = (flags & (IFA_F_TENTATIVE | IFA_F_OPTIMISTIC | IFA_F_DADFAILED)) == IFA_F_TENTATIVE;
+	address->unsettled = address->pending || (flags & IFA_F_DADFAILED) != 0;
 }
 
 static int read_address(struct addrwatch *watch, const struct nlmsghdr *header)

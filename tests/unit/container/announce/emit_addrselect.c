@@ -119,6 +119,34 @@ static void temporary_and_unsettled_ones_give_way(void **state)
 	expect(NULL, "172.17.0.2", LIST("172.17.0.2"));
 }
 
+static void a_temporary_one_waits_for_the_stable_one_that_is_tentative(void **state)
+{
+	struct addrselect_wish wish = {.interfaces = {"eth0"}, .ninterfaces = 1};
+	struct addrselect_address *stable, *local;
+
+	(void)state;
+	have(2, "172.17.0.2");
+	local = have(2, "fe80::1");
+	local->pending = local->unsettled = true; /* never announced: not waited for */
+	list[facts.naddresses++] = (struct addrselect_address){
+		.link = 2, .address = parse("2001:db8::1"), .lesser = true, .temporary = true};
+	expect(NULL, "172.17.0.2", LIST("172.17.0.2", "2001:db8::1"));
+	stable = have(2, "2001:db8::2");
+	stable->pending = stable->unsettled = true;
+	expect(NULL, "172.17.0.2", LIST("172.17.0.2"));
+	expect(NULL, "2001:db8::1", LIST("172.17.0.2"));
+	expect(&wish, NULL, LIST("172.17.0.2"));
+	stable->pending = false; /* somebody else has it */
+	expect(NULL, "172.17.0.2", LIST("172.17.0.2", "2001:db8::1"));
+	stable->unsettled = false;
+	expect(NULL, "172.17.0.2", LIST("172.17.0.2", "2001:db8::2"));
+	/* One that is deprecated was announced before: it stays until the next is ready. */
+	stable->lesser = true;
+	list[facts.naddresses++] = (struct addrselect_address){
+		.link = 2, .address = parse("2001:db8::3"), .pending = true, .unsettled = true};
+	expect(NULL, "172.17.0.2", LIST("172.17.0.2", "2001:db8::2"));
+}
+
 static void global_before_unique_local(void **state)
 {
 	(void)state;
@@ -211,6 +239,7 @@ int main(void)
 		cmocka_unit_test_setup(before_the_facts_are_there_the_connection_stands, empty),
 		cmocka_unit_test_setup(loopback_means_the_default_route, empty),
 		cmocka_unit_test_setup(temporary_and_unsettled_ones_give_way, empty),
+		cmocka_unit_test_setup(a_temporary_one_waits_for_the_stable_one_that_is_tentative, empty),
 		cmocka_unit_test_setup(global_before_unique_local, empty),
 		cmocka_unit_test_setup(interfaces_in_their_order_families_apart, empty),
 		cmocka_unit_test_setup(subnets_choose_and_narrow, empty),
