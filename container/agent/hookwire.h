@@ -1,0 +1,18 @@
+#ifndef CALLSIGN_AGENT_HOOKWIRE_H
+#define CALLSIGN_AGENT_HOOKWIRE_H
+
+/*
+ * What callsign-hook says to callsign-agent, over a SOCK_SEQPACKET socket that only root may connect to: one message, two bytes and the runtime's state
+ * as it came. With HOOKWIRE_CREATE comes a pidfd of the container's process 1, if the kernel gave one: while the runtime waits for us nobody reaps that
+ * process, so it is the right one. The answer is one byte, or the end of the connection; a hook does not care which.
+ */
+#define HOOKWIRE_SOCKET "/run/callsign/agent.sock"
+#define HOOKWIRE_VERSION '1'
+#define HOOKWIRE_CREATE 'c'
+#define HOOKWIRE_STOP 's'
+#define HOOKWIRE_HEADER 2
+#define HOOKWIRE_ANSWER '.'
+
+#define HOOKWIRE_TIMEOUT_MS 200
+
+#endif
