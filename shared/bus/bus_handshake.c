@@ -18,7 +18,7 @@
 #define PORT_AMQPS 5671
 #define PLAIN_MAX  2048 /* user and password, for a new socket to take it all without waiting */
 
-static const char header[8] = "AMQP\0\0\x09\x01"; /* section 4.2.2 */
+static const char header[8] = {'A', 'M', 'Q', 'P', 0, 0, 9, 1}; /* section 4.2.2 */
 
 static amqp_table_entry_t property(const char *key, const char *value)
 {

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "shared/footprint.h"
+#include "tests/unit/range.h"
 
 /* A line of /proc/self/status, in kB (proc(5)). */
 static long status_kb(const char *key)
@@ -39,7 +40,7 @@ static void what_only_starting_needed_goes(void **state)
 	before = status_kb("RssFile:");
 	footprint_settle();
 	after = status_kb("RssFile:");
-	assert_in_range(after, 0, before * 3 / 4);
+	assert_int_in_range(after, 0, before * 3 / 4);
 }
 
 static int constant = 42;
@@ -84,7 +85,7 @@ static void free_memory_goes_though_something_stands_behind_it(void **state)
 	footprint_settle();
 	after = status_kb("RssAnon:");
 	assert_int_equal(blocks[BLOCKS - 1][199], 1);
-	assert_in_range(after, 0, before - 15000);
+	assert_int_in_range(after, 0, before - 15000);
 	free(blocks[BLOCKS - 1]);
 	free(blocks);
 }

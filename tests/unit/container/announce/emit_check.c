@@ -11,6 +11,7 @@
 #include "container/announce/check.h"
 #include "container/announce/checktarget.h"
 #include "tests/unit/exact.h"
+#include "tests/unit/range.h"
 #include "shared/clock.h"
 
 /* ---- when it is asked, and what the answers mean ---- */
@@ -49,7 +50,7 @@ static void it_is_asked_at_once_and_often_until_it_passes(void **state)
 		int64_t pause_ms = check_deadline_ms(&check) - before_ms;
 
 		if (asked++ > 0)
-			assert_in_range(pause_ms, CHECK_QUICK_MS, 5000);
+			assert_int_in_range(pause_ms, CHECK_QUICK_MS, 5000);
 		/* Never later than a sixteenth of the time that it took. */
 		if (asked > 1)
 			assert_true(pause_ms <= (before_ms - 1000) / CHECK_QUICK_PART || pause_ms == CHECK_QUICK_MS);
@@ -58,7 +59,7 @@ static void it_is_asked_at_once_and_often_until_it_passes(void **state)
 		assert_false(changed);
 		assert_int_equal(check.state, CHECK_STARTING);
 	}
-	assert_in_range(asked, 20, 200);
+	assert_int_in_range(asked, 20, 200);
 	ask(&check, true, 0, &changed);
 	assert_true(changed);
 	assert_int_equal(check.state, CHECK_PASSING);

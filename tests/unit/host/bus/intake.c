@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tests/unit/exact.h"
+#include "tests/unit/range.h"
 #include "host/bus/intake.h"
 #include "shared/log.h"
 
@@ -582,7 +583,7 @@ static void what_the_sender_wrote_stays_on_one_line(void **state)
 	refusals_each(intake.refusals, first_refusal, &refusal);
 	assert_string_equal(refusal.user, "bl\\x0aue\\x20%s");
 	for (const char *p = refusal.key; *p != '\0'; p++)
-		assert_in_range(*p, '!', '~');
+		assert_int_in_range(*p, '!', '~');
 	assert_null(strchr(refusal.key, '"'));
 }
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "host/doctor/rights_review.h"
+#include "tests/unit/range.h"
 
 static struct rights_finding found[8];
 static size_t nfound;
@@ -19,7 +20,7 @@ static json_t *definitions;
 static void keep(void *arg, const struct rights_finding *finding)
 {
 	(void)arg;
-	assert_in_range(nfound, 0, 7);
+	assert_int_in_range(nfound, 0, 7);
 	found[nfound++] = *finding;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tests/unit/exact.h"
+#include "tests/unit/range.h"
 #include "host/registry/rate.h"
 
 #define START_MS 7000000
@@ -76,7 +77,7 @@ static void over_a_long_time_the_rate_is_exact(void **state)
 	(void)state;
 	for (int64_t ms = 0; ms < 60000; ms++)
 		count += passed("red", 7, 1, 3, START_MS + ms);
-	assert_in_range(count, 7 * 60 - 1, 7 * 60 + 1);
+	assert_int_in_range(count, 7 * 60 - 1, 7 * 60 + 1);
 }
 
 static void one_users_flood_is_not_anothers(void **state)
@@ -137,7 +138,7 @@ static void full_buckets_are_forgotten(void **state)
 		snprintf(user, sizeof(user), "user-%d", i);
 		take(user, 10, 50, START_MS + i * 1000);
 	}
-	assert_in_range(rates_count(rates), 1, 100);
+	assert_int_in_range(rates_count(rates), 1, 100);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)

@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "tests/unit/hostkit.h"
+#include "tests/unit/range.h"
 
 static struct kit kit;
 
@@ -562,7 +563,7 @@ static void many_short_leases_do_not_keep_it_busy(void **state)
 	}
 	/* One after the other they ended, in 5 s: each look took up the ends of many. */
 	assert_int_equal(kit_counts(&kit).facts, 0);
-	assert_in_range(ticks, 10, 800);
+	assert_int_in_range(ticks, 10, 800);
 }
 
 static void options_may_change_while_running(void **state)

@@ -12,6 +12,7 @@
 #include <config.h>
 
 #include "tests/unit/hostkit.h"
+#include "tests/unit/range.h"
 #include "model.h"
 
 #define STEPS_MAX    48
@@ -739,7 +740,7 @@ static void every_order_of_eight_messages_with_losses_and_one_twice(void **state
 	struct schedule messages = {.count = 0};
 
 	(void)state;
-	assert_in_range(stride, 1, AGAIN);
+	assert_int_in_range(stride, 1, AGAIN);
 	for (unsigned number = 0; number < EIGHT_WORLDS; number++) {
 		messages.conflict = (enum model_conflict)(number % 3);
 		messages.ask = number % 2;

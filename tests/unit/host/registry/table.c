@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "host/registry/table.h"
+#include "tests/unit/range.h"
 
 #define ENTRIES 5000
 
@@ -188,11 +189,11 @@ static void nobody_chooses_the_bucket(void **state)
 {
 	(void)state;
 	table_seed(0, 1);
-	assert_in_range(looked_at_each(choose_second_half), CHOSEN / 4, CHOSEN); /* or these keys show nothing */
-	assert_in_range(looked_at_each(choose_top_bits), CHOSEN / 4, CHOSEN);
+	assert_int_in_range(looked_at_each(choose_second_half), CHOSEN / 4, CHOSEN); /* or these keys show nothing */
+	assert_int_in_range(looked_at_each(choose_top_bits), CHOSEN / 4, CHOSEN);
 	table_seed(0x0123456789abcdef, 0xfedcba9876543210);
-	assert_in_range(looked_at_each(choose_second_half), 1, 4);
-	assert_in_range(looked_at_each(choose_top_bits), 1, 4);
+	assert_int_in_range(looked_at_each(choose_second_half), 1, 4);
+	assert_int_in_range(looked_at_each(choose_top_bits), 1, 4);
 }
 
 static unsigned freed[ENTRIES];

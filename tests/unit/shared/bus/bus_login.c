@@ -16,6 +16,7 @@
 
 #include "shared/bus/bus_amqp.h"
 #include "shared/clock.h"
+#include "tests/unit/range.h"
 
 #define HANDSHAKE_MS 600
 #define PARTS_MAX    4
@@ -80,7 +81,7 @@ static void say(int fd, const void *method, size_t size)
 static void say_start(int fd, const char *mechanisms)
 {
 	unsigned char text[64] = {0, 10, 0, 10, 0, 9, 0, 0, 0, 0, 0, 0, 0, (unsigned char)strlen(mechanisms)};
-	static const char locale[9] = "\0\0\0\x05" "en_US";
+	static const char locale[] = {0, 0, 0, 5, 'e', 'n', '_', 'U', 'S'};
 
 	memcpy(text + 14, mechanisms, strlen(mechanisms));
 	memcpy(text + 14 + strlen(mechanisms), locale, sizeof locale);
@@ -194,7 +195,7 @@ static void play_smaller(int fd, struct broker *broker)
 
 static void play(int fd, struct broker *broker, enum part part)
 {
-	char wanted[8] = "AMQP\0\0\x09\x01", header[8], rest;
+	char wanted[8] = {'A', 'M', 'Q', 'P', 0, 0, 9, 1}, header[8], rest;
 
 	if (!take(fd, header, sizeof header) || memcmp(header, wanted, sizeof header) != 0)
 		return;
@@ -425,7 +426,7 @@ static void silence_is_not_tried_twice(void **state)
 	assert_true(guest.down);
 	assert_int_equal(guest.failure.kind, BUS_FAILED_HANDSHAKE);
 	assert_non_null(strstr(guest.failure.text, "connected, but it is silent"));
-	assert_in_range(clock_ms() - begun_ms, HANDSHAKE_MS - 2, 4 * HANDSHAKE_MS); /* each reading leaves out what is no whole millisecond */
+	assert_int_in_range(clock_ms() - begun_ms, HANDSHAKE_MS - 2, 4 * HANDSHAKE_MS); /* each reading leaves out what is no whole millisecond */
 	assert_int_equal(broker.connections, 1);
 	guest_login(&guest, broker.port);
 	assert_true(guest.up);

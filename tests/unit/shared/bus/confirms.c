@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/unit/exact.h"
+#include "tests/unit/range.h"
 #include "shared/bus/confirms.h"
 
 static struct confirms confirms;
@@ -134,7 +135,7 @@ static void the_ring_does_not_grow_with_what_is_settled(void **state)
 		confirms_add(&confirms, i, 0);
 		assert_true(confirms_settle(&confirms, i, false, &out));
 	}
-	assert_in_range(confirms.size, 1, 16);
+	assert_int_in_range(confirms.size, 1, 16);
 }
 
 static void counts_time_anew(void **state)

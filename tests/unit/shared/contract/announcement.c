@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tests/unit/exact.h"
+#include "tests/unit/range.h"
 #include "shared/contract/announcement.h"
 
 #define INSTANCE "0190a0b0c0d07000800000000000000a"
@@ -53,7 +54,7 @@ static void assert_fit_for_a_log(const char *error)
 {
 	assert_true(strlen(error) > 0);
 	for (const char *c = error; *c != '\0'; c++)
-		assert_in_range(*c, 0x20, 0x7e);
+		assert_int_in_range(*c, 0x20, 0x7e);
 }
 
 /* The body is refused, for a reason that says so with this word. */

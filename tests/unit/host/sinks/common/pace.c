@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "host/sinks/common/pace.h"
+#include "tests/unit/range.h"
 
 #define PART      20
 #define SAVED_US  50000
@@ -53,7 +54,7 @@ static void in_the_long_run_it_is_one_part(void **state)
 		pace_spend(&pace, 13000, now_us);
 		spent_us += 13000;
 	}
-	assert_in_range(spent_us, 60000000 / PART, 60000000 / PART + SAVED_US + 2 * 13000);
+	assert_int_in_range(spent_us, 60000000 / PART, 60000000 / PART + SAVED_US + 2 * 13000);
 }
 
 static void no_more_is_saved_than_may_be(void **state)

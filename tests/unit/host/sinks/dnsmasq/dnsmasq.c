@@ -23,6 +23,7 @@
 #include "host/sinks/dnsmasq/dnsmasq.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "tests/unit/range.h"
 
 /* The sink against a real dnsmasq on a port of its own at 127.0.0.1. Everything is waited for with a deadline. */
 #define WAIT_MS 10000
@@ -440,7 +441,7 @@ static void a_dnsmasq_that_does_not_read_the_file_is_told_apart(void **state)
 	start_ms = clock_ms();
 	while (clock_ms() < start_ms + 3000)
 		turn(lab, start_ms + 3000);
-	assert_in_range(stats(lab).signals, 1, 4); /* it costs one SIGHUP in 2 s, no more */
+	assert_int_in_range(stats(lab).signals, 1, 4); /* it costs one SIGHUP in 2 s, no more */
 	stop_dnsmasq(lab, SIGTERM);
 	write_conf_file(lab, lab->hosts);
 	start_dnsmasq(lab);
@@ -458,7 +459,7 @@ static void a_dnsmasq_elsewhere_is_told_apart(void **state)
 	lab->conf.dnsmasq.port = free_port();
 	announce(lab, 2);
 	wait_trouble(lab, "does not answer at 127.0.0.1 port");
-	assert_in_range(stats(lab).signals, 1, 3);
+	assert_int_in_range(stats(lab).signals, 1, 3);
 	lab->conf.dnsmasq.port = port;
 	assert_true(wait_served(lab) < HEAL_MS);
 	assert_at_rest(lab);
@@ -526,7 +527,7 @@ static void a_change_in_a_storm_is_stored_soon(void **state)
 	begin_ms = clock_ms();
 	while (lab->sink.operations->stored(lab->sink.self) < lab->generation)
 		turn(lab, clock_ms());
-	assert_in_range(clock_ms() - begin_ms, 0, 200);
+	assert_int_in_range(clock_ms() - begin_ms, 0, 200);
 	wait_served(lab);
 }
 
