@@ -3,8 +3,22 @@
 
 /* The inside of the bus. The only file that includes librabbitmq's headers; only bus*.c include it. */
 
+/* Where they are since 0.12, and where 0.11 has them; there they are still in later versions, with a warning. */
+#ifdef HAVE_RABBITMQ_C_AMQP_H
+#include <rabbitmq-c/amqp.h>
+#include <rabbitmq-c/framing.h>
+#include <rabbitmq-c/tcp_socket.h>
+#ifdef WITH_TLS
+#include <rabbitmq-c/ssl_socket.h>
+#endif
+#else
 #include <amqp.h>
 #include <amqp_framing.h>
+#include <amqp_tcp_socket.h>
+#ifdef WITH_TLS
+#include <amqp_ssl_socket.h>
+#endif
+#endif
 #include <stdatomic.h>
 
 #include "bus.h"

@@ -1,6 +1,5 @@
 #include <config.h>
 
-#include <amqp_tcp_socket.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -13,10 +12,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#ifdef WITH_TLS
-#include <amqp_ssl_socket.h>
-#endif
 
 #include "bus_amqp.h"
 #include "bus_error.h"

@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <amqp_tcp_socket.h>
 #include <cmocka.h>
 #include <errno.h>
 #include <stdlib.h>
