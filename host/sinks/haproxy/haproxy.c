@@ -158,12 +158,13 @@ static const char *sink_trouble(void *self)
 
 	if (haproxy->failing_ms == CLOCK_NEVER)
 		return haproxy->file.trouble[0] != '\0' ? haproxy->file.trouble : NULL;
+	/* With its bound: GCC 16 fears that the text might run on into `trouble`, which stands behind it. */
 	if (haproxy->reload_trouble[0] != '\0')
-		snprintf(haproxy->trouble, sizeof(haproxy->trouble), "%s; nor by a reload: %s", haproxy->socket_trouble,
-			 haproxy->reload_trouble);
+		snprintf(haproxy->trouble, sizeof(haproxy->trouble), "%.*s; nor by a reload: %s", HAPROXY_TEXT_SIZE - 1,
+		         haproxy->socket_trouble, haproxy->reload_trouble);
 	else
-		snprintf(haproxy->trouble, sizeof(haproxy->trouble), "%s%s", haproxy->socket_trouble,
-			 haproxy->reloading ? "; names reach HAProxy through map_file and reloads meanwhile" : "");
+		snprintf(haproxy->trouble, sizeof(haproxy->trouble), "%.*s%s", HAPROXY_TEXT_SIZE - 1, haproxy->socket_trouble,
+		         haproxy->reloading ? "; names reach HAProxy through map_file and reloads meanwhile" : "");
 	return haproxy->trouble;
 }
 
