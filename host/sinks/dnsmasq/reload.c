@@ -99,7 +99,7 @@ static void find(struct reload *reload, int64_t now_ms)
 		found(reload, now_ms);
 		return;
 	}
-	reload_trouble_begin(&reload->process_trouble, RELOAD_NO_PROCESS + state, reload->process_text,
+	reload_trouble_begin(&reload->process_trouble, reload_trouble_process(state), reload->process_text,
 			     "cannot be told to read its files again: %s; dnsmasq.pid_file must be the path that "
 			     "dnsmasq has as pid-file",
 			     reason);

@@ -14,8 +14,8 @@ void reload_trouble_begin(enum reload_trouble *kind, enum reload_trouble now, ch
 	/* A dnsmasq that is stopped and started: that its pid file is stale, missing or empty meanwhile is no other
 	 * trouble. */
 	if (*kind == RELOAD_ENDED &&
-	    (now == RELOAD_NO_PROCESS + PROCESS_NO_FILE || now == RELOAD_NO_PROCESS + PROCESS_EMPTY ||
-	     now == RELOAD_NO_PROCESS + PROCESS_STALE))
+	    (now == reload_trouble_process(PROCESS_NO_FILE) || now == reload_trouble_process(PROCESS_EMPTY) ||
+	     now == reload_trouble_process(PROCESS_STALE)))
 		return;
 	va_start(arguments, format);
 	vsnprintf(text, RELOAD_TEXT_SIZE, format, arguments);
