@@ -10,26 +10,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry/changelog.h"
+#include "bus/knock.h"
+#include "bus/refusals.h"
+#include "bus/subscriber.h"
 #include "control/control.h"
 #include "detach.h"
-#include "sinks/dnsmasq/dnsmasq.h"
-#include "web/http.h"
-#include "bus/knock.h"
-#include "system/localaddr.h"
-#include "status/measure.h"
 #include "notify.h"
-#include "bus/refusals.h"
+#include "registry/changelog.h"
 #include "registry/registry.h"
+#include "registry/view.h"
+#include "registry/withdrawals.h"
 #include "shared/clock.h"
 #include "shared/footprint.h"
 #include "shared/log.h"
+#include "sinks/dnsmasq/dnsmasq.h"
+#include "sinks/sections.h"
 #include "sinks/sinks.h"
 #include "sinks/sinkset.h"
+#include "status/measure.h"
 #include "status/status.h"
-#include "bus/subscriber.h"
-#include "registry/view.h"
-#include "registry/withdrawals.h"
+#include "system/localaddr.h"
+#include "web/http.h"
 
 #define POLLFDS_OWN 6 /* signals, bus, control, the kernel's word of addresses, HTTP, a knock at the broker */
 #define POLLFDS_MAX (POLLFDS_OWN + SINKS_POLLFDS_MAX)
@@ -245,7 +246,7 @@ static void loop_host_addresses_changed(struct loop *loop)
 
 static bool loop_take_configuration(struct loop *loop, int64_t now_ms)
 {
-	struct conf *fresh = conf_load(loop->conf_path);
+	struct conf *fresh = conf_load(loop->conf_path, sinks_sections);
 	struct conf *old = loop->conf;
 	struct view_policy policy;
 

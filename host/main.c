@@ -11,10 +11,11 @@
 #include "detach.h"
 #include "loop.h"
 #include "privileges.h"
-#include "shared/footprint.h"
-#include "shared/contract/ident.h"
-#include "shared/log.h"
 #include "registry/table.h"
+#include "shared/contract/ident.h"
+#include "shared/footprint.h"
+#include "shared/log.h"
+#include "sinks/sections.h"
 
 #define DEFAULT_CONF "/etc/callsign/callsignd.conf"
 #define STACK_SIZE   ((rlim_t)16 << 20)
@@ -107,7 +108,7 @@ static void ready(void *arg)
  * looks. */
 static void try_reading_again(const char *conf_path)
 {
-	struct conf *again = conf_load(conf_path);
+	struct conf *again = conf_load(conf_path, sinks_sections);
 
 	if (again == NULL)
 		log_warnx("the configuration was read as root, but this daemon's user cannot read it (see above): "
@@ -178,7 +179,7 @@ int main(int argc, char **argv)
 	raise_stack();
 	footprint_begin();
 	seed_tables();
-	conf = conf_load(arguments.conf_path);
+	conf = conf_load(arguments.conf_path, sinks_sections);
 	if (conf == NULL)
 		return DETACH_USAGE;
 	if (arguments.check) {

@@ -13,8 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "system/process.h"
 #include "shared/log.h"
+#include "sinks/haproxy/conf.h"
+#include "system/process.h"
 
 #define OWN_DIRECTORY "/run/callsign"
 
@@ -132,10 +133,11 @@ static long user_of(pid_t pid)
 static bool may_signal_anyway(const struct conf *conf, uid_t uid)
 {
 	char reason[PROCESS_REASON_SIZE];
+	const struct haproxy_conf *haproxy = haproxy_conf(conf);
 	struct process dnsmasq;
 	bool same;
 
-	if (conf->haproxy.socket != NULL && conf->haproxy.reload)
+	if (haproxy != NULL && haproxy->socket != NULL && haproxy->reload)
 		return false;
 	if (process_open(conf->dnsmasq.pid_file, "dnsmasq", &dnsmasq, reason) != PROCESS_FOUND)
 		return false;

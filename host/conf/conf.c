@@ -9,10 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "sinks/haproxy/conf.h"
-#include "sinks/hook/conf.h"
-#include "values.h"
+#include "section.h"
 #include "shared/conftext.h"
+#include "values.h"
 
 static char default_urls[] = "{\"amqp://callsign-host@127.0.0.1/callsign\"}"; /* not const: libconfuse wants it so */
 
@@ -98,7 +97,7 @@ static cfg_opt_t metrics_options[] = {
 	CFG_END(),
 };
 
-static cfg_opt_t options[] = {
+static const cfg_opt_t own_options[] = {
 	CFG_STR_CB("domain", "docker", CFGF_NONE, conf_take_domain),
 	CFG_SEC("bus", bus_options, CFGF_NONE),
 	CFG_SEC("queue", queue_options, CFGF_NONE),
@@ -107,18 +106,27 @@ static cfg_opt_t options[] = {
 	CFG_SEC("user", user_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("serve", serve_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("dnsmasq", dnsmasq_options, CFGF_NONE),
-	CFG_SEC("haproxy", conf_haproxy_options, CFGF_NONE),
-	CFG_SEC("zone", conf_zone_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("control", control_options, CFGF_NONE),
 	CFG_SEC("metrics", metrics_options, CFGF_NONE),
-	CFG_SEC("hook", conf_hook_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_BOOL("legacy", cfg_false, CFGF_NONE),
 	CFG_STR_LIST_CB("host_names", NULL, CFGF_NONE, conf_take_host_name),
 	CFG_STR_CB("pid_file", "/run/callsign/callsignd.pid", CFGF_NONE, conf_take_path),
 	CFG_STR_CB("run_as", NULL, CFGF_NONE, conf_take_text),
 	CFG_STR_CB("log_level", "info", CFGF_NONE, conf_take_choice),
-	CFG_END(),
 };
+
+#define OWN_OPTIONS (sizeof(own_options) / sizeof(*own_options))
+
+/* Our own keys, and a section for each of the other rooms'. libconfuse makes a copy of it. */
+static void choose_options(const struct conf_section *const *sections, cfg_opt_t options[OWN_OPTIONS + CONF_SECTIONS_MAX + 1])
+{
+	cfg_opt_t *next = options + OWN_OPTIONS;
+
+	memcpy(options, own_options, sizeof(own_options));
+	for (size_t i = 0; i < CONF_SECTIONS_MAX && sections[i] != NULL; i++)
+		*next++ = (cfg_opt_t)CFG_SEC(sections[i]->name, sections[i]->options, sections[i]->flags);
+	*next = (cfg_opt_t)CFG_END();
+}
 
 /* A directory would make libconfuse's scanner end the whole process: only a regular file is taken. NULL after logging why. */
 static FILE *open_file(const char *path, bool *others_may_read)
@@ -140,11 +148,14 @@ static FILE *open_file(const char *path, bool *others_may_read)
 }
 
 /* Parsed and without a mistake, or NULL. What is wrong is logged. */
-static cfg_t *parse(FILE *file, const char *path)
+static cfg_t *parse(FILE *file, const char *path, const struct conf_section *const *sections)
 {
-	cfg_t *cfg = cfg_init(options, CFGF_NONE);
+	cfg_opt_t options[OWN_OPTIONS + CONF_SECTIONS_MAX + 1];
 	int result = CFG_PARSE_ERROR;
+	cfg_t *cfg;
 
+	choose_options(sections, options);
+	cfg = cfg_init(options, CFGF_NONE);
 	if (cfg == NULL)
 		return NULL;
 	cfg->filename = strdup(path); /* cfg_free() frees it */
@@ -159,10 +170,12 @@ static cfg_t *parse(FILE *file, const char *path)
 	return NULL;
 }
 
-static struct conf *copy(cfg_t *cfg, const char *path, bool others_may_read)
+static struct conf *copy(cfg_t *cfg, const char *path, const struct conf_section *const *sections, bool others_may_read)
 {
 	struct conf *conf = calloc(1, sizeof(*conf));
 
+	if (conf != NULL)
+		conf->sections = sections;
 	if (conf == NULL || conf_copy(cfg, others_may_read, conf) < 0) {
 		log_errorx("%s: out of memory", path);
 	} else if (conf_values_errors() == 0) {
@@ -172,7 +185,7 @@ static struct conf *copy(cfg_t *cfg, const char *path, bool others_may_read)
 	return NULL;
 }
 
-struct conf *conf_load(const char *path)
+struct conf *conf_load(const char *path, const struct conf_section *const *sections)
 {
 	bool others_may_read = true;
 	struct conf *conf = NULL;
@@ -182,27 +195,34 @@ struct conf *conf_load(const char *path)
 	if (file == NULL)
 		return NULL;
 	conf_values_reset(path);
-	cfg = parse(file, path);
+	cfg = parse(file, path, sections);
 	fclose(file);
 	if (cfg != NULL)
-		conf = copy(cfg, path, others_may_read);
+		conf = copy(cfg, path, sections, others_may_read);
 	cfg_free(cfg);
 	return conf;
+}
+
+const void *conf_own(const struct conf *conf, const struct conf_section *section)
+{
+	for (size_t i = 0; i < CONF_SECTIONS_MAX && conf->sections[i] != NULL; i++) {
+		if (conf->sections[i] == section)
+			return conf->own[i];
+	}
+	return NULL;
 }
 
 void conf_free(struct conf *conf)
 {
 	if (conf == NULL)
 		return;
+	for (size_t i = 0; i < CONF_SECTIONS_MAX && conf->sections[i] != NULL; i++)
+		conf->sections[i]->free(conf->own[i]);
 	for (size_t i = 0; i < conf->nhost_names; i++) {
 		free(conf->host_names[i].name);
 		free(conf->host_names[i].interface);
 	}
 	free(conf->host_names);
-	for (size_t i = 0; i < conf->nzones; i++)
-		conf_zone_clear(&conf->zones[i]);
-	free(conf->zones);
-	conf_hook_free(conf);
 	busconf_clear(&conf->bus);
 	policy_clear(&conf->policy);
 	free(conf->domain);
@@ -212,7 +232,6 @@ void conf_free(struct conf *conf)
 	free(conf->dnsmasq.hosts_file);
 	free(conf->dnsmasq.pid_file);
 	free(conf->dnsmasq.server);
-	conf_haproxy_clear(&conf->haproxy);
 	free(conf->control.socket);
 	free(conf->control.group);
 	free(conf->pid_file);

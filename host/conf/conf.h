@@ -5,12 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sinks/zone/conf.h"
 #include "registry/policy.h"
 #include "registry/registry.h"
+#include "registry/view.h"
 #include "shared/bus/busconf.h"
 #include "shared/log.h"
-#include "registry/view.h"
+
+struct conf_section; /* section.h */
 
 /* callsignd.conf, validated, as plain values. Modules are given the part that is theirs. */
 
@@ -36,16 +37,6 @@ struct conf_dnsmasq {
 	uint16_t port;
 };
 
-/* The sink that keeps a map of HAProxy's current. */
-struct conf_haproxy {
-	char *socket; /* its runtime socket; NULL: there is no such sink */
-	char *map_file;
-	char *pid_file;        /* of its master process, */
-	bool reload;           /* which is told to reload where the socket does not work */
-	uint16_t default_port; /* of containers that announce no port "http"; 0: none */
-	bool required;
-};
-
 struct conf_control {
 	char *socket; /* path */
 	char *group;  /* who may open it besides root */
@@ -57,17 +48,7 @@ struct conf_metrics {
 	uint16_t port;
 };
 
-#define CONF_HOOKS_MAX 8
-
-/* A command that is told of changes. */
-struct conf_hook {
-	char *name;
-	char **command; /* ends with NULL; the first is a path */
-	bool required;
-	int64_t timeout_ms;
-	int64_t retry_ms; /* the longest pause between two tries */
-	int64_t delay_ms; /* from the first change to the run */
-};
+#define CONF_SECTIONS_MAX 8
 
 struct conf {
 	char *domain; /* the first of policy.domains */
@@ -79,27 +60,28 @@ struct conf {
 	enum view_conflict conflicts[POLICY_DOMAINS_MAX]; /* of each domain */
 	struct policy policy;
 	struct conf_dnsmasq dnsmasq;
-	struct conf_haproxy haproxy;
-	struct conf_zone *zones;
-	size_t nzones;
 	struct conf_control control;
 	struct conf_metrics metrics;
-	struct conf_hook *hooks;
-	size_t nhooks;
 	struct conf_host_name *host_names;
 	size_t nhost_names;
 	bool legacy; /* the older wire format is taken too */
 	char *pid_file;
 	char *run_as; /* NULL: not given */
 	enum log_level log_level;
+	const struct conf_section *const *sections; /* the other rooms', ended by NULL; borrowed */
+	void *own[CONF_SECTIONS_MAX];               /* what each of them has made of the file, in their order */
 };
 
 /*
- * Read path. Every error is logged as path:line: key: what is wrong and what is allowed; all that are found are logged. NULL if there was
- * one. Free with conf_free().
+ * Read path, with the sections of other rooms (at most CONF_SECTIONS_MAX, ended by NULL; they are borrowed for as long as the configuration lives).
+ * Every error is logged as path:line: key: what is wrong and what is allowed; all that are found are logged. NULL if there was one. Free with
+ * conf_free().
  */
-struct conf *conf_load(const char *path);
+struct conf *conf_load(const char *path, const struct conf_section *const *sections);
 void conf_free(struct conf *conf); /* wipes passwords; NULL is allowed */
+
+/* What section has made of the file; NULL if it was not among those given to conf_load(). */
+const void *conf_own(const struct conf *conf, const struct conf_section *section);
 
 /* Whether a connection made for a is as good for b: the same brokers, users, TLS and queue. */
 bool conf_same_bus(const struct conf *a, const struct conf *b);

@@ -7,10 +7,9 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "sinks/haproxy/conf.h"
-#include "sinks/hook/conf.h"
+#include "registry/served.h"
+#include "section.h"
 #include "values.h"
-#include "sinks/dnsmasq/hostsfile.h"
 
 /* No key of its own: a bound on what one broker user can make this host remember. */
 #define MAX_ENDED_PER_USER 100000
@@ -93,8 +92,8 @@ static void copy_user(struct copying *copying, cfg_t *section, cfg_t *policy, st
 {
 	size_t length = strlen(cfg_title(section));
 
-	if (length == 0 || length > 255)
-		conf_values_error(section, NULL, "not allowed: the name of a broker user has 1 to 255 bytes");
+	if (length == 0 || length > POLICY_USER_MAX)
+		conf_values_error(section, NULL, "not allowed: the name of a broker user has 1 to %d bytes", POLICY_USER_MAX);
 	user->user = copy_text(copying, cfg_title(section));
 	copy_rule(copying, section, &user->rule);
 	user->limits = copy_limits(section, policy);
@@ -342,7 +341,7 @@ static struct policy_domain *domain_of(struct copying *copying, cfg_t *section, 
 	if (error == HOSTNAME_OK && hostname_is_localhost(name))
 		error = HOSTNAME_LOCALHOST;
 	if (error == HOSTNAME_OK)
-		error = hostname_join(HOSTSFILE_SERIAL_NAME, name, joined);
+		error = hostname_join(SERVED_SERIAL_NAME, name, joined);
 	if (error != HOSTNAME_OK) {
 		conf_values_error(section, NULL, "not allowed: %s; a domain such as \"lab.example.org\" is", hostname_error_text(error));
 		return NULL;
@@ -415,14 +414,13 @@ int conf_copy(cfg_t *cfg, bool others_may_read, struct conf *conf)
 	copy_domains(&copying, cfg, conf);
 	copy_host_names(&copying, cfg, conf);
 	copy_dnsmasq(&copying, cfg_getsec(cfg, "dnsmasq"), &conf->dnsmasq);
-	copying.failed |= conf_haproxy_copy(cfg_getsec(cfg, "haproxy"), &conf->haproxy) == -1;
-	copying.failed |= conf_zone_copy(cfg, conf) == -1;
 	copy_control(&copying, cfg_getsec(cfg, "control"), &conf->control);
 	copy_metrics(cfg_getsec(cfg, "metrics"), &conf->metrics);
-	copying.failed |= conf_hook_copy(cfg, conf) == -1;
 	conf->legacy = cfg_getbool(cfg, "legacy") == cfg_true;
 	conf->pid_file = copy_text(&copying, cfg_getstr(cfg, "pid_file"));
 	conf->run_as = copy_text(&copying, cfg_getstr(cfg, "run_as"));
 	log_level_parse(cfg_getstr(cfg, "log_level"), &conf->log_level);
+	for (size_t i = 0; i < CONF_SECTIONS_MAX && conf->sections[i] != NULL; i++)
+		copying.failed |= conf->sections[i]->copy(cfg, conf, &conf->own[i]) == -1;
 	return copying.failed ? -1 : 0;
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sinks/dnsmasq/hostsfile.h"
+#include "registry/served.h"
 
 #define ERROR_SIZE 768
 #define SHOWN_SIZE 96
@@ -103,29 +103,32 @@ static const struct {
 	{"max_length", 100, 10000000},
 	{"max_lease", ANNOUNCEMENT_LEASE_MIN_S, ANNOUNCEMENT_LEASE_MAX_S},
 	{"port", 1, 65535},
-	{"default_port", 0, 65535},
-	{"ttl", 0, 86400},
 	{"max_names", 0, 10000000},
 	{"rate", 0, 10000000},
 	{"burst", 0, 100000000},
 };
 
-int conf_take_integer(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
+int conf_take_within(cfg_t *section, cfg_opt_t *option, const char *value, void *result, long least, long most)
 {
 	char *end, shown[SHOWN_SIZE];
 	long number;
+
+	errno = 0;
+	number = strtol(value, &end, 10);
+	if (!isdigit((unsigned char)value[0]) || *end != '\0' || errno != 0 || number < least || number > most)
+		conf_values_error(section, option->name, "\"%s\" is not allowed: a whole number from %ld to %ld is",
+				  show(value, shown), least, most);
+	*(long *)result = number;
+	return 0;
+}
+
+int conf_take_integer(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
+{
 	size_t i = 0;
 
 	while (strcmp(ranges[i].key, option->name) != 0)
 		i++;
-	errno = 0;
-	number = strtol(value, &end, 10);
-	if (!isdigit((unsigned char)value[0]) || *end != '\0' || errno != 0 || number < ranges[i].least ||
-	    number > ranges[i].most)
-		conf_values_error(section, option->name, "\"%s\" is not allowed: a whole number from %ld to %ld is",
-				  show(value, shown), ranges[i].least, ranges[i].most);
-	*(long *)result = number;
-	return 0;
+	return conf_take_within(section, option, value, result, ranges[i].least, ranges[i].most);
 }
 
 #define SECONDS_MAX 3600.0
@@ -187,7 +190,7 @@ int conf_take_domain(cfg_t *section, cfg_opt_t *option, const char *value, void 
 	if (error == HOSTNAME_OK && hostname_is_localhost(fqdn))
 		error = HOSTNAME_LOCALHOST;
 	if (error == HOSTNAME_OK)
-		error = hostname_join(HOSTSFILE_SERIAL_NAME, fqdn, joined);
+		error = hostname_join(SERVED_SERIAL_NAME, fqdn, joined);
 	if (error != HOSTNAME_OK)
 		conf_values_error(section, option->name,
 				  "\"%s\" is not allowed: %s; a domain such as \"docker\" or \"lab.example.org\" is",
@@ -224,27 +227,32 @@ static const struct {
 	const char *allowed[5];
 } choices[] = {
 	{"type", {"classic", "quorum", NULL}},
-	{"algorithm", {"hmac-sha256", "hmac-sha512", NULL}},
 	{"conflict", {"all", "newest", "first", NULL}},
 	{"log_level", {"error", "warning", "info", "debug", NULL}},
 };
 
+int conf_take_one_of(cfg_t *section, cfg_opt_t *option, const char *value, void *result, const char *const *allowed)
+{
+	char list[SHOWN_SIZE] = "", shown[SHOWN_SIZE];
+
+	for (size_t i = 0; allowed[i] != NULL; i++) {
+		size_t used = strlen(list);
+
+		if (strcmp(allowed[i], value) == 0)
+			return keep(value, result);
+		snprintf(list + used, sizeof(list) - used, "%s\"%s\"", i == 0 ? "" : ", ", allowed[i]);
+	}
+	conf_values_error(section, option->name, "\"%s\" is not allowed: one of %s is", show(value, shown), list);
+	return keep(value, result);
+}
+
 int conf_take_choice(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
 {
-	char allowed[SHOWN_SIZE] = "", shown[SHOWN_SIZE];
 	size_t i = 0;
 
 	while (strcmp(choices[i].key, option->name) != 0)
 		i++;
-	for (size_t j = 0; choices[i].allowed[j] != NULL; j++) {
-		size_t used = strlen(allowed);
-
-		if (strcmp(choices[i].allowed[j], value) == 0)
-			return keep(value, result);
-		snprintf(allowed + used, sizeof(allowed) - used, "%s\"%s\"", j == 0 ? "" : ", ", choices[i].allowed[j]);
-	}
-	conf_values_error(section, option->name, "\"%s\" is not allowed: one of %s is", show(value, shown), allowed);
-	return keep(value, result);
+	return conf_take_one_of(section, option, value, result, choices[i].allowed);
 }
 
 int conf_take_pattern(cfg_t *section, cfg_opt_t *option, const char *value, void *result)

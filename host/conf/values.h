@@ -38,13 +38,9 @@ int conf_take_group(cfg_t *section, cfg_opt_t *option, const char *value, void *
 int conf_take_listen(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
 int conf_take_text(cfg_t *section, cfg_opt_t *option, const char *value, void *result); /* not empty */
 
-/* sinks/zone/conf_copy.c */
-extern cfg_opt_t conf_zone_options[];
-int conf_take_name_server(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
-int conf_take_reverse_zone(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
-int conf_take_owner(cfg_t *section, cfg_opt_t *option, const char *value, void *result);
-/* All sections zone, when conf has its domains and the host's name. 0, or -1: no memory. */
-int conf_zone_copy(cfg_t *cfg, struct conf *conf);
+/* For callbacks that know their own limits: a whole number; one of these texts (ended by NULL). */
+int conf_take_within(cfg_t *section, cfg_opt_t *option, const char *value, void *result, long least, long most);
+int conf_take_one_of(cfg_t *section, cfg_opt_t *option, const char *value, void *result, const char *const *allowed);
 
 /* NAME=ADDRESS or NAME=INTERFACE. 0 and *out (its strings to be freed), or -1 with the reason. */
 int conf_parse_host_name(const char *value, struct conf_host_name *out, const char **reason);

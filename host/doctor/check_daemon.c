@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "shared/log.h"
+#include "sinks/sections.h"
 
 /* ---- configuration ---- */
 
@@ -45,7 +46,7 @@ void doctor_configuration(struct doctor *doctor, struct doctor_finding *finding)
 
 	mistakes = 0;
 	log_open(&capture, "callsignctl", LOG_LEVEL_WARNING);
-	doctor->conf = conf_load(doctor->conf_path);
+	doctor->conf = conf_load(doctor->conf_path, sinks_sections);
 	log_open(&log_to_stderr, "callsignctl", LOG_LEVEL_ERROR);
 	if (doctor->conf == NULL && access(doctor->conf_path, R_OK) == -1 && errno == EACCES) {
 		doctor_broken(finding, "sudo callsignctl doctor", "%s: only root and its group may read it", doctor->conf_path);

@@ -10,10 +10,11 @@
 #include <string.h>
 
 #include "dnsmasqconf.h"
+#include "registry/served.h"
+#include "shared/clock.h"
 #include "sinks/dnsmasq/hostsfile.h"
 #include "system/ifaddr.h"
 #include "system/process.h"
-#include "shared/clock.h"
 
 #define ASK_AGAIN_MS 250
 #define ASK_MS 1500
@@ -25,7 +26,7 @@
 
 const char *doctor_serial_name(const struct doctor *doctor, char *out)
 {
-	snprintf(out, HOSTNAME_FQDN_SIZE, HOSTSFILE_SERIAL_NAME ".%.220s", doctor->conf->domain);
+	snprintf(out, HOSTNAME_FQDN_SIZE, SERVED_SERIAL_NAME ".%.220s", doctor->conf->domain);
 	return out;
 }
 

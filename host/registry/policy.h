@@ -35,6 +35,7 @@ struct policy_user {
  * A domain that names are served below, and what may be found there: within the policy as a whole. Names and subnets as in a rule; users: those of
  * the broker whose names it takes, none: everybody's.
  */
+#define POLICY_USER_MAX 255 /* a broker user: an AMQP short string */
 #define POLICY_DOMAINS_MAX 16
 
 struct policy_domain {

@@ -11,6 +11,9 @@
  * takes, and in another domain it may be somebody else's. Domains are numbered as in policy->domains. Pure.
  */
 
+/* Below each domain, and ours: where the hosts file's serial is asked for. The longest name that a domain has to have room for besides. */
+#define SERVED_SERIAL_NAME "serial.callsign"
+
 /* In which domains name number i of the fact (0: its own, 1 + i: alias i) is served, a bit each: listed there, with at least one address. */
 uint32_t served_domains(const struct listing *listing, unsigned i);
 

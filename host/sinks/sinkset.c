@@ -5,19 +5,15 @@
 #include <errno.h>
 #include <string.h>
 
-#include "sinks/haproxy/haproxy.h"
-#include "sinks/hook/hook.h"
+#include "kinds.h"
 #include "shared/log.h"
-#include "sinks/zone/zone.h"
 
-static const struct sink_kind all_kinds[] = {
-	{haproxy_wanted, haproxy_make},
-#ifdef WITH_LDNS
-	{zone_wanted, zone_make},
-#endif
-	{hook_wanted, hook_make},
-	{NULL, NULL},
-};
+#define DECLARE(name) extern const struct sink_kind name##_kind;
+#define ADDRESS(name) &name##_kind,
+
+SINKS_KINDS(DECLARE)
+
+static const struct sink_kind *const all_kinds[] = {SINKS_KINDS(ADDRESS) NULL};
 
 struct section {
 	const struct sink_kind *kind;
@@ -26,11 +22,17 @@ struct section {
 	char name[SINK_NAME_SIZE];
 };
 
-/* The section that a sink's name stands for. */
-static bool find_section(const struct sink_kind *kinds, const struct conf *conf, const char *name, struct section *out)
+/* Whether there is an i-th section of that kind; its name and whether it is required into it. */
+static bool section_wanted(struct section *section, const struct conf *conf)
 {
-	for (out->kind = kinds; out->kind->wanted != NULL; out->kind++)
-		for (out->i = 0; out->kind->wanted(conf, out->i, out->name, &out->required); out->i++)
+	return section->kind->wanted != NULL && section->kind->wanted(conf, section->i, section->name, &section->required);
+}
+
+/* The section that a sink's name stands for. */
+static bool find_section(const struct sink_kind *const *kinds, const struct conf *conf, const char *name, struct section *out)
+{
+	for (; *kinds != NULL; kinds++)
+		for (out->kind = *kinds, out->i = 0; section_wanted(out, conf); out->i++)
 			if (strcmp(out->name, name) == 0)
 				return true;
 	return false;
@@ -53,7 +55,7 @@ static void tell_all(struct sinks *sinks, const struct sink *sink, struct view *
 }
 
 /* Those that are there already: kept and told, or taken away. */
-static void review(const struct sink_kind *kinds, struct sinks *sinks, struct view *view, const struct conf *conf, int64_t now_ms)
+static void review(const struct sink_kind *const *kinds, struct sinks *sinks, struct view *view, const struct conf *conf, int64_t now_ms)
 {
 	struct section section;
 	unsigned i = 0;
@@ -101,14 +103,14 @@ static int make(const struct section *section, struct sinks *sinks, struct view 
 	return 0;
 }
 
-void sinkset_configure_kinds(const struct sink_kind *kinds, struct sinks *sinks, struct view *view, const struct conf *conf, int64_t now_ms)
+void sinkset_configure_kinds(const struct sink_kind *const *kinds, struct sinks *sinks, struct view *view, const struct conf *conf, int64_t now_ms)
 {
 	struct section section;
 
 	sinks->missing = 0;
 	review(kinds, sinks, view, conf, now_ms);
-	for (section.kind = kinds; section.kind->wanted != NULL; section.kind++)
-		for (section.i = 0; section.kind->wanted(conf, section.i, section.name, &section.required); section.i++)
+	for (; *kinds != NULL; kinds++)
+		for (section.kind = *kinds, section.i = 0; section_wanted(&section, conf); section.i++)
 			if (!exists(sinks, section.name) && make(&section, sinks, view, conf, now_ms) == -1)
 				sinks->missing++;
 }

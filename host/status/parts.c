@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "internal.h"
 #include "registry/served.h"
 #include "shared/log.h"
-#include "internal.h"
 
 struct object object_new(void)
 {
@@ -69,7 +69,7 @@ json_t *domains_json(const struct policy *policy, uint32_t domains)
 
 json_t *user_json(const char *user)
 {
-	char safe[4 * HOSTSFILE_USER_MAX + 1];
+	char safe[4 * POLICY_USER_MAX + 1];
 
 	return json_string(log_safe(safe, sizeof safe, user, strlen(user)));
 }

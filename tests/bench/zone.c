@@ -23,9 +23,9 @@
 
 #include "host/conf/conf.h"
 #include "host/registry/registry.h"
-#include "host/sinks/sinks.h"
-#include "host/sinks/sinkset.h"
 #include "host/registry/view.h"
+#include "host/sinks/sections.h"
+#include "host/sinks/sinks.h"
 #include "host/sinks/zone/name.h"
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -153,7 +153,7 @@ static void wait_served(struct bench *bench)
 
 static void open_probe(struct bench *bench)
 {
-	const struct conf_zone *zone = &bench->conf->zones[0];
+	const struct zone_conf *zone = zone_conf(bench->conf, 0);
 	struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(zone->port)};
 
 	memcpy(&server.sin_addr, zone->address.bytes, 4);
@@ -280,7 +280,7 @@ int main(int argc, char **argv)
 		else
 			die("usage: zone -c FILE [-n NAMES] [-k CHANGES] [-l]");
 	}
-	if (path == NULL || (bench.conf = conf_load(path)) == NULL)
+	if (path == NULL || (bench.conf = conf_load(path, sinks_sections)) == NULL)
 		die("no configuration: -c FILE");
 	log_open(&log_to_stderr, "zone", bench.conf->log_level);
 	open_table(&bench);

@@ -17,7 +17,7 @@ static void visit(void *arg, const struct announcement *message, const char *use
 	int length;
 
 	++*count;
-	fuzz_check(message->op == ANNOUNCEMENT_UP && message->naddresses > 0 && strlen(user) <= HOSTSFILE_USER_MAX);
+	fuzz_check(message->op == ANNOUNCEMENT_UP && message->naddresses > 0 && strlen(user) <= POLICY_USER_MAX);
 	fuzz_check(until_ms == CLOCK_NEVER || !message->has_session);
 	copy.seq = 1;
 	copy.lease_s = ANNOUNCEMENT_LEASE_MIN_S;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "host/sinks/sections.h"
 #include "host/web/http.h"
 #include "host/web/microhttpd.h"
 #include "host/web/page.h"
@@ -150,7 +151,7 @@ static void host_start(void)
 	struct localaddr *localaddr;
 
 	fuzz_trusts_input = true;
-	host.conf = conf_load(fuzz_file((const uint8_t *)text, sizeof text - 1));
+	host.conf = conf_load(fuzz_file((const uint8_t *)text, sizeof text - 1), sinks_sections);
 	fuzz_trusts_input = false;
 	fuzz_check(host.conf != NULL);
 	host.view = view_new(VIEW_ALL, &policy);

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "conf/conf.h"
@@ -47,6 +48,16 @@ struct sink_operations {
 	/* NULL: healthy; else what is wrong and what to do, for the status. Valid until the next step. */
 	const char *(*trouble)(void *self);
 	void (*free)(void *self);
+};
+
+#define SINK_NAME_SIZE 128
+
+/* A kind of sink, beside its section (conf/section.h): what its room offers to the set of them (sinkset.h). */
+struct sink_kind {
+	/* The i-th section of this kind: its sink's name, and whether it is required. false: there are no more. NULL: not in this build. */
+	bool (*wanted)(const struct conf *conf, size_t i, char name[SINK_NAME_SIZE], bool *required);
+	/* A new sink for it: 0 and *out, whose name stays valid as long as it does, or -1 with errno. */
+	int (*make)(const struct conf *conf, size_t i, int64_t now_ms, struct sink *out);
 };
 
 #endif

@@ -10,10 +10,10 @@
 #include <utlist.h>
 
 #include "registry/served.h"
+#include "registry/table.h"
 #include "shared/atomicfile.h"
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "registry/table.h"
 
 /*
  * One instance's lines, rendered when it changed. Half of each would be instance and session in hexadecimal: they stand here once, as they are, and
@@ -342,7 +342,7 @@ static void write_head(struct atomicfile *out, const struct hostsfile *file, uin
 	write_text(out, line);
 	write_text(out, HOSTSFILE_NOTICE "\n");
 	write_domains(out, &file->domains);
-	snprintf(line, sizeof(line), "%u.%u.%u.%u " HOSTSFILE_SERIAL_NAME ".%s\n", serial >> 24, serial >> 16 & 255,
+	snprintf(line, sizeof(line), "%u.%u.%u.%u " SERVED_SERIAL_NAME ".%s\n", serial >> 24, serial >> 16 & 255,
 		 serial >> 8 & 255, serial & 255, file->domains.names[0]);
 	write_text(out, line);
 	for (size_t i = 0; i < nown; i++)

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/contract/announcement.h"
 #include "registry/view.h"
+#include "shared/contract/announcement.h"
 
 /*
  * The hosts file that dnsmasq serves, and the daemon's only memory across a restart:
@@ -29,7 +29,6 @@ struct hostsfile;
 
 #define HOSTSFILE_SIZE_MAX  ((size_t)256 << 20)
 #define HOSTSFILE_LINE_MAX  262144 /* all names of an instance in all domains, with room to spare */
-#define HOSTSFILE_USER_MAX  255 /* an AMQP short string */
 #define HOSTSFILE_BOOT_SIZE 37  /* /proc/sys/kernel/random/boot_id, terminated */
 
 /* Serials run from 127.128.0.0 to 127.255.255.255 and round again. As host-order IPv4 addresses. */
@@ -40,7 +39,6 @@ struct hostsfile;
 #define HOSTSFILE_NOTICE      "# Written by callsignd, which replaces it whole at each change: do not edit."
 #define HOSTSFILE_DOMAINS     "# domains"
 #define HOSTSFILE_OWN         " # host"
-#define HOSTSFILE_SERIAL_NAME "serial.callsign" /* below the domain */
 
 uint32_t hostsfile_serial_next(uint32_t serial);
 /* Whether a is b or came after it (less than half of the circle ahead). Neither is NONE. */

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "registry/served.h"
 #include "shared/clock.h"
 
 /* A line is of our form to the letter, or it is nothing: anyone may have cut, edited or planted the file. */
@@ -65,7 +66,7 @@ static int hex_digit(char c)
 }
 
 /* A percent-encoded word. The empty one is fine: no user. 0, or -1. */
-static int parse_user(const char *word, size_t length, char out[HOSTSFILE_USER_MAX + 1])
+static int parse_user(const char *word, size_t length, char out[POLICY_USER_MAX + 1])
 {
 	size_t used = 0;
 
@@ -80,7 +81,7 @@ static int parse_user(const char *word, size_t length, char out[HOSTSFILE_USER_M
 		} else if (!isalnum(c) && strchr("-._~", c) == NULL) {
 			return -1;
 		}
-		if (c == 0 || used == HOSTSFILE_USER_MAX)
+		if (c == 0 || used == POLICY_USER_MAX)
 			return -1;
 		out[used++] = (char)c;
 	}
@@ -288,7 +289,7 @@ uint32_t hostsfile_line_serial(struct text text, const struct hostsfile_domains 
 		 address.bytes[3];
 	length = take_word(&text, &word);
 	if (serial < HOSTSFILE_SERIAL_MIN || serial > HOSTSFILE_SERIAL_MAX || text.at != text.end ||
-	    parse_below(word, length, domains->names[0], name) < 0 || strcmp(name, HOSTSFILE_SERIAL_NAME) != 0)
+	    parse_below(word, length, domains->names[0], name) < 0 || strcmp(name, SERVED_SERIAL_NAME) != 0)
 		return HOSTSFILE_SERIAL_NONE;
 	return serial;
 }

@@ -15,7 +15,7 @@ struct text {
 /* What one line, or several that agree, say of an instance. */
 struct hostsfile_record {
 	struct announcement message;
-	char user[HOSTSFILE_USER_MAX + 1];
+	char user[POLICY_USER_MAX + 1];
 	int64_t until_ms;
 };
 

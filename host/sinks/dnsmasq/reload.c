@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hostsfile.h"
+#include "registry/served.h"
 #include "reload_trouble.h"
 #include "shared/clock.h"
 
@@ -360,7 +361,7 @@ void reload_clear(struct reload *reload)
 void reload_configure(struct reload *reload, const struct conf *conf, int64_t now_ms)
 {
 	reload->conf = conf;
-	hostname_join(HOSTSFILE_SERIAL_NAME, conf->domain, reload->name);
+	hostname_join(SERVED_SERIAL_NAME, conf->domain, reload->name);
 	process_close(&reload->process);
 	reload->served = HOSTSFILE_SERIAL_NONE;
 	reload->failing_since_ms = CLOCK_NEVER;

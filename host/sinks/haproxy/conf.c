@@ -18,12 +18,17 @@ static int take_map_file(cfg_t *section, cfg_opt_t *option, const char *value, v
 	return conf_take_path(section, option, value, result);
 }
 
-cfg_opt_t conf_haproxy_options[] = {
+static int take_default_port(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
+{
+	return conf_take_within(section, option, value, result, 0, 65535);
+}
+
+static cfg_opt_t haproxy_options[] = {
 	CFG_STR_CB("socket", NULL, CFGF_NONE, conf_take_socket),
 	CFG_STR_CB("map_file", "/run/callsign/haproxy.map", CFGF_NONE, take_map_file),
 	CFG_STR_CB("pid_file", "/run/haproxy.pid", CFGF_NONE, conf_take_path),
 	CFG_BOOL("reload", cfg_true, CFGF_NONE),
-	CFG_INT_CB("default_port", 80, CFGF_NONE, conf_take_integer),
+	CFG_INT_CB("default_port", 80, CFGF_NONE, take_default_port),
 	CFG_BOOL("required", cfg_false, CFGF_NONE),
 	CFG_END(),
 };
@@ -34,8 +39,15 @@ static int copy_text(const char *text, char **out)
 	return text != NULL && *out == NULL ? -1 : 0;
 }
 
-int conf_haproxy_copy(cfg_t *section, struct conf_haproxy *out)
+static int section_copy(cfg_t *cfg, const struct conf *conf, void **own)
 {
+	cfg_t *section = cfg_getsec(cfg, "haproxy");
+	struct haproxy_conf *out = calloc(1, sizeof(*out));
+
+	(void)conf;
+	*own = out;
+	if (out == NULL)
+		return -1;
 	out->reload = cfg_getbool(section, "reload") == cfg_true;
 	out->default_port = (uint16_t)cfg_getint(section, "default_port");
 	out->required = cfg_getbool(section, "required") == cfg_true;
@@ -46,9 +58,27 @@ int conf_haproxy_copy(cfg_t *section, struct conf_haproxy *out)
 	return 0;
 }
 
-void conf_haproxy_clear(struct conf_haproxy *haproxy)
+static void section_free(void *own)
 {
+	struct haproxy_conf *haproxy = own;
+
+	if (haproxy == NULL)
+		return;
 	free(haproxy->socket);
 	free(haproxy->map_file);
 	free(haproxy->pid_file);
+	free(haproxy);
+}
+
+const struct conf_section haproxy_section = {
+	.name = "haproxy",
+	.options = haproxy_options,
+	.flags = CFGF_NONE,
+	.copy = section_copy,
+	.free = section_free,
+};
+
+const struct haproxy_conf *haproxy_conf(const struct conf *conf)
+{
+	return conf_own(conf, &haproxy_section);
 }

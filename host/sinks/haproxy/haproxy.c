@@ -28,7 +28,7 @@ static void write_file(struct haproxy *haproxy, int64_t now_ms)
 /* Never of one that hangs: a new worker asks the old one for its listening sockets, and without them serves nobody. */
 static bool reload_wanted(const struct haproxy *haproxy)
 {
-	return haproxy->failing_ms != CLOCK_NEVER && !haproxy->hangs && haproxy->conf->haproxy.reload &&
+	return haproxy->failing_ms != CLOCK_NEVER && !haproxy->hangs && haproxy->conf->reload &&
 	       haproxy->loaded != haproxy->content;
 }
 
@@ -51,7 +51,7 @@ static void reload(struct haproxy *haproxy, int64_t now_ms)
 	if (haproxy->file.dirty)
 		return;
 	memcpy(before, haproxy->reload_trouble, sizeof(before));
-	pid = haproxy_reload(haproxy->conf->haproxy.pid_file, haproxy->reload_trouble, sizeof(haproxy->reload_trouble));
+	pid = haproxy_reload(haproxy->conf->pid_file, haproxy->reload_trouble, sizeof(haproxy->reload_trouble));
 	if (pid == -1) {
 		if (strcmp(before, haproxy->reload_trouble) != 0)
 			log_warnx("haproxy: cannot be reloaded instead: %s", haproxy->reload_trouble);
@@ -171,16 +171,16 @@ static const char *sink_trouble(void *self)
 static bool sink_configure(void *self, const struct conf *conf, int64_t now_ms)
 {
 	struct haproxy *haproxy = self;
-	const struct conf *old = haproxy->conf;
+	const struct haproxy_conf *own = haproxy_conf(conf);
 
-	if (strcmp(old->haproxy.map_file, conf->haproxy.map_file) != 0)
+	if (strcmp(haproxy->conf->map_file, own->map_file) != 0)
 		haproxy->file.dirty = true;
-	haproxy->conf = conf;
+	haproxy->conf = own;
 	haproxy->whole = true;
 	haproxy->failing_ms = CLOCK_NEVER;
 	haproxy->reload_trouble[0] = '\0';
 	haproxy_hang_up(haproxy, now_ms);
-	routes_configure(haproxy->routes, &conf->policy, conf->haproxy.default_port);
+	routes_configure(haproxy->routes, &conf->policy, own->default_port);
 	return true;
 }
 
@@ -207,16 +207,18 @@ static const struct sink_operations operations = {
 	.free = sink_free,
 };
 
-bool haproxy_wanted(const struct conf *conf, size_t i, char name[SINK_NAME_SIZE], bool *required)
+static bool haproxy_wanted(const struct conf *conf, size_t i, char name[SINK_NAME_SIZE], bool *required)
 {
-	if (i > 0 || conf->haproxy.socket == NULL)
+	const struct haproxy_conf *own = haproxy_conf(conf);
+
+	if (i > 0 || own == NULL || own->socket == NULL)
 		return false;
 	snprintf(name, SINK_NAME_SIZE, HAPROXY_SINK_NAME);
-	*required = conf->haproxy.required;
+	*required = own->required;
 	return true;
 }
 
-int haproxy_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink *out)
+static int haproxy_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink *out)
 {
 	struct haproxy *haproxy = calloc(1, sizeof(*haproxy));
 	struct ident run;
@@ -231,7 +233,7 @@ int haproxy_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink 
 		return -1;
 	}
 	ident_format(&run, haproxy->run);
-	haproxy->conf = conf;
+	haproxy->conf = haproxy_conf(conf);
 	haproxy->cli.fd = -1;
 	haproxy->whole = true;
 	haproxy->content = 1;
@@ -239,10 +241,12 @@ int haproxy_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink 
 	haproxy->answer_ms = haproxy->failing_ms = CLOCK_NEVER;
 	haproxy->next_ms = now_ms;
 	haproxy->reload_pause_ms = HAPROXY_RELOAD_PAUSE_MS;
-	routes_configure(haproxy->routes, &conf->policy, conf->haproxy.default_port);
+	routes_configure(haproxy->routes, &conf->policy, haproxy->conf->default_port);
 	*out = (struct sink){.name = HAPROXY_SINK_NAME,
-			     .required = conf->haproxy.required,
+			     .required = haproxy->conf->required,
 			     .operations = &operations,
 			     .self = haproxy};
 	return 0;
 }
+
+const struct sink_kind haproxy_kind = {haproxy_wanted, haproxy_make};

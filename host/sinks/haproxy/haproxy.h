@@ -1,7 +1,7 @@
 #ifndef CALLSIGN_HAPROXY_H
 #define CALLSIGN_HAPROXY_H
 
-#include "sinks/sinkset.h"
+#include "sinks/common/sink.h"
 
 /*
  * A sink that keeps a map of HAProxy's current (routes.h: who answers for which service), over the runtime socket: the
@@ -14,9 +14,7 @@
  *
  * stored and served: what HAProxy has, or has been told to reload.
  */
-bool haproxy_wanted(const struct conf *conf, size_t i, char name[SINK_NAME_SIZE],
-		    bool *required); /* as in struct sink_kind */
-int haproxy_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink *out);
+extern const struct sink_kind haproxy_kind;
 
 #define HAPROXY_SINK_NAME  "haproxy"
 #define HAPROXY_MARKER_KEY "@generation"

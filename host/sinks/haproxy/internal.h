@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "conf/conf.h"
 #include "cli.h"
+#include "conf.h"
 #include "file.h"
 #include "routes.h"
 
@@ -20,7 +20,7 @@
 enum haproxy_stage { IDLE, ASKING, CHANGING, PREPARING, FILLING, COMMITTING };
 
 struct haproxy {
-	const struct conf *conf; /* borrowed */
+	const struct haproxy_conf *conf; /* borrowed */
 	struct routes *routes;
 	struct haproxy_cli cli;
 	struct haproxy_file file;

@@ -22,7 +22,7 @@
 
 const char *haproxy_map_file(const struct haproxy *haproxy)
 {
-	return haproxy->conf->haproxy.map_file;
+	return haproxy->conf->map_file;
 }
 
 void haproxy_format_marker(const struct haproxy *haproxy, uint64_t content, char out[HAPROXY_MARKER_SIZE])
@@ -61,7 +61,7 @@ static void __attribute__((format(printf, 3, 4))) fail(struct haproxy *haproxy, 
 
 static void fail_errno(struct haproxy *haproxy, int64_t now_ms)
 {
-	const char *path = haproxy->conf->haproxy.socket;
+	const char *path = haproxy->conf->socket;
 
 	switch (errno) {
 	case ENOENT:
@@ -107,9 +107,9 @@ static void fail_reply(struct haproxy *haproxy, const char *reply, int64_t now_m
 	else if (strstr(reply, "Permission denied") != NULL)
 		fail(haproxy, now_ms,
 		     "HAProxy refuses changes over socket=%s: it needs \"level operator\" in its configuration",
-		     haproxy->conf->haproxy.socket);
+		     haproxy->conf->socket);
 	else
-		fail(haproxy, now_ms, "HAProxy answers \"%s\" over socket=%s", shown, haproxy->conf->haproxy.socket);
+		fail(haproxy, now_ms, "HAProxy answers \"%s\" over socket=%s", shown, haproxy->conf->socket);
 }
 
 /* HAProxy has all that it was sent. */
@@ -251,7 +251,7 @@ void haproxy_open_line(struct haproxy *haproxy, int64_t now_ms)
 	char command[PATH_MAX + 64];
 	int length = snprintf(command, sizeof(command), "get map %s " HAPROXY_MARKER_KEY "\n", haproxy_map_file(haproxy));
 
-	if (haproxy_cli_open(&haproxy->cli, haproxy->conf->haproxy.socket) == -1 ||
+	if (haproxy_cli_open(&haproxy->cli, haproxy->conf->socket) == -1 ||
 	    haproxy_cli_send(&haproxy->cli, command, (size_t)length, 1) == -1) {
 		fail_errno(haproxy, now_ms);
 		return;
@@ -363,7 +363,7 @@ void haproxy_talk(struct haproxy *haproxy, int64_t now_ms)
 		haproxy->answer_ms = now_ms + ANSWER_MS;
 	}
 	if (haproxy->stage != IDLE && haproxy->answer_ms <= now_ms) {
-		fail(haproxy, now_ms, "HAProxy does not answer at socket=%s: it hangs", haproxy->conf->haproxy.socket);
+		fail(haproxy, now_ms, "HAProxy does not answer at socket=%s: it hangs", haproxy->conf->socket);
 		haproxy->hangs = true;
 	}
 }

@@ -8,8 +8,9 @@
 #include "conf/values.h"
 
 #define NAME_MAX_LENGTH 64
+#define HOOKS_MAX 8
 
-cfg_opt_t conf_hook_options[] = {
+static cfg_opt_t hook_options[] = {
 	CFG_STR_LIST("command", NULL, CFGF_NONE),
 	CFG_BOOL("required", cfg_false, CFGF_NONE),
 	CFG_FLOAT_CB("timeout", 30.0, CFGF_NONE, conf_take_seconds),
@@ -49,7 +50,7 @@ static void check(cfg_t *section)
 		conf_values_error(section, "retry", "not allowed: at least 1 second is");
 }
 
-static int copy_command(cfg_t *section, struct conf_hook *hook)
+static int copy_command(cfg_t *section, struct hook_conf *hook)
 {
 	unsigned count = cfg_size(section, "command");
 
@@ -64,7 +65,7 @@ static int copy_command(cfg_t *section, struct conf_hook *hook)
 	return 0;
 }
 
-static int copy_hook(cfg_t *section, struct conf_hook *hook)
+static int copy_hook(cfg_t *section, struct hook_conf *hook)
 {
 	hook->name = strdup(cfg_title(section));
 	hook->required = cfg_getbool(section, "required") == cfg_true;
@@ -74,36 +75,58 @@ static int copy_hook(cfg_t *section, struct conf_hook *hook)
 	return hook->name != NULL ? copy_command(section, hook) : -1;
 }
 
-int conf_hook_copy(cfg_t *cfg, struct conf *conf)
+static int section_copy(cfg_t *cfg, const struct conf *conf, void **own)
 {
 	unsigned count = cfg_size(cfg, "hook");
+	struct hook_confs *hooks = calloc(1, sizeof(*hooks));
 
-	conf->hooks = calloc(count + 1, sizeof(*conf->hooks));
-	if (conf->hooks == NULL)
+	(void)conf;
+	*own = hooks;
+	if (hooks == NULL || (hooks->list = calloc(count + 1, sizeof(*hooks->list))) == NULL)
 		return -1;
-	for (; conf->nhooks < count; conf->nhooks++) {
-		cfg_t *section = cfg_getnsec(cfg, "hook", (unsigned)conf->nhooks);
+	for (; hooks->count < count; hooks->count++) {
+		cfg_t *section = cfg_getnsec(cfg, "hook", (unsigned)hooks->count);
 
 		check(section);
-		if (conf->nhooks == CONF_HOOKS_MAX)
-			conf_values_error(section, NULL, "too many: up to %d hooks are allowed", CONF_HOOKS_MAX);
-		if (copy_hook(section, &conf->hooks[conf->nhooks]) == -1) {
-			conf->nhooks++;
+		if (hooks->count == HOOKS_MAX)
+			conf_values_error(section, NULL, "too many: up to %d hooks are allowed", HOOKS_MAX);
+		if (copy_hook(section, &hooks->list[hooks->count]) == -1) {
+			hooks->count++;
 			return -1;
 		}
 	}
 	return 0;
 }
 
-void conf_hook_free(struct conf *conf)
+static void section_free(void *own)
 {
-	for (size_t i = 0; i < conf->nhooks; i++) {
-		struct conf_hook *hook = &conf->hooks[i];
+	struct hook_confs *hooks = own;
+
+	if (hooks == NULL)
+		return;
+	for (size_t i = 0; i < hooks->count; i++) {
+		struct hook_conf *hook = &hooks->list[i];
 
 		for (size_t j = 0; hook->command != NULL && hook->command[j] != NULL; j++)
 			free(hook->command[j]);
 		free(hook->command);
 		free(hook->name);
 	}
-	free(conf->hooks);
+	free(hooks->list);
+	free(hooks);
+}
+
+const struct conf_section hook_section = {
+	.name = "hook",
+	.options = hook_options,
+	.flags = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES,
+	.copy = section_copy,
+	.free = section_free,
+};
+
+const struct hook_conf *hook_conf(const struct conf *conf, size_t i)
+{
+	const struct hook_confs *hooks = conf_own(conf, &hook_section);
+
+	return hooks != NULL && i < hooks->count ? &hooks->list[i] : NULL;
 }

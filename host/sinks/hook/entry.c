@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "sinks/dnsmasq/hostsfile.h"
 #include "registry/served.h"
 #include "shared/log.h"
 
@@ -134,7 +133,7 @@ static void put_time(FILE *out, const char *key, int64_t wall_ms)
 void hook_entry_write(FILE *out, const struct listing *listing, const struct policy *policy, int64_t since_wall_ms)
 {
 	const struct fact *fact = listing->fact;
-	char user[4 * HOSTSFILE_USER_MAX + 1], ident[IDENT_TEXT_SIZE];
+	char user[4 * POLICY_USER_MAX + 1], ident[IDENT_TEXT_SIZE];
 
 	fputs("{\"name\":", out);
 	hook_entry_string(out, fact->name);

@@ -12,14 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "output.h"
-#include "table.h"
+#include "conf.h"
 #include "minder.h"
+#include "output.h"
 #include "shared/backoff.h"
 #include "shared/clock.h"
 #include "shared/contract/ident.h"
 #include "shared/log.h"
-#include "sinks/sinkset.h"
+#include "table.h"
 
 #define NAME_PREFIX "hook "
 #define BLIND_MS 50        /* without a pidfd: how often to look whether a run is over */
@@ -31,7 +31,7 @@ struct hook {
 	char name[SINK_NAME_SIZE];
 	const char *title;          /* in it */
 	const struct conf *conf;    /* borrowed */
-	const struct conf_hook *own; /* in conf */
+	const struct hook_conf *own; /* in conf */
 	char lock_path[PATH_MAX];
 	struct hook_table *table;
 	struct hook_output output;
@@ -55,21 +55,25 @@ struct hook {
 
 /* ---- configuration ---- */
 
-bool hook_wanted(const struct conf *conf, size_t i, char *name, bool *required)
+static bool hook_wanted(const struct conf *conf, size_t i, char name[SINK_NAME_SIZE], bool *required)
 {
-	if (i >= conf->nhooks)
+	const struct hook_conf *own = hook_conf(conf, i);
+
+	if (own == NULL)
 		return false;
-	snprintf(name, SINK_NAME_SIZE, NAME_PREFIX "%s", conf->hooks[i].name);
-	*required = conf->hooks[i].required;
+	snprintf(name, SINK_NAME_SIZE, NAME_PREFIX "%s", own->name);
+	*required = own->required;
 	return true;
 }
 
-static const struct conf_hook *find_own(const struct conf *conf, const char *title)
+static const struct hook_conf *find_own(const struct conf *conf, const char *title)
 {
-	for (size_t i = 0; i < conf->nhooks; i++)
-		if (strcmp(conf->hooks[i].name, title) == 0)
-			return &conf->hooks[i];
-	return NULL;
+	const struct hook_conf *own;
+	size_t i = 0;
+
+	while ((own = hook_conf(conf, i)) != NULL && strcmp(own->name, title) != 0)
+		i++;
+	return own;
 }
 
 /* Beside the hosts file: surely a directory that we may write to. dnsmasq passes over files that begin with a dot. */
@@ -80,7 +84,7 @@ static void choose_lock(struct hook *hook)
 	snprintf(hook->lock_path, sizeof(hook->lock_path), "%.*s/.callsign-hook-%s.lock", (int)(slash != NULL ? slash - file : 0), file, hook->title);
 }
 
-static void take_configuration(struct hook *hook, const struct conf *conf, const struct conf_hook *own)
+static void take_configuration(struct hook *hook, const struct conf *conf, const struct hook_conf *own)
 {
 	hook->conf = conf;
 	hook->own = own;
@@ -88,7 +92,7 @@ static void take_configuration(struct hook *hook, const struct conf *conf, const
 	backoff_init(&hook->backoff, HOOK_RETRY_FIRST_MS, (uint32_t)own->retry_ms);
 }
 
-static bool same_command(const struct conf_hook *a, const struct conf_hook *b)
+static bool same_command(const struct hook_conf *a, const struct hook_conf *b)
 {
 	size_t i;
 
@@ -101,7 +105,7 @@ static bool same_command(const struct conf_hook *a, const struct conf_hook *b)
 static bool sink_configure(void *self, const struct conf *conf, int64_t now_ms)
 {
 	struct hook *hook = self;
-	const struct conf_hook *own = find_own(conf, hook->title);
+	const struct hook_conf *own = find_own(conf, hook->title);
 	bool again = hook->incomplete; /* other domains: the view tells all anew by itself */
 	bool other_command;
 
@@ -419,7 +423,7 @@ static const struct sink_operations operations = {
 	.free = sink_free,
 };
 
-int hook_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink *out)
+static int hook_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink *out)
 {
 	struct hook *hook = calloc(1, sizeof(*hook));
 	bool required = false;
@@ -436,7 +440,9 @@ int hook_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink *ou
 	hook->title = hook->name + strlen(NAME_PREFIX);
 	minder_init(&hook->minder);
 	hook->due_ms = hook->end_ms = CLOCK_NEVER;
-	take_configuration(hook, conf, &conf->hooks[i]);
+	take_configuration(hook, conf, hook_conf(conf, i));
 	*out = (struct sink){.name = hook->name, .required = required, .operations = &operations, .self = hook};
 	return 0;
 }
+
+const struct sink_kind hook_kind = {hook_wanted, hook_make};

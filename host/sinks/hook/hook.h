@@ -1,7 +1,6 @@
 #ifndef CALLSIGN_HOOK_H
 #define CALLSIGN_HOOK_H
 
-#include "conf/conf.h"
 #include "sinks/common/sink.h"
 
 /*
@@ -10,9 +9,7 @@
  * served once a run that was told of it has succeeded.
  */
 
-/* sinkset.h's struct sink_kind. */
-bool hook_wanted(const struct conf *conf, size_t i, char *name, bool *required);
-int hook_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink *out);
+extern const struct sink_kind hook_kind;
 
 #define HOOK_RETRY_FIRST_MS 1000
 #define HOOK_KILL_MS 2000 /* from SIGTERM, at the deadline, to SIGKILL */

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "client_internal.h"
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "client_internal.h"
 
 #define FIRST_RETRY_MS 100
 #define LAST_RETRY_MS 10000
@@ -396,7 +396,7 @@ int64_t zone_client_deadline_ms(const struct zone_client *client)
 
 /* ---- beginning and end ---- */
 
-struct zone_client *zone_client_new(const char *zone, const struct conf_zone *conf, int epoll, int64_t now_ms)
+struct zone_client *zone_client_new(const char *zone, const struct zone_conf *conf, int epoll, int64_t now_ms)
 {
 	struct zone_client *client = calloc(1, sizeof *client);
 	char owner[ZONE_OWNER_MAX];
@@ -417,7 +417,7 @@ struct zone_client *zone_client_new(const char *zone, const struct conf_zone *co
 	return client;
 }
 
-void zone_client_configure(struct zone_client *client, const char *zone, const struct conf_zone *conf)
+void zone_client_configure(struct zone_client *client, const char *zone, const struct zone_conf *conf)
 {
 	client->zone = zone;
 	client->conf = conf;

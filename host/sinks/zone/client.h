@@ -15,9 +15,9 @@
 struct zone_client;
 
 /* zone: conf->name or one of conf->reverse; both are borrowed. epoll: where its connections are watched. NULL with errno. */
-struct zone_client *zone_client_new(const char *zone, const struct conf_zone *conf, int epoll, int64_t now_ms);
+struct zone_client *zone_client_new(const char *zone, const struct zone_conf *conf, int epoll, int64_t now_ms);
 void zone_client_free(struct zone_client *client);
-void zone_client_configure(struct zone_client *client, const char *zone, const struct conf_zone *conf); /* the same, elsewhere in memory */
+void zone_client_configure(struct zone_client *client, const char *zone, const struct zone_conf *conf); /* the same, elsewhere in memory */
 
 const char *zone_client_zone(const struct zone_client *client);
 struct zone_table *zone_client_table(struct zone_client *client);

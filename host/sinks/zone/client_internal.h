@@ -1,9 +1,9 @@
 #ifndef CALLSIGN_ZONE_CLIENT_INTERNAL_H
 #define CALLSIGN_ZONE_CLIENT_INTERNAL_H
 
-#include "shared/backoff.h"
 #include "client.h"
 #include "message.h"
+#include "shared/backoff.h"
 #include "stream.h"
 
 /* What client.c (the connection and what is asked over it), client_update.c and client_read.c share. */
@@ -31,7 +31,7 @@ struct zone_reading {
 
 struct zone_client {
 	const char *zone;             /* borrowed */
-	const struct conf_zone *conf; /* borrowed */
+	const struct zone_conf *conf; /* borrowed */
 	struct zone_table *table;
 	uint8_t owner[ZONE_OWNER_MAX + 1];
 	size_t owner_length;

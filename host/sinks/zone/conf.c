@@ -7,7 +7,7 @@
 
 #include "conf/values.h"
 
-void conf_zone_clear(struct conf_zone *zone)
+void zone_conf_clear(struct zone_conf *zone)
 {
 	size_t i;
 
@@ -25,7 +25,7 @@ static bool same_key(const struct zone_key *a, const struct zone_key *b)
 	return strcmp(a->name, b->name) == 0 && strcmp(a->algorithm, b->algorithm) == 0 && strcmp(a->secret, b->secret) == 0;
 }
 
-bool conf_zone_same(const struct conf_zone *a, const struct conf_zone *b)
+bool zone_conf_same(const struct zone_conf *a, const struct zone_conf *b)
 {
 	size_t i;
 
@@ -46,12 +46,12 @@ static bool is_somewhere(const struct address *address)
 	return !address_equal(address, &any4) && !address_equal(address, &any6);
 }
 
-int conf_zone_parse_server(const char *text, struct address *address, uint16_t *port)
+int zone_conf_parse_server(const char *text, struct address *address, uint16_t *port)
 {
 	size_t length = strlen(text);
 	const char *close = strrchr(text, ']'), *colon = strrchr(text, ':');
 
-	*port = CONF_ZONE_PORT;
+	*port = ZONE_CONF_PORT;
 	if (address_parse(text, length, address) == 0)
 		return is_somewhere(address) ? 0 : -1;
 	if (colon == NULL || (*port = conf_parse_port(colon + 1)) == 0)
@@ -67,7 +67,7 @@ int conf_zone_parse_server(const char *text, struct address *address, uint16_t *
 
 #define OWNER_MAX 100
 
-bool conf_zone_owner_valid(const char *owner)
+bool zone_conf_owner_valid(const char *owner)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
 	size_t length = strspn(owner, allowed);

@@ -4,27 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf.h"
 #include "conf/values.h"
+#include "name.h"
 #include "shared/log.h"
-#include "sinks/sinkset.h"
+#include "zone.h"
 
 #define SHOWN_SIZE 96
 #define NAME_MAX_LENGTH (SINK_NAME_SIZE - sizeof "zone ")
-
-cfg_opt_t conf_zone_options[] = {
-	CFG_STR_CB("server", "127.0.0.1:53", CFGF_NONE, conf_take_name_server),
-	CFG_STR_CB("key", NULL, CFGF_NONE, conf_take_text),
-	CFG_STR_CB("algorithm", NULL, CFGF_NONE, conf_take_choice),
-	CFG_STR_CB("secret_file", NULL, CFGF_NONE, conf_take_path),
-	CFG_INT_CB("ttl", 5, CFGF_NONE, conf_take_integer),
-	CFG_STR_LIST_CB("reverse", NULL, CFGF_NONE, conf_take_reverse_zone),
-	CFG_STR_CB("owner", NULL, CFGF_NONE, conf_take_owner),
-	CFG_FLOAT_CB("timeout", 5.0, CFGF_NONE, conf_take_seconds),
-	CFG_FLOAT_CB("check", 5.0, CFGF_NONE, conf_take_seconds),
-	CFG_BOOL("required", cfg_false, CFGF_NONE),
-	CFG_BOOL("standby", cfg_false, CFGF_NONE),
-	CFG_END(),
-};
 
 static const char *show(const char *value, char shown[SHOWN_SIZE])
 {
@@ -37,13 +24,13 @@ static int keep(const char *value, void *result)
 	return 0;
 }
 
-int conf_take_name_server(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
+static int take_name_server(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
 {
 	char shown[SHOWN_SIZE];
 	struct address address;
 	uint16_t port;
 
-	if (conf_zone_parse_server(value, &address, &port) == -1)
+	if (zone_conf_parse_server(value, &address, &port) == -1)
 		conf_values_error(section, option->name,
 		                  "\"%s\" is not allowed: \"ADDRESS\", \"ADDRESS:PORT\" or \"[IPV6]:PORT\" of the name server is", show(value, shown));
 	return keep(value, result);
@@ -57,7 +44,7 @@ static bool fold_reverse(const char *value, char out[HOSTNAME_FQDN_SIZE])
 	return hostname_fold_fqdn(value, length, out) == HOSTNAME_OK && zone_name_is_reverse(out);
 }
 
-int conf_take_reverse_zone(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
+static int take_reverse_zone(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
 {
 	char shown[SHOWN_SIZE], name[HOSTNAME_FQDN_SIZE];
 
@@ -68,14 +55,41 @@ int conf_take_reverse_zone(cfg_t *section, cfg_opt_t *option, const char *value,
 	return keep(value, result);
 }
 
-int conf_take_owner(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
+static int take_owner(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
 {
 	char shown[SHOWN_SIZE];
 
-	if (!conf_zone_owner_valid(value))
+	if (!zone_conf_owner_valid(value))
 		conf_values_error(section, option->name, "\"%s\" is not allowed: up to 100 letters, digits, '-', '_' and '.' are", show(value, shown));
 	return keep(value, result);
 }
+
+static int take_algorithm(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
+{
+	static const char *const allowed[] = {"hmac-sha256", "hmac-sha512", NULL};
+
+	return conf_take_one_of(section, option, value, result, allowed);
+}
+
+static int take_ttl(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
+{
+	return conf_take_within(section, option, value, result, 0, 86400);
+}
+
+static cfg_opt_t zone_options[] = {
+	CFG_STR_CB("server", "127.0.0.1:53", CFGF_NONE, take_name_server),
+	CFG_STR_CB("key", NULL, CFGF_NONE, conf_take_text),
+	CFG_STR_CB("algorithm", NULL, CFGF_NONE, take_algorithm),
+	CFG_STR_CB("secret_file", NULL, CFGF_NONE, conf_take_path),
+	CFG_INT_CB("ttl", 5, CFGF_NONE, take_ttl),
+	CFG_STR_LIST_CB("reverse", NULL, CFGF_NONE, take_reverse_zone),
+	CFG_STR_CB("owner", NULL, CFGF_NONE, take_owner),
+	CFG_FLOAT_CB("timeout", 5.0, CFGF_NONE, conf_take_seconds),
+	CFG_FLOAT_CB("check", 5.0, CFGF_NONE, conf_take_seconds),
+	CFG_BOOL("required", cfg_false, CFGF_NONE),
+	CFG_BOOL("standby", cfg_false, CFGF_NONE),
+	CFG_END(),
+};
 
 #ifdef WITH_LDNS
 
@@ -87,7 +101,7 @@ static char *copy_text(const char *text, bool *failed)
 	return copy;
 }
 
-static void copy_name(cfg_t *section, struct conf_zone *zone, bool *failed)
+static void copy_name(cfg_t *section, struct zone_conf *zone, bool *failed)
 {
 	const char *title = cfg_title(section);
 	size_t length = strlen(title);
@@ -105,20 +119,20 @@ static void copy_name(cfg_t *section, struct conf_zone *zone, bool *failed)
 	zone->name = copy_text(error == HOSTNAME_OK ? name : "", failed);
 }
 
-static void copy_reverse(cfg_t *section, struct conf_zone *zone, bool *failed)
+static void copy_reverse(cfg_t *section, struct zone_conf *zone, bool *failed)
 {
 	unsigned size = cfg_size(section, "reverse"), i;
 	char name[HOSTNAME_FQDN_SIZE];
 
-	if (size > CONF_ZONE_REVERSE_MAX)
-		conf_values_error(section, "reverse", "there are %u: up to %d are possible", size, CONF_ZONE_REVERSE_MAX);
-	for (i = 0; i < size && zone->nreverse < CONF_ZONE_REVERSE_MAX; i++) {
+	if (size > ZONE_CONF_REVERSE_MAX)
+		conf_values_error(section, "reverse", "there are %u: up to %d are possible", size, ZONE_CONF_REVERSE_MAX);
+	for (i = 0; i < size && zone->nreverse < ZONE_CONF_REVERSE_MAX; i++) {
 		if (fold_reverse(cfg_getnstr(section, "reverse", i), name))
 			zone->reverse[zone->nreverse++] = copy_text(name, failed);
 	}
 }
 
-static void copy_key(cfg_t *section, struct conf_zone *zone, bool *failed)
+static void copy_key(cfg_t *section, struct zone_conf *zone, bool *failed)
 {
 	const char *path = cfg_getstr(section, "secret_file");
 	char error[ZONE_KEY_ERROR_SIZE];
@@ -134,7 +148,7 @@ static void copy_key(cfg_t *section, struct conf_zone *zone, bool *failed)
 		conf_values_error(section, "secret_file", "%s %s", path, error);
 }
 
-static bool has_domain(const struct conf_zone *zone, const struct conf *conf)
+static bool has_domain(const struct zone_conf *zone, const struct conf *conf)
 {
 	size_t i;
 
@@ -145,24 +159,24 @@ static bool has_domain(const struct conf_zone *zone, const struct conf *conf)
 	return false;
 }
 
-static bool same_zone(const struct conf_zone *a, const char *name, const struct conf_zone *b, const char *other)
+static bool same_zone(const struct zone_conf *a, const char *name, const struct zone_conf *b, const char *other)
 {
 	return strcmp(name, other) == 0 && address_equal(&a->address, &b->address) && a->port == b->port;
 }
 
-static const char *zone_of(const struct conf_zone *zone, size_t i)
+static const char *zone_of(const struct zone_conf *zone, size_t i)
 {
 	return i == 0 ? zone->name : zone->reverse[i - 1];
 }
 
 /* Two that write to one zone would take each other's records for leftovers. */
-static void check_once(cfg_t *section, const struct conf_zone *zone, const struct conf *conf)
+static void check_once(cfg_t *section, const struct zone_conf *zone, const struct zone_confs *zones)
 {
 	size_t i, j, other;
 
 	for (i = 0; i <= zone->nreverse; i++) {
-		for (other = 0; other <= conf->nzones; other++) {
-			const struct conf_zone *before = &conf->zones[other];
+		for (other = 0; other <= zones->count; other++) {
+			const struct zone_conf *before = &zones->list[other];
 
 			for (j = 0; j < (before == zone ? i : before->nreverse + 1); j++) {
 				if (zone_of(zone, i) != NULL && zone_of(before, j) != NULL && same_zone(zone, zone_of(zone, i), before, zone_of(before, j)))
@@ -170,23 +184,23 @@ static void check_once(cfg_t *section, const struct conf_zone *zone, const struc
 			}
 		}
 	}
-	for (other = 0; other < conf->nzones; other++) {
-		const char *before = conf->zones[other].name;
+	for (other = 0; other < zones->count; other++) {
+		const char *before = zones->list[other].name;
 
 		if (before != NULL && zone->name != NULL && strcmp(before, zone->name) == 0)
 			conf_values_error(section, NULL, "there is a section for this zone already");
 	}
 }
 
-static void copy_zone(cfg_t *section, struct conf *conf, struct conf_zone *zone, bool *failed)
+static void copy_zone(cfg_t *section, const struct conf *conf, const struct zone_confs *zones, struct zone_conf *zone, bool *failed)
 {
 	const char *owner = cfg_getstr(section, "owner");
 
 	copy_name(section, zone, failed);
-	conf_zone_parse_server(cfg_getstr(section, "server"), &zone->address, &zone->port);
+	zone_conf_parse_server(cfg_getstr(section, "server"), &zone->address, &zone->port);
 	copy_reverse(section, zone, failed);
 	copy_key(section, zone, failed);
-	if (owner == NULL && conf->hostname != NULL && !conf_zone_owner_valid(conf->hostname))
+	if (owner == NULL && conf->hostname != NULL && !zone_conf_owner_valid(conf->hostname))
 		conf_values_error(section, "owner", "this host's name is too long for it: write one here");
 	zone->owner = copy_text(owner != NULL ? owner : conf->hostname != NULL ? conf->hostname : "", failed);
 	zone->ttl_s = (uint32_t)cfg_getint(section, "ttl");
@@ -202,32 +216,70 @@ static void copy_zone(cfg_t *section, struct conf *conf, struct conf_zone *zone,
 		return;
 	if (!has_domain(zone, conf))
 		conf_values_error(section, NULL, "no domain of this daemon (domain, serve) is this zone or below it: nothing would ever be written to it");
-	check_once(section, zone, conf);
+	check_once(section, zone, zones);
 }
 
-int conf_zone_copy(cfg_t *cfg, struct conf *conf)
+static int copy_all(cfg_t *cfg, const struct conf *conf, struct zone_confs *zones)
 {
 	unsigned size = cfg_size(cfg, "zone"), i;
 	bool failed = false;
 
-	conf->zones = calloc((size_t)size + 1, sizeof *conf->zones);
-	if (conf->zones == NULL)
+	zones->list = calloc((size_t)size + 1, sizeof *zones->list);
+	if (zones->list == NULL)
 		return -1;
 	for (i = 0; i < size; i++) {
-		copy_zone(cfg_getnsec(cfg, "zone", i), conf, &conf->zones[conf->nzones], &failed);
-		conf->nzones++;
+		copy_zone(cfg_getnsec(cfg, "zone", i), conf, zones, &zones->list[zones->count], &failed);
+		zones->count++;
 	}
 	return failed ? -1 : 0;
 }
 
 #else
 
-int conf_zone_copy(cfg_t *cfg, struct conf *conf)
+/* sinkset.c's table has it in any case. */
+const struct sink_kind zone_kind = {NULL, NULL};
+
+static int copy_all(cfg_t *cfg, const struct conf *conf, struct zone_confs *zones)
 {
 	(void)conf;
+	(void)zones;
 	if (cfg_size(cfg, "zone") > 0)
 		conf_values_error(cfg_getnsec(cfg, "zone", 0), NULL, "this callsignd cannot do that: it was built without ldns (configure --without-ldns)");
 	return 0;
 }
 
 #endif
+
+static int section_copy(cfg_t *cfg, const struct conf *conf, void **own)
+{
+	*own = calloc(1, sizeof(struct zone_confs));
+	return *own != NULL ? copy_all(cfg, conf, *own) : -1;
+}
+
+static void section_free(void *own)
+{
+	struct zone_confs *zones = own;
+	size_t i;
+
+	if (zones == NULL)
+		return;
+	for (i = 0; i < zones->count; i++)
+		zone_conf_clear(&zones->list[i]);
+	free(zones->list);
+	free(zones);
+}
+
+const struct conf_section zone_section = {
+	.name = "zone",
+	.options = zone_options,
+	.flags = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES,
+	.copy = section_copy,
+	.free = section_free,
+};
+
+const struct zone_conf *zone_conf(const struct conf *conf, size_t i)
+{
+	const struct zone_confs *zones = conf_own(conf, &zone_section);
+
+	return zones != NULL && i < zones->count ? &zones->list[i] : NULL;
+}

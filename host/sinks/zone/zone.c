@@ -10,13 +10,14 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "client.h"
+#include "conf.h"
+#include "records.h"
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "client.h"
-#include "records.h"
 #include "stream.h"
 
-#define CLIENTS_MAX (1 + CONF_ZONE_REVERSE_MAX)
+#define CLIENTS_MAX (1 + ZONE_CONF_REVERSE_MAX)
 #define EVENTS_MAX (2 * CLIENTS_MAX)
 
 /* What one instance wishes for. */
@@ -33,7 +34,7 @@ struct entry {
 struct zone {
 	char name[SINK_NAME_SIZE];
 	const struct conf *conf;      /* borrowed */
-	const struct conf_zone *mine; /* its section */
+	const struct zone_conf *mine; /* its section */
 	int epoll;
 	struct zone_client *clients[CLIENTS_MAX]; /* the first is the forward zone's */
 	size_t nclients;
@@ -308,20 +309,21 @@ static int open_clients(struct zone *zone, int64_t now_ms)
 	return 0;
 }
 
-static const struct conf_zone *find_section(const struct zone *zone, const struct conf *conf)
+static const struct zone_conf *find_section(const struct zone *zone, const struct conf *conf)
 {
+	const struct zone_conf *section;
 	size_t i = 0;
 
-	while (i < conf->nzones && strcmp(conf->zones[i].name, zone->mine->name) != 0)
+	while ((section = zone_conf(conf, i)) != NULL && strcmp(section->name, zone->mine->name) != 0)
 		i++;
-	return i < conf->nzones ? &conf->zones[i] : NULL;
+	return section;
 }
 
 static bool sink_configure(void *self, const struct conf *conf, int64_t now_ms)
 {
 	struct zone *zone = self;
-	const struct conf_zone *mine = find_section(zone, conf);
-	bool same = mine != NULL && conf_zone_same(mine, zone->mine);
+	const struct zone_conf *mine = find_section(zone, conf);
+	bool same = mine != NULL && zone_conf_same(mine, zone->mine);
 	size_t i;
 
 	zone->conf = conf;
@@ -363,29 +365,31 @@ static const struct sink_operations operations = {
 	.free = sink_free,
 };
 
-static void make_name(const struct conf_zone *section, char out[SINK_NAME_SIZE])
+static void make_name(const struct zone_conf *section, char out[SINK_NAME_SIZE])
 {
 	/* One that does not fit would be cut, and two might then be the same: the configuration allows none of that length. */
 	snprintf(out, SINK_NAME_SIZE, "zone %s", section->name);
 }
 
-bool zone_wanted(const struct conf *conf, size_t i, char name[SINK_NAME_SIZE], bool *required)
+static bool zone_wanted(const struct conf *conf, size_t i, char name[SINK_NAME_SIZE], bool *required)
 {
-	if (i >= conf->nzones)
+	const struct zone_conf *section = zone_conf(conf, i);
+
+	if (section == NULL)
 		return false;
-	make_name(&conf->zones[i], name);
-	*required = conf->zones[i].required;
+	make_name(section, name);
+	*required = section->required;
 	return true;
 }
 
-int zone_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink *out)
+static int zone_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink *out)
 {
 	struct zone *zone = calloc(1, sizeof *zone);
 
 	if (zone == NULL)
 		return -1;
 	zone->conf = conf;
-	zone->mine = &conf->zones[i];
+	zone->mine = zone_conf(conf, i);
 	make_name(zone->mine, zone->name);
 	zone->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (zone->epoll == -1 || open_clients(zone, now_ms) == -1) {
@@ -398,3 +402,5 @@ int zone_make(const struct conf *conf, size_t i, int64_t now_ms, struct sink *ou
 	*out = (struct sink){.name = zone->name, .operations = &operations, .self = zone};
 	return 0;
 }
+
+const struct sink_kind zone_kind = {zone_wanted, zone_make};

@@ -11,10 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/unit/exact.h"
-#include "host/conf/conf.h"
 #include "host/bus/intake.h"
+#include "host/conf/conf.h"
+#include "host/sinks/sections.h"
 #include "shared/log.h"
+#include "tests/unit/exact.h"
 
 /*
  * What keeps tenants apart, read from a configuration as a host reads it: limits for each user, the addresses of the host itself, the rate at which
@@ -34,7 +35,7 @@ static struct conf *load(const char *text)
 	assert_int_equal(write(fd, HEAD, strlen(HEAD)), strlen(HEAD));
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
-	loaded = conf_load(path);
+	loaded = conf_load(path, sinks_sections);
 	unlink(path);
 	return loaded;
 }
@@ -137,11 +138,11 @@ static void refuses_a_password_that_others_may_read(void **state)
 	assert_true(fd != -1);
 	assert_int_equal(write(fd, HEAD, strlen(HEAD)), strlen(HEAD));
 	assert_int_equal(fchmod(fd, 0644), 0);
-	loaded[0] = conf_load(path);
+	loaded[0] = conf_load(path, sinks_sections);
 	assert_int_equal(fchmod(fd, 0602), 0);
-	loaded[1] = conf_load(path);
+	loaded[1] = conf_load(path, sinks_sections);
 	assert_int_equal(fchmod(fd, 0640), 0);
-	loaded[2] = conf_load(path);
+	loaded[2] = conf_load(path, sinks_sections);
 	close(fd);
 	unlink(path);
 	assert_null(loaded[0]);

@@ -13,8 +13,10 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/exact.h"
 #include "host/conf/conf.h"
+#include "host/sinks/haproxy/conf.h"
+#include "host/sinks/sections.h"
+#include "tests/unit/exact.h"
 
 /* Stands in the texts below for the path of a good password file. */
 #define PASSWORD "@PASSWORD@"
@@ -76,7 +78,7 @@ static struct conf *load_path(const char *where)
 	fflush(stderr);
 	dup2(file, STDERR_FILENO);
 	close(file);
-	conf = conf_load(where);
+	conf = conf_load(where, sinks_sections);
 	fflush(stderr);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
@@ -186,11 +188,11 @@ static void defaults_are_what_the_manual_says(void **state)
 	assert_null(conf->dnsmasq.server);
 	assert_int_equal(conf->dnsmasq.port, 53);
 	assert_false(conf->metrics.on);
-	assert_null(conf->haproxy.socket);
-	assert_string_equal(conf->haproxy.map_file, "/run/callsign/haproxy.map");
-	assert_string_equal(conf->haproxy.pid_file, "/run/haproxy.pid");
-	assert_true(conf->haproxy.reload && !conf->haproxy.required);
-	assert_int_equal(conf->haproxy.default_port, 80);
+	assert_null(haproxy_conf(conf)->socket);
+	assert_string_equal(haproxy_conf(conf)->map_file, "/run/callsign/haproxy.map");
+	assert_string_equal(haproxy_conf(conf)->pid_file, "/run/haproxy.pid");
+	assert_true(haproxy_conf(conf)->reload && !haproxy_conf(conf)->required);
+	assert_int_equal(haproxy_conf(conf)->default_port, 80);
 	assert_string_equal(conf->pid_file, "/run/callsign/callsignd.pid");
 	assert_int_equal(conf->log_level, LOG_LEVEL_INFO);
 	assert_false(conf->policy.allow_unsigned);
@@ -239,11 +241,11 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(conf->policy.users[1].rule.nnames, 0);
 	assert_string_equal(conf->dnsmasq.server, "127.0.0.53");
 	assert_true(conf->metrics.on);
-	assert_string_equal(conf->haproxy.socket, "/run/h.sock");
-	assert_string_equal(conf->haproxy.map_file, "/srv/h.map");
-	assert_string_equal(conf->haproxy.pid_file, "/run/h.pid");
-	assert_true(!conf->haproxy.reload && conf->haproxy.required);
-	assert_int_equal(conf->haproxy.default_port, 0);
+	assert_string_equal(haproxy_conf(conf)->socket, "/run/h.sock");
+	assert_string_equal(haproxy_conf(conf)->map_file, "/srv/h.map");
+	assert_string_equal(haproxy_conf(conf)->pid_file, "/run/h.pid");
+	assert_true(!haproxy_conf(conf)->reload && haproxy_conf(conf)->required);
+	assert_int_equal(haproxy_conf(conf)->default_port, 0);
 	assert_int_equal(conf->metrics.address.family, 6);
 	assert_int_equal(conf->metrics.port, 9123);
 	assert_int_equal(conf->nhost_names, 3);

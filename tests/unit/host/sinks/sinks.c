@@ -240,7 +240,8 @@ static int fake_make(const struct conf *conf, size_t i, int64_t now_ms, struct s
 	return 0;
 }
 
-static const struct sink_kind kinds[] = {{fake_wanted, fake_make}, {NULL, NULL}};
+static const struct sink_kind kind = {fake_wanted, fake_make};
+static const struct sink_kind *const kinds[] = {&kind, NULL};
 
 static void configure(struct kit *kit, const char *first, const char *second)
 {

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/unit/exact.h"
 #include "host/sinks/dnsmasq/hostsfile.h"
+#include "tests/unit/exact.h"
 
 #define BOOT  "16692684-f0b5-440c-a9eb-8f78f531f7bb"
 #define HEAD  HOSTSFILE_MAGIC BOOT "\n" HOSTSFILE_NOTICE "\n# domains docker\n127.128.0.7 serial.callsign.docker\n"
@@ -301,7 +301,7 @@ static void visit_longest(void *arg, const struct announcement *message, const c
 /* As long as everything may be: it is written whole, and read whole. */
 static void the_longest_listing_survives(void **state)
 {
-	static char names[ANNOUNCEMENT_ALIASES_MAX + 1][HOSTNAME_NAME_SIZE], user[HOSTSFILE_USER_MAX + 1];
+	static char names[ANNOUNCEMENT_ALIASES_MAX + 1][HOSTNAME_NAME_SIZE], user[POLICY_USER_MAX + 1];
 	struct hostsfile *file = hostsfile_new(&docker);
 	struct hostsfile_content content;
 	struct sample a;
@@ -314,7 +314,7 @@ static void the_longest_listing_survives(void **state)
 		names[i][0] = (char)('a' + i % 26);
 		names[i][1] = (char)('a' + i / 26);
 	}
-	memset(user, '\n', HOSTSFILE_USER_MAX);
+	memset(user, '\n', POLICY_USER_MAX);
 	sample_init(&a, names[0], 1, 1, 1);
 	a.fact.user = user;
 	a.fact.naliases = ANNOUNCEMENT_ALIASES_MAX;

@@ -1,5 +1,6 @@
 #include <config.h>
 
+#include "host/sinks/hook/conf.h"
 #include "host/sinks/hook/hook.h"
 
 #include <dirent.h>
@@ -13,11 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/unit/hostkit.h"
-#include "host/sinks/hook/table.h"
 #include "host/sinks/hook/minder.h"
+#include "host/sinks/hook/table.h"
 #include "host/sinks/sinkset.h"
 #include "shared/log.h"
+#include "tests/unit/hostkit.h"
 
 /* The hook against real commands: shell scripts in a directory of their own. Everything is waited for with a deadline. */
 #define PATIENCE_MS 60000
@@ -25,7 +26,9 @@
 static char directory[] = "/tmp/callsign-hook-XXXXXX";
 static char script[256], hosts_file[256], name_w[] = "w", domain[] = "docker", hostname[] = "h1";
 static char *command[] = {script, NULL, NULL};
-static struct conf_hook conf_hook;
+static struct hook_conf own;
+static struct hook_confs owns = {&own, 1};
+static const struct conf_section *const sections[] = {&hook_section, NULL};
 static struct policy_domain policy_domain = {.name = domain};
 static struct conf conf;
 static struct sink sink;
@@ -158,10 +161,10 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(directory));
 	snprintf(script, sizeof(script), "%s/script", directory);
 	snprintf(hosts_file, sizeof(hosts_file), "%s/hosts", directory);
-	conf_hook = (struct conf_hook){.name = name_w, .command = command, .timeout_ms = 60000, .retry_ms = 1000, .delay_ms = 0};
+	own = (struct hook_conf){.name = name_w, .command = command, .timeout_ms = 60000, .retry_ms = 1000, .delay_ms = 0};
 	memset(&conf, 0, sizeof(conf));
-	conf.hooks = &conf_hook;
-	conf.nhooks = 1;
+	conf.sections = sections;
+	conf.own[0] = &owns;
 	conf.domain = domain;
 	conf.hostname = hostname;
 	conf.policy.domains = &policy_domain;
@@ -170,7 +173,7 @@ static int setup(void **state)
 	generation = 0;
 	kit_open(&kit, &options, VIEW_ALL);
 	view_set_watcher(kit.view, &watcher);
-	assert_int_equal(hook_make(&conf, 0, clock_ms(), &sink), 0);
+	assert_int_equal(hook_kind.make(&conf, 0, clock_ms(), &sink), 0);
 	return 0;
 }
 
@@ -385,7 +388,7 @@ static void a_command_that_does_not_end_is_ended_with_its_group(void **state)
 	pid_t child;
 
 	(void)state;
-	conf_hook.timeout_ms = 200;
+	own.timeout_ms = 200;
 	write_script("trap '' TERM; sh -c \"trap '' TERM; echo \\$\\$ >$d/child.new; mv $d/child.new $d/child; while :; do sleep 1; done\" & "
 	             "while :; do sleep 1; done");
 	flush();
@@ -537,7 +540,8 @@ static void another_command_is_told_everything(void **state)
 {
 	static char other[] = "other";
 	char *new_command[] = {script, other, NULL};
-	struct conf_hook new_hook = conf_hook;
+	struct hook_conf new_hook = own;
+	struct hook_confs new_hooks = {&new_hook, 1};
 	struct conf new_conf = conf;
 	json_t *document;
 
@@ -550,7 +554,7 @@ static void another_command_is_told_everything(void **state)
 	flush();
 	assert_true(done()); /* nothing is new */
 	new_hook.command = new_command;
-	new_conf.hooks = &new_hook;
+	new_conf.own[0] = &new_hooks;
 	assert_false(sink.operations->configure(sink.self, &new_conf, clock_ms()));
 	flush();
 	wait_until(done());
@@ -565,7 +569,7 @@ static void another_command_is_told_everything(void **state)
 static void a_reload_tries_again_at_once(void **state)
 {
 	(void)state;
-	conf_hook.retry_ms = 3600000;
+	own.retry_ms = 3600000;
 	sink.operations->configure(sink.self, &conf, clock_ms());
 	write_script("exit 1");
 	flush();

@@ -155,16 +155,16 @@ static void a_server_is_an_address_with_a_port_or_without(void **state)
 	uint16_t port;
 
 	(void)state;
-	assert_int_equal(conf_zone_parse_server("127.0.0.1", &address, &port), 0);
+	assert_int_equal(zone_conf_parse_server("127.0.0.1", &address, &port), 0);
 	assert_int_equal(port, 53);
-	assert_int_equal(conf_zone_parse_server("127.0.0.1:5353", &address, &port), 0);
+	assert_int_equal(zone_conf_parse_server("127.0.0.1:5353", &address, &port), 0);
 	assert_int_equal(port, 5353);
-	assert_int_equal(conf_zone_parse_server("fd00::1", &address, &port), 0);
+	assert_int_equal(zone_conf_parse_server("fd00::1", &address, &port), 0);
 	assert_int_equal(port, 53);
-	assert_int_equal(conf_zone_parse_server("[fd00::1]:54", &address, &port), 0);
+	assert_int_equal(zone_conf_parse_server("[fd00::1]:54", &address, &port), 0);
 	assert_int_equal(port, 54);
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-		assert_int_equal(conf_zone_parse_server(bad[i], &address, &port), -1);
+		assert_int_equal(zone_conf_parse_server(bad[i], &address, &port), -1);
 }
 
 /* ---- records ---- */
