@@ -1,6 +1,10 @@
 #ifndef CALLSIGN_LOOP_H
 #define CALLSIGN_LOOP_H
 
+/*
+ * The folder host/ itself: callsignd's start and its loop, which alone knows all rooms and wires them together. No room includes it.
+ */
+
 #include "conf/conf.h"
 
 /*

@@ -1,6 +1,11 @@
 #ifndef CALLSIGN_LOG_H
 #define CALLSIGN_LOG_H
 
+/*
+ * The room shared/: what both sides stand on, and nothing about names, brokers or files of ours. It uses libc and libconfuse's scanner, and must not
+ * know who uses it.
+ */
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

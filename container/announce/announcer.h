@@ -1,6 +1,11 @@
 #ifndef CALLSIGN_ANNOUNCER_H
 #define CALLSIGN_ANNOUNCER_H
 
+/*
+ * The room container/announce/: what any program needs that announces: which addresses there are and which of them count, the settings, when to say
+ * what (the announcer, pure), and saying it (the publisher). It must not know whose program it is, nor what runs beside it.
+ */
+
 #include <stdbool.h>
 #include <stdint.h>
 

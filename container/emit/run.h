@@ -1,6 +1,11 @@
 #ifndef CALLSIGN_RUN_H
 #define CALLSIGN_RUN_H
 
+/*
+ * The room container/emit/: callsign-emit, from its options to its exit status: process 1 of a container, --once, its health and its voice. It uses
+ * container/announce and knows nothing of the wire.
+ */
+
 #include <stdint.h>
 
 #include "announce/conf.h"

@@ -1,6 +1,11 @@
 #ifndef CALLSIGN_SUBSCRIBER_H
 #define CALLSIGN_SUBSCRIBER_H
 
+/*
+ * The room host/bus/: what this host hears from the broker, what of it is believed to be somebody's word (intake), and what is answered. It uses the
+ * registry and must not know sinks: how far they are it is told.
+ */
+
 #include <stdbool.h>
 #include <stdint.h>
 

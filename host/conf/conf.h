@@ -1,6 +1,11 @@
 #ifndef CALLSIGN_HOST_CONF_H
 #define CALLSIGN_HOST_CONF_H
 
+/*
+ * The room host/conf/: callsignd.conf as plain values. It uses the values' own types (policy, registry options, broker URLs) and must not know what
+ * becomes of them; what a sink's section means its own room tells it (section.h).
+ */
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

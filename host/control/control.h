@@ -1,6 +1,10 @@
 #ifndef CALLSIGN_CONTROL_H
 #define CALLSIGN_CONTROL_H
 
+/*
+ * The room host/control/: the control socket, which callsignctl asks. It reads the status; what a request changes it hands to the loop.
+ */
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

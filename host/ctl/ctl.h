@@ -1,6 +1,10 @@
 #ifndef CALLSIGN_CTL_H
 #define CALLSIGN_CTL_H
 
+/*
+ * The room host/ctl/: callsignctl. It knows the daemon by its control socket alone (docs/control.md) and includes nothing of its inside.
+ */
+
 #include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,6 +1,11 @@
 #ifndef CALLSIGN_DOCTOR_H
 #define CALLSIGN_DOCTOR_H
 
+/*
+ * The room host/doctor/: `callsignctl doctor` looks at each link of the chain by itself, daemon or no daemon, and says what mends it. What it has learnt
+ * to read (firewalls, resolvers, rights, dnsmasq's configuration) callsign-setup uses too. It changes nothing.
+ */
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>

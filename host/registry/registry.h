@@ -1,6 +1,11 @@
 #ifndef CALLSIGN_REGISTRY_H
 #define CALLSIGN_REGISTRY_H
 
+/*
+ * The room host/registry/: who is there (the registry), who may be (the policy), and what is served of it (the view). Pure: every time is an argument,
+ * nothing is read or written. It must not know brokers, configuration files or sinks.
+ */
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,10 @@
 #ifndef CALLSIGN_SETUP_H
 #define CALLSIGN_SETUP_H
 
+/*
+ * The room host/setup/: callsign-setup, the only program that changes the machine, and can take it back. It must not know the daemon's inside.
+ */
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,10 @@
 #ifndef CALLSIGN_SINKS_H
 #define CALLSIGN_SINKS_H
 
+/*
+ * The room host/sinks/: all the sinks as one, and the table of their kinds (kinds.h). It knows of each kind its name and no more.
+ */
+
 #include "sinks/common/sink.h"
 
 /*

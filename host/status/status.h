@@ -1,6 +1,10 @@
 #ifndef CALLSIGN_STATUS_H
 #define CALLSIGN_STATUS_H
 
+/*
+ * The room host/status/: what people and programs are shown of the daemon, as JSON. It reads every other part and changes none.
+ */
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>

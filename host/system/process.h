@@ -1,6 +1,10 @@
 #ifndef CALLSIGN_PROCESS_H
 #define CALLSIGN_PROCESS_H
 
+/*
+ * The room host/system/: the machine that we run on: its addresses, other people's processes, running a command. It must not know what it is asked for.
+ */
+
 #include <stdbool.h>
 #include <sys/types.h>
 

@@ -1,6 +1,10 @@
 #ifndef CALLSIGN_HTTP_H
 #define CALLSIGN_HTTP_H
 
+/*
+ * The room host/web/: the same for browsers and for Prometheus. It reads the status and must not reach past it.
+ */
+
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -1,6 +1,11 @@
 #ifndef CALLSIGN_BUS_H
 #define CALLSIGN_BUS_H
 
+/*
+ * The room shared/bus/: one connection to a RabbitMQ broker. All that includes librabbitmq and OpenSSL is here. It must not know what is said over it:
+ * bodies are bytes, and exchanges and queues have the names that callers give them.
+ */
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,11 @@
 #ifndef CALLSIGN_ANNOUNCEMENT_H
 #define CALLSIGN_ANNOUNCEMENT_H
 
+/*
+ * The room shared/contract/: what both sides have agreed on (docs/protocol.md), as values and as bytes. Pure: no clock, no file, no broker. It must not
+ * know how a message travels, nor what either side does with it.
+ */
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,10 @@
 #ifndef CALLSIGN_SINK_H
 #define CALLSIGN_SINK_H
 
+/*
+ * The room host/sinks/common/: what a sink is, and what all kinds of it use. It must not know any kind.
+ */
+
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>

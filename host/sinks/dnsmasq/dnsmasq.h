@@ -1,6 +1,11 @@
 #ifndef CALLSIGN_DNSMASQ_H
 #define CALLSIGN_DNSMASQ_H
 
+/*
+ * The room host/sinks/dnsmasq/: the hosts file, which is also the daemon's memory, dnsmasq that reads it, and the question whether it has. It uses the
+ * view's listings and must not know whence they came.
+ */
+
 #include <stdint.h>
 
 #include "conf/conf.h"

@@ -1,6 +1,10 @@
 #ifndef CALLSIGN_HAPROXY_H
 #define CALLSIGN_HAPROXY_H
 
+/*
+ * The room host/sinks/haproxy/: a map of HAProxy's, kept over its runtime socket. It must not know other sinks.
+ */
+
 #include "sinks/common/sink.h"
 
 /*

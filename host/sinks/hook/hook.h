@@ -1,6 +1,10 @@
 #ifndef CALLSIGN_HOOK_H
 #define CALLSIGN_HOOK_H
 
+/*
+ * The room host/sinks/hook/: commands that are told of changes. It must not know other sinks.
+ */
+
 #include "sinks/common/sink.h"
 
 /*

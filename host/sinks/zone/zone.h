@@ -1,6 +1,10 @@
 #ifndef CALLSIGN_ZONE_H
 #define CALLSIGN_ZONE_H
 
+/*
+ * The room host/sinks/zone/: zones of name servers, kept by dynamic updates. Only message.c includes ldns. It must not know other sinks.
+ */
+
 #include "sinks/common/sink.h"
 
 /*
