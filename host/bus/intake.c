@@ -277,7 +277,10 @@ void intake_take(struct intake *intake, const struct bus_delivery *delivery, str
 	}
 	if (is_over_rate(intake, delivery, now_ms, outcome))
 		return;
-	if (outcome->legacy)
+	/* Whether they say that it was dead-lettered nobody knows then. */
+	if (delivery->unreadable)
+		refuse(intake, outcome, INTAKE_MALFORMED, "its properties or headers cannot be read, or are too long");
+	else if (outcome->legacy)
 		take_legacy(intake, delivery, message, now_ms, outcome);
 	else
 		take_current(intake, delivery, message, now_ms, outcome);

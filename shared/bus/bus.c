@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,10 +14,6 @@
 #include "bus_error.h"
 #include "bus_tls.h"
 #include "shared/clock.h"
-
-/* Frames between two returns of librabbitmq's buffers: it never does so by itself. Long headers count as many. */
-#define RELEASE_EVERY 64
-#define RELEASE_BYTES 4096
 
 struct bus *bus_new(const struct bus_callbacks *callbacks, void *arg)
 {
@@ -52,6 +49,7 @@ static void bus_tear_down(struct bus *bus)
 	bus->connection = NULL;
 	confirms_clear(&bus->confirms);
 	bus->first_request = bus->nrequests = 0;
+	bus_input_end(&bus->input);
 	bus->content.kind = BUS_CONTENT_NONE;
 	bus->blocked = false;
 	bus->held_ack = 0;
@@ -95,6 +93,7 @@ int bus_open(struct bus *bus, const struct bus_endpoint *endpoint, const struct 
 	/* The thread bounds all but the name server, whose patience is the resolver's. */
 	bus->login_deadline_ms = now_ms + 2 * (int64_t)options->connect_ms + 2 * (int64_t)options->handshake_ms;
 	bus->request_ms = options->request_ms != 0 ? options->request_ms : BUS_REQUEST_MS;
+	bus->receive_max = (size_t)(options->receive_max > options->frame_max ? options->receive_max : options->frame_max);
 	bus->now_ms = bus->stepped_ms = now_ms;
 	bus->state = BUS_LOGIN;
 	return 0;
@@ -161,203 +160,46 @@ void bus_fail(struct bus *bus, const char *text)
 	bus_break(bus, BUS_FAILED_LOCAL, 0, BUS_REQUEST_NONE, text, strlen(text));
 }
 
+/* From here on librabbitmq only writes. 0, or -1. */
+static int bus_take_over(struct bus *bus, const struct bus_login_end *end)
+{
+	bus->connection = end->connection;
+	bus->broker = end->broker;
+	bus->heartbeat_ms = (int64_t)end->heartbeat_s * 1000;
+	bus_beat_begin(bus);
+	return bus_input_begin(&bus->input, amqp_get_sockfd(bus->connection), end->ssl, bus->receive_max);
+}
+
 static void bus_login_step(struct bus *bus)
 {
 	static const char slow[] = "looking up and connecting takes too long";
+	struct bus_login_end end;
 	uint64_t done;
-	amqp_connection_state_t connection;
 
 	if (read(bus->login->done_fd, &done, sizeof done) != sizeof done) {
 		if (bus->now_ms >= bus->login_deadline_ms)
 			bus_break(bus, BUS_FAILED_LOOKUP, 0, BUS_REQUEST_NONE, slow, sizeof slow - 1);
 		return;
 	}
-	connection = bus_login_finish(bus->login, &bus->in_turns, &bus->failure);
+	bus_login_finish(bus->login, &end);
 	bus->login = NULL;
-	if (connection == NULL) {
+	bus->in_turns = end.in_turns;
+	bus->failure = end.failure;
+	if (end.connection == NULL) {
 		bus->state = BUS_FAILING;
 		return;
 	}
-	bus->connection = connection;
 	bus->state = BUS_UP;
-	bus_beat_begin(bus);
+	if (bus_take_over(bus, &end) == -1) {
+		bus_fail(bus, "out of memory");
+		return;
+	}
 	bus->login_us = clock_us() - bus->opened_us;
 	bus_channel_open(bus);
 	if (bus->callbacks->up != NULL)
 		bus->callbacks->up(bus->arg);
-}
-
-static void bus_settle(struct bus *bus, uint64_t tag, bool multiple, bool good)
-{
-	struct confirm confirm;
-
-	while (confirms_settle(&bus->confirms, tag, multiple, &confirm)) {
-		enum bus_confirm result = !good ? BUS_NACKED : confirm.returned ? BUS_RETURNED : BUS_CONFIRMED;
-
-		if (bus->callbacks->confirm != NULL)
-			bus->callbacks->confirm(bus->arg, confirm.sequence, result);
-		if (bus->state != BUS_UP)
-			return;
-	}
-}
-
-static void bus_answered(struct bus *bus, enum bus_request expected, uint32_t count)
-{
-	static const char astray[] = "an answer that fits no request";
-	enum bus_request request = bus_request_pop(bus);
-
-	if (request != expected)
-		bus_break(bus, BUS_FAILED_LOCAL, 0, request, astray, sizeof astray - 1);
-	else if (bus->callbacks->done != NULL)
-		bus->callbacks->done(bus->arg, request, count);
-}
-
-static enum bus_request request_of(uint16_t class_id, uint16_t method_id)
-{
-	switch ((amqp_method_number_t)class_id << 16 | method_id) {
-	case AMQP_EXCHANGE_DECLARE_METHOD:
-		return BUS_REQUEST_EXCHANGE_DECLARE;
-	case AMQP_QUEUE_DECLARE_METHOD:
-		return BUS_REQUEST_QUEUE_DECLARE;
-	case AMQP_QUEUE_UNBIND_METHOD:
-		return BUS_REQUEST_QUEUE_UNBIND;
-	case AMQP_QUEUE_BIND_METHOD:
-		return BUS_REQUEST_QUEUE_BIND;
-	case AMQP_QUEUE_DELETE_METHOD:
-		return BUS_REQUEST_QUEUE_DELETE;
-	case AMQP_BASIC_QOS_METHOD:
-		return BUS_REQUEST_QOS;
-	case AMQP_BASIC_CONSUME_METHOD:
-		return BUS_REQUEST_CONSUME;
-	case AMQP_CONFIRM_SELECT_METHOD:
-		return BUS_REQUEST_CONFIRM_SELECT;
-	default:
-		return BUS_REQUEST_NONE;
-	}
-}
-
-static void bus_channel_closed(struct bus *bus, const amqp_channel_close_t *closed)
-{
-	bus_break(bus, BUS_FAILED_CHANNEL, closed->reply_code, request_of(closed->class_id, closed->method_id), closed->reply_text.bytes,
-	          closed->reply_text.len);
-}
-
-static void bus_set_blocked(struct bus *bus, bool blocked, amqp_bytes_t reason)
-{
-	char text[128] = "";
-	uint64_t held = bus->held_ack;
-	unsigned i;
-
-	bus->blocked = blocked;
-	if (reason.len < sizeof text)
-		memcpy(text, reason.bytes, reason.len);
-	if (!blocked) {
-		for (i = 0; i < bus->nrequests; i++)
-			bus->requests[(bus->first_request + i) % BUS_REQUESTS_MAX].sent_ms = bus->now_ms;
-		confirms_restart(&bus->confirms, bus->now_ms);
-		bus->held_ack = 0;
-		if (held != 0)
-			bus_ack(bus, held, true);
-	}
-	if (bus->callbacks->blocked != NULL)
-		bus->callbacks->blocked(bus->arg, blocked, text);
-}
-
-static void bus_connection_method(struct bus *bus, const amqp_method_t *method)
-{
-	const amqp_connection_close_t *closed;
-	amqp_connection_close_ok_t ok = {.dummy = 0};
-
-	switch (method->id) {
-	case AMQP_CONNECTION_CLOSE_METHOD:
-		closed = method->decoded;
-		bus_break(bus, BUS_FAILED_CLOSED, closed->reply_code, request_of(closed->class_id, closed->method_id),
-		          closed->reply_text.bytes, closed->reply_text.len);
-		(void)amqp_send_method(bus->connection, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
-		break;
-	case AMQP_CONNECTION_BLOCKED_METHOD:
-		bus_set_blocked(bus, true, ((const amqp_connection_blocked_t *)method->decoded)->reason);
-		break;
-	case AMQP_CONNECTION_UNBLOCKED_METHOD:
-		bus_set_blocked(bus, false, amqp_empty_bytes);
-		break;
-	default:
-		break;
-	}
-}
-
-static void bus_channel_method(struct bus *bus, const amqp_method_t *method)
-{
-	const amqp_basic_ack_t *ack;
-	const amqp_basic_nack_t *nack;
-
-	switch (method->id) {
-	case AMQP_BASIC_DELIVER_METHOD:
-	case AMQP_BASIC_RETURN_METHOD:
-		bus_content_begin(bus, method);
-		break;
-	case AMQP_BASIC_ACK_METHOD:
-		ack = method->decoded;
-		bus_settle(bus, ack->delivery_tag, ack->multiple, true);
-		break;
-	case AMQP_BASIC_NACK_METHOD:
-		nack = method->decoded;
-		bus_settle(bus, nack->delivery_tag, nack->multiple, false);
-		break;
-	case AMQP_BASIC_CANCEL_METHOD:
-		if (bus->callbacks->cancelled != NULL)
-			bus->callbacks->cancelled(bus->arg);
-		break;
-	case AMQP_CHANNEL_CLOSE_METHOD:
-		bus_channel_closed(bus, method->decoded);
-		break;
-	case AMQP_CHANNEL_OPEN_OK_METHOD:
-		bus_answered(bus, BUS_REQUEST_CHANNEL, 0);
-		break;
-	case AMQP_CONFIRM_SELECT_OK_METHOD:
-		bus_answered(bus, BUS_REQUEST_CONFIRM_SELECT, 0);
-		break;
-	case AMQP_EXCHANGE_DECLARE_OK_METHOD:
-		bus_answered(bus, BUS_REQUEST_EXCHANGE_DECLARE, 0);
-		break;
-	case AMQP_QUEUE_DECLARE_OK_METHOD:
-		bus_answered(bus, BUS_REQUEST_QUEUE_DECLARE, ((const amqp_queue_declare_ok_t *)method->decoded)->message_count);
-		break;
-	case AMQP_QUEUE_UNBIND_OK_METHOD:
-		bus_answered(bus, BUS_REQUEST_QUEUE_UNBIND, 0);
-		break;
-	case AMQP_QUEUE_BIND_OK_METHOD:
-		bus_answered(bus, BUS_REQUEST_QUEUE_BIND, 0);
-		break;
-	case AMQP_QUEUE_DELETE_OK_METHOD:
-		bus_answered(bus, BUS_REQUEST_QUEUE_DELETE, ((const amqp_queue_delete_ok_t *)method->decoded)->message_count);
-		break;
-	case AMQP_BASIC_QOS_OK_METHOD:
-		bus_answered(bus, BUS_REQUEST_QOS, 0);
-		break;
-	case AMQP_BASIC_CONSUME_OK_METHOD:
-		bus_answered(bus, BUS_REQUEST_CONSUME, 0);
-		break;
-	default:
-		break;
-	}
-}
-
-static void bus_frame(struct bus *bus, const amqp_frame_t *frame)
-{
-	if (frame->frame_type == AMQP_FRAME_METHOD && frame->channel == 0)
-		bus_connection_method(bus, &frame->payload.method);
-	else if (frame->frame_type == AMQP_FRAME_METHOD)
-		bus_channel_method(bus, &frame->payload.method);
-	else
-		bus_content_frame(bus, frame);
-	if (frame->frame_type == AMQP_FRAME_HEADER)
-		bus->since_release += (unsigned)(frame->payload.properties.raw.len / RELEASE_BYTES);
-	/* Not in the middle of a message: its properties live in the library's buffers. */
-	if (++bus->since_release >= RELEASE_EVERY && bus->content.kind == BUS_CONTENT_NONE) {
-		amqp_maybe_release_buffers(bus->connection);
-		bus->since_release = 0;
-	}
+	if (end.blocked && bus->state == BUS_UP)
+		bus_set_blocked(bus, true, "");
 }
 
 static void bus_check_overdue(struct bus *bus)
@@ -369,27 +211,61 @@ static void bus_check_overdue(struct bus *bus)
 		bus_break(bus, BUS_FAILED_TIMEOUT, 0, request, what, strlen(what));
 }
 
+static void bus_lose(struct bus *bus, const char *text)
+{
+	bus_break(bus, BUS_FAILED_LOST, 0, BUS_REQUEST_NONE, text, strlen(text));
+}
+
+static void bus_lose_for(struct bus *bus, int error)
+{
+	char why[200];
+
+#ifdef WITH_TLS
+	if (error == 0) {
+		bus_lose(bus, bus_tls_failure("TLS failed", why, sizeof why));
+		return;
+	}
+#endif
+	snprintf(why, sizeof why, "%s", strerror(error));
+	bus_lose(bus, why);
+}
+
+static bool bus_frame(struct bus *bus, const struct bus_raw *frame)
+{
+	switch (frame->type) {
+	case AMQP_FRAME_METHOD:
+		return frame->whole == frame->length && bus_method(bus, frame->channel, frame->payload, frame->length);
+	case AMQP_FRAME_HEADER:
+		return bus_content_header(bus, frame);
+	case AMQP_FRAME_BODY:
+		return bus_content_body(bus, frame);
+	case AMQP_FRAME_HEARTBEAT:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Returns whether max_frames stopped it. */
 static bool bus_read(struct bus *bus, unsigned max_frames)
 {
-	struct timeval none = {.tv_sec = 0, .tv_usec = 0};
-	amqp_frame_t frame;
+	struct bus_raw frame;
 	unsigned count = 0;
-	int status;
+	bool heard = false;
 
 	while (bus->state == BUS_UP && (max_frames == 0 || count++ < max_frames)) {
-		status = amqp_simple_wait_frame_noblock(bus->connection, &frame, &none);
-		if (status == AMQP_STATUS_TIMEOUT) {
-			if (bus->content.kind == BUS_CONTENT_NONE && bus->since_release > 0) {
-				amqp_maybe_release_buffers(bus->connection);
-				bus->since_release = 0;
-			}
+		enum bus_input_result result = bus_input_next(&bus->input, &frame, &heard);
+
+		if (heard)
+			bus->read_ms = bus->now_ms;
+		if (result == BUS_INPUT_EMPTY)
 			return false;
-		}
-		if (status == AMQP_STATUS_OK)
-			bus_frame(bus, &frame);
-		else
-			bus_break(bus, BUS_FAILED_LOST, 0, BUS_REQUEST_NONE, amqp_error_string2(status), strlen(amqp_error_string2(status)));
+		if (result == BUS_INPUT_END)
+			bus_lose(bus, "it closed the connection without a word");
+		else if (result == BUS_INPUT_FAILED)
+			bus_lose_for(bus, errno);
+		else if (result == BUS_INPUT_ASTRAY || !bus_frame(bus, &frame))
+			bus_lose(bus, "what it sent is not AMQP");
 	}
 	return bus->state == BUS_UP;
 }
@@ -446,6 +322,11 @@ size_t bus_peer(const struct bus *bus, struct sockaddr_storage *out)
 	if (bus->state != BUS_UP || getpeername(amqp_get_sockfd(bus->connection), (struct sockaddr *)out, &length) == -1)
 		return 0;
 	return length;
+}
+
+const struct bus_broker *bus_broker(const struct bus *bus)
+{
+	return &bus->broker;
 }
 
 const char *bus_user(const struct bus *bus)

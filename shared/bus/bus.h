@@ -49,7 +49,7 @@ struct bus_options {
 	uint32_t request_ms;      /* for the answer to each request and publish; 0: BUS_REQUEST_MS */
 	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
 	int frame_max;            /* asked for; what we send keeps to it */
-	int receive_max;          /* accept frames up to this size, whatever was agreed; 0: what was agreed. See BUS_RECEIVE_MAX_HOST */
+	int receive_max;          /* of a frame that is longer than this and frame_max the message has no properties. See BUS_RECEIVE_MAX_HOST */
 	const struct bus_tls *tls;
 };
 
@@ -67,9 +67,9 @@ struct bus_options {
 
 /*
  * RabbitMQ never splits a message's headers, however long they have become: a tenant whose headers just fit into a frame has its mailbox
- * dead-letter them, the broker adds x-death, and the frame that the host gets is longer than what was agreed on. librabbitmq gives up the connection
- * then, and the message would come again with the next one, for ever. Each dead-lettering adds 128 KiB at most, so this is hundreds of mailboxes
- * in a row. Memory is reserved, but not touched before such a frame comes.
+ * dead-letter them, the broker adds x-death, and the frame that the host gets is longer than what was agreed on. Who gives up the connection then gets
+ * the message again with the next one, for ever. Each dead-lettering adds 128 KiB at most, so this is hundreds of mailboxes in a row; of what is longer
+ * still the sender stays unnamed. Memory is taken for the one frame.
  */
 #define BUS_RECEIVE_MAX_HOST (64 << 20)
 
@@ -85,6 +85,7 @@ struct bus_delivery {
 	uint64_t tag;
 	bool redelivered;
 	bool too_long;
+	bool unreadable; /* its properties, or headers, are not as the standard has them, or longer than `receive_max`: what was read of them is here */
 	size_t body_length; /* what the header said */
 	struct bus_text consumer_tag, exchange, routing_key, body;
 	struct bus_text content_type, type, user_id, reply_to, correlation_id; /* data NULL: not present */
@@ -110,6 +111,7 @@ enum bus_request {
 	BUS_REQUEST_QUEUE_BIND,
 	BUS_REQUEST_QUEUE_UNBIND,
 	BUS_REQUEST_QUEUE_DELETE,
+	BUS_REQUEST_QUEUE_PURGE,
 	BUS_REQUEST_QOS,
 	BUS_REQUEST_CONSUME
 };
@@ -122,6 +124,7 @@ enum bus_failure_kind {
 	BUS_FAILED_TLS,
 	BUS_FAILED_HANDSHAKE, /* no AMQP broker there, or it is silent */
 	BUS_FAILED_LOGIN,     /* wrong user or password; vhost missing or not allowed */
+	BUS_FAILED_BROKER,    /* it is no RabbitMQ, or too old a one */
 	BUS_FAILED_CHANNEL,   /* the broker closed the channel: code and request tell why */
 	BUS_FAILED_CLOSED,    /* the broker closed the connection */
 	BUS_FAILED_LOST,      /* the connection broke, or no heartbeat came */
@@ -129,12 +132,40 @@ enum bus_failure_kind {
 	BUS_FAILED_LOCAL      /* no memory, no descriptor, bus_fail() */
 };
 
-#define BUS_FAILURE_TEXT 512
+/* Why it refused, as far as its words tell (bus_cause.h). */
+enum bus_cause_kind {
+	BUS_CAUSE_UNKNOWN,
+	BUS_CAUSE_DIFFERS,     /* 406: the object exists, and this argument of it is another one */
+	BUS_CAUSE_ARGUMENT,    /* 406: this argument is not taken, or not with this value */
+	BUS_CAUSE_ACK_TIMEOUT, /* 406: a delivery was not acked within timeout_ms (the broker's consumer_timeout) */
+	BUS_CAUSE_RIGHT        /* 403: the user has not this right on it */
+};
+
+#define BUS_CAUSE_TEXT 64
+
+struct bus_cause {
+	enum bus_cause_kind kind;
+	char word[BUS_CAUSE_TEXT]; /* the argument, or configure, write or read; else "" */
+	char object[256];          /* of a right: the queue, the exchange or the topic; else "" */
+	uint32_t timeout_ms;
+};
+
+/* What the other side says it is. */
+struct bus_broker {
+	char product[32], version[32]; /* printable; "" if it did not say */
+	uint32_t number;               /* of RabbitMQ: BUS_VERSION(); else 0 */
+};
+
+#define BUS_VERSION(major, minor, patch) ((uint32_t)(major) << 16 | (uint32_t)(minor) << 8 | (uint32_t)(patch))
+#define BUS_VERSION_OLDEST BUS_VERSION(3, 8, 0)
+
+#define BUS_FAILURE_TEXT 640
 
 struct bus_failure {
 	enum bus_failure_kind kind;
 	uint16_t code;            /* AMQP reply code, or 0 */
 	enum bus_request request; /* which request it answers, if any */
+	struct bus_cause cause;
 	char text[BUS_FAILURE_TEXT]; /* one line, escaped, with the endpoint; never a password */
 };
 
@@ -148,7 +179,7 @@ struct bus_callbacks {
 	/* Logged in, channel asked for: requests and publishes may be sent from here on. */
 	void (*up)(void *arg);
 	void (*down)(void *arg, const struct bus_failure *failure);
-	/* A request was answered well. count: messages in a declared queue, else 0. */
+	/* A request was answered well. count: messages in a declared queue, or purged from it, else 0. */
 	void (*done)(void *arg, enum bus_request request, uint32_t count);
 	void (*delivery)(void *arg, const struct bus_delivery *delivery);
 	/* sequence: what bus_publish() returned. Called exactly once for each publish, unless the connection goes down first. */
@@ -190,6 +221,9 @@ struct sockaddr_storage;
 /* Where the connection goes to, once up: the address's length, or 0. */
 size_t bus_peer(const struct bus *bus, struct sockaddr_storage *out);
 
+/* Which broker it is, once up. */
+const struct bus_broker *bus_broker(const struct bus *bus);
+
 /* The user that we logged in as, once up (for user_id). */
 const char *bus_user(const struct bus *bus);
 
@@ -220,6 +254,7 @@ bool bus_queue_count(struct bus *bus, const char *queue);
 void bus_queue_bind(struct bus *bus, const char *queue, const char *exchange, const char *routing_key);
 void bus_queue_unbind(struct bus *bus, const char *queue, const char *exchange, const char *routing_key);
 void bus_queue_delete(struct bus *bus, const char *queue, bool if_unused);
+void bus_queue_purge(struct bus *bus, const char *queue); /* what is ready in it goes; `done` has how many */
 void bus_qos(struct bus *bus, uint16_t prefetch);
 
 /* Manual acks unless no_ack. priority: x-priority; a newer consumer of the same queue should have a higher one. */

@@ -22,6 +22,8 @@
 #include <stdatomic.h>
 
 #include "bus.h"
+#include "bus_input.h"
+#include "bus_wire.h"
 #include "confirms.h"
 
 #define BUS_CHANNEL 1
@@ -41,14 +43,28 @@ struct bus_login {
 	char *client_name;
 	bool in_turns;        /* the broker may take no handshake at once: not to be tried */
 	amqp_connection_state_t connection; /* the result; NULL: failure */
+	void *ssl;            /* OpenSSL's, with TLS */
+	uint16_t heartbeat_s; /* agreed on */
+	bool blocked;         /* the broker was in alarm, and said so already */
+	struct bus_broker broker;
 	struct bus_failure failure;
 };
 
 /* NULL with errno. in_turns: as the last login has found. */
 struct bus_login *bus_login_start(const struct bus_endpoint *endpoint, const struct bus_options *options, bool in_turns);
 
-/* The connection, now the caller's, or NULL with *failure; and *in_turns for the next login. After done_fd was readable; login is gone afterwards. */
-amqp_connection_state_t bus_login_finish(struct bus_login *login, bool *in_turns, struct bus_failure *failure);
+/* What a login has found. connection: now the caller's, or NULL with the failure. in_turns: for the next login. */
+struct bus_login_end {
+	amqp_connection_state_t connection;
+	void *ssl;
+	uint16_t heartbeat_s;
+	bool blocked, in_turns;
+	struct bus_broker broker;
+	struct bus_failure failure;
+};
+
+/* After done_fd was readable; login is gone afterwards. */
+void bus_login_finish(struct bus_login *login, struct bus_login_end *out);
 
 /* Do not wait for it. */
 void bus_login_abandon(struct bus_login *login);
@@ -72,12 +88,22 @@ enum bus_state {
 	BUS_FAILING /* broken: `down` is due in the next step */
 };
 
+/* A short string of a message's, kept while the rest of it comes. */
+struct bus_word {
+	bool present;
+	unsigned char length;
+	char text[255];
+};
+
 /* A message on its way in: a method frame, a header frame, body frames. */
 struct bus_content {
 	enum { BUS_CONTENT_NONE, BUS_CONTENT_DELIVER, BUS_CONTENT_RETURN } kind;
-	amqp_basic_deliver_t deliver;
-	amqp_basic_return_t returned;
-	amqp_basic_properties_t *properties; /* NULL until the header frame came */
+	uint64_t tag;
+	bool redelivered;
+	struct bus_word consumer_tag, exchange, routing_key;
+	bool headed;     /* the header frame has come, and with it what follows */
+	bool unreadable, dead_lettered, federated;
+	struct bus_word content_type, type, user_id, reply_to, correlation_id, death_queue;
 	uint64_t size;
 	uint64_t received;
 	char body[BUS_BODY_MAX];
@@ -88,17 +114,21 @@ struct bus {
 	void *arg;
 	enum bus_state state;
 	struct bus_login *login;
+	struct bus_input input; /* while up */
+	struct bus_broker broker;
 	bool in_turns;          /* see bus_login_start(). Never taken back: taking turns costs only time */
 	struct bus_endpoint where; /* for messages and bus_user(); without password */
 	amqp_connection_state_t connection;
 	int64_t opened_us, login_us;
 	int64_t login_deadline_ms;
 	int64_t request_ms;
+	size_t receive_max;
 	int64_t now_ms;         /* of the last step */
 	int64_t stepped_ms;
 	int64_t heartbeat_ms;   /* 0: none agreed */
 	int64_t beat_ms;        /* our last heartbeat, or the login */
 	int64_t heard_ms;       /* when the broker may have said something */
+	int64_t read_ms;        /* when something of it was read */
 	bool late;              /* its heartbeats are overdue */
 	int low_water;          /* bytes that poll() waits for */
 	struct bus_failure failure;
@@ -110,7 +140,6 @@ struct bus {
 		int64_t sent_ms;
 	} requests[BUS_REQUESTS_MAX]; /* ring: answers come in this order */
 	unsigned first_request, nrequests;
-	unsigned since_release; /* frames read since buffers were given back */
 	struct bus_content content;
 };
 
@@ -123,9 +152,17 @@ bool bus_writable(const struct bus *bus);
 
 void bus_channel_open(struct bus *bus);
 
-/* basic.deliver or basic.return: a message begins. Then each of its header and body frames; the last one hands it on. */
-void bus_content_begin(struct bus *bus, const amqp_method_t *method);
-void bus_content_frame(struct bus *bus, const amqp_frame_t *frame);
+/* bus_method.c: the broker's alarm begins or ends. */
+void bus_set_blocked(struct bus *bus, bool blocked, const char *reason);
+
+/* bus_method.c: a method frame's payload. false: it cannot be read. */
+bool bus_method(struct bus *bus, uint16_t channel, const unsigned char *payload, size_t length);
+
+/* bus_content.c. deliver or returned: a message begins, with that method's arguments. Then its header frame, and body frames; the last one hands it on. */
+void bus_content_deliver(struct bus *bus, struct wire *arguments);
+void bus_content_returned(struct bus *bus, struct wire *arguments);
+bool bus_content_header(struct bus *bus, const struct bus_raw *frame);
+bool bus_content_body(struct bus *bus, const struct bus_raw *frame);
 
 /* bus_beat.c. begin: after the login. step: before reading, may break the connection. wait: after all was read. */
 void bus_beat_begin(struct bus *bus);

@@ -23,8 +23,7 @@ static int64_t beat_patience_ms(const struct bus *bus)
 
 void bus_beat_begin(struct bus *bus)
 {
-	bus->heartbeat_ms = (int64_t)amqp_get_heartbeat(bus->connection) * 1000;
-	bus->beat_ms = bus->heard_ms = bus->now_ms;
+	bus->beat_ms = bus->heard_ms = bus->read_ms = bus->now_ms;
 	bus->late = false;
 	bus->low_water = 1;
 }
@@ -58,12 +57,17 @@ static void beat_send(struct bus *bus)
 }
 
 /*
- * librabbitmq gives up when nothing was read for two intervals. But what is read now may have come long ago, so that once we are late, three halves of an
+ * A broker is given up when nothing was read for two intervals. But what is read now may have come long ago, so that once we are late, three halves of an
  * interval in which nothing came, which are three heartbeats of the broker's, are as long.
  *
  * Whoever has sent something else leaves a heartbeat out, so that after a renewal only one waits for us: that is not late, and the next two are in step
  * again.
  */
+static bool beat_is_silent(const struct bus *bus, int waiting)
+{
+	return bus->now_ms - bus->heard_ms >= beat_silence_ms(bus) || (waiting == 0 && bus->now_ms - bus->read_ms >= 2 * bus->heartbeat_ms);
+}
+
 void bus_beat_step(struct bus *bus)
 {
 	const char *text = amqp_error_string2(AMQP_STATUS_HEARTBEAT_TIMEOUT);
@@ -71,10 +75,12 @@ void bus_beat_step(struct bus *bus)
 
 	if (bus->heartbeat_ms == 0)
 		return;
-	bus->late = bus->now_ms >= bus_beat_due_ms(bus) && ioctl(amqp_get_sockfd(bus->connection), FIONREAD, &waiting) == 0 && waiting == 0;
+	if (ioctl(amqp_get_sockfd(bus->connection), FIONREAD, &waiting) == -1)
+		waiting = 1;
+	bus->late = bus->now_ms >= bus_beat_due_ms(bus) && waiting == 0;
 	if (!bus->late)
 		bus->heard_ms = bus->now_ms;
-	if (bus->now_ms - bus->heard_ms >= beat_silence_ms(bus))
+	if (beat_is_silent(bus, waiting))
 		bus_break(bus, BUS_FAILED_LOST, 0, BUS_REQUEST_NONE, text, strlen(text));
 	else if (bus->now_ms - bus->beat_ms >= bus->heartbeat_ms * 3 / 4)
 		beat_send(bus);
@@ -82,11 +88,11 @@ void bus_beat_step(struct bus *bus)
 
 /*
  * A heartbeat alone is too little for poll() to come back: its bytes wait for the next one, and whatever else comes is more. Not in the middle of a frame,
- * the rest of which may be as short as a heartbeat, and not with TLS, where only OpenSSL knows whether there is such a rest.
+ * the rest of which may be as short as a heartbeat.
  */
 void bus_beat_wait(struct bus *bus)
 {
-	int least = bus->heartbeat_ms != 0 && !bus->where.tls && amqp_release_buffers_ok(bus->connection) ? FRAME_BEAT + 1 : 1;
+	int least = bus->heartbeat_ms != 0 ? bus_input_low_water(&bus->input) : 1;
 
 	_Static_assert(FRAME_BEAT + 1 <= FRAME_SMALLEST, "each other frame wakes us");
 	if (least == bus->low_water)

@@ -6,132 +6,201 @@
 
 /* Messages on their way in: a method frame, a header frame and body frames become one delivery, or one message that came back. */
 
-static struct bus_text text_of(amqp_bytes_t bytes)
+#define CLASS_BASIC 60
+#define DEATH_QUEUE "queue"
+
+/* The header frame's flags (AMQP 0-9-1, section 4.2.6.1), from the highest bit on in the order of the properties. */
+enum {
+	FLAG_CONTENT_TYPE = 1 << 15, FLAG_CONTENT_ENCODING = 1 << 14, FLAG_HEADERS = 1 << 13, FLAG_DELIVERY_MODE = 1 << 12,
+	FLAG_PRIORITY = 1 << 11, FLAG_CORRELATION_ID = 1 << 10, FLAG_REPLY_TO = 1 << 9, FLAG_EXPIRATION = 1 << 8,
+	FLAG_MESSAGE_ID = 1 << 7, FLAG_TIMESTAMP = 1 << 6, FLAG_TYPE = 1 << 5, FLAG_USER_ID = 1 << 4
+};
+
+/* What is longer than a short string is no name of anything. */
+static void word_keep(struct bus_word *word, struct bus_text text)
 {
-	return (struct bus_text){.data = bytes.bytes != NULL ? bytes.bytes : "", .length = bytes.len};
+	word->present = text.length <= sizeof word->text;
+	word->length = word->present ? (unsigned char)text.length : 0;
+	memcpy(word->text, text.data, word->length);
 }
 
-static struct bus_text text_if(bool present, amqp_bytes_t bytes)
+static struct bus_text word_text(const struct bus_word *word)
 {
-	return present ? text_of(bytes) : (struct bus_text){.data = NULL, .length = 0};
-}
-
-static const amqp_field_value_t *table_get(const amqp_table_t *table, const char *key)
-{
-	int i;
-
-	for (i = 0; i < table->num_entries; i++) {
-		const amqp_table_entry_t *entry = &table->entries[i];
-
-		if (entry->key.len == strlen(key) && memcmp(entry->key.bytes, key, entry->key.len) == 0)
-			return &entry->value;
-	}
-	return NULL;
+	return word->present ? (struct bus_text){.data = word->text, .length = word->length} : (struct bus_text){.data = NULL};
 }
 
 /* RabbitMQ puts the newest death in front: an array of tables, each with the queue that the message died in. */
-static void bus_read_death(const amqp_table_t *headers, struct bus_delivery *delivery)
+static void content_read_death(struct bus_content *content, char type, struct wire deaths)
 {
-	const amqp_field_value_t *deaths = table_get(headers, "x-death");
-	const amqp_field_value_t *queue;
+	struct wire death, queue;
 
-	if (deaths == NULL)
+	content->dead_lettered = true;
+	if (type != 'A' || wire_value(&deaths, &death) != 'F')
 		return;
-	delivery->dead_lettered = true;
-	if (deaths->kind != AMQP_FIELD_KIND_ARRAY || deaths->value.array.num_entries < 1 ||
-	    deaths->value.array.entries[0].kind != AMQP_FIELD_KIND_TABLE)
-		return;
-	queue = table_get(&deaths->value.array.entries[0].value.table, "queue");
-	if (queue != NULL && queue->kind == AMQP_FIELD_KIND_UTF8)
-		delivery->death_queue = text_of(queue->value.bytes);
+	if (wire_table_get(&death, DEATH_QUEUE, &queue) == 'S')
+		word_keep(&content->death_queue, wire_bytes(&queue, queue.left));
 }
 
-static void bus_read_headers(const amqp_table_t *headers, struct bus_delivery *delivery)
+/* Both are looked for from the beginning. Of headers that cannot be read to their end nobody knows what else they say. */
+static void content_read_headers(struct bus_content *content, struct bus_text headers)
 {
-	bus_read_death(headers, delivery);
-	delivery->federated = table_get(headers, "x-received-from") != NULL;
+	struct wire table = wire_at(headers.data, headers.length), value;
+	char type = wire_table_get(&table, "x-death", &value);
+
+	if (type != 0)
+		content_read_death(content, type, value);
+	content->unreadable |= table.bad;
+	table = wire_at(headers.data, headers.length);
+	content->federated = wire_table_get(&table, "x-received-from", &value) != 0;
+	content->unreadable |= table.bad;
 }
 
-static void bus_deliver(struct bus *bus, const struct bus_content *content)
+static void wire_keep(struct wire *wire, struct bus_word *word)
 {
-	const amqp_basic_properties_t *properties = content->properties;
-	amqp_flags_t flags = properties->_flags;
+	word_keep(word, wire_short(wire));
+}
+
+/* The properties, of which we want some. None of RabbitMQ's has a second word of flags. */
+static void content_read_properties(struct bus_content *content, struct wire *wire)
+{
+	unsigned flags = (unsigned)wire_number(wire, 2);
+
+	if (flags & FLAG_CONTENT_TYPE)
+		wire_keep(wire, &content->content_type);
+	if (flags & FLAG_CONTENT_ENCODING)
+		wire_short(wire);
+	if (flags & FLAG_HEADERS)
+		content_read_headers(content, wire_long(wire));
+	if (flags & FLAG_DELIVERY_MODE)
+		wire_number(wire, 1);
+	if (flags & FLAG_PRIORITY)
+		wire_number(wire, 1);
+	if (flags & FLAG_CORRELATION_ID)
+		wire_keep(wire, &content->correlation_id);
+	if (flags & FLAG_REPLY_TO)
+		wire_keep(wire, &content->reply_to);
+	if (flags & FLAG_EXPIRATION)
+		wire_short(wire);
+	if (flags & FLAG_MESSAGE_ID)
+		wire_short(wire);
+	if (flags & FLAG_TIMESTAMP)
+		wire_number(wire, 8);
+	if (flags & FLAG_TYPE)
+		wire_keep(wire, &content->type);
+	if (flags & FLAG_USER_ID)
+		wire_keep(wire, &content->user_id);
+	content->unreadable |= wire->bad || (flags & 1) != 0;
+}
+
+static void content_deliver(struct bus *bus, const struct bus_content *content)
+{
 	struct bus_delivery delivery = {
-		.tag = content->deliver.delivery_tag,
-		.redelivered = content->deliver.redelivered,
+		.tag = content->tag,
+		.redelivered = content->redelivered,
 		.too_long = content->size > BUS_BODY_MAX,
+		.unreadable = content->unreadable,
 		.body_length = content->size,
-		.consumer_tag = text_of(content->deliver.consumer_tag),
-		.exchange = text_of(content->deliver.exchange),
-		.routing_key = text_of(content->deliver.routing_key),
-		.content_type = text_if(flags & AMQP_BASIC_CONTENT_TYPE_FLAG, properties->content_type),
-		.type = text_if(flags & AMQP_BASIC_TYPE_FLAG, properties->type),
-		.user_id = text_if(flags & AMQP_BASIC_USER_ID_FLAG, properties->user_id),
-		.reply_to = text_if(flags & AMQP_BASIC_REPLY_TO_FLAG, properties->reply_to),
-		.correlation_id = text_if(flags & AMQP_BASIC_CORRELATION_ID_FLAG, properties->correlation_id),
+		.consumer_tag = word_text(&content->consumer_tag),
+		.exchange = word_text(&content->exchange),
+		.routing_key = word_text(&content->routing_key),
+		.content_type = word_text(&content->content_type),
+		.type = word_text(&content->type),
+		.user_id = word_text(&content->user_id),
+		.reply_to = word_text(&content->reply_to),
+		.correlation_id = word_text(&content->correlation_id),
+		.dead_lettered = content->dead_lettered,
+		.death_queue = word_text(&content->death_queue),
+		.federated = content->federated,
 	};
 
 	if (!delivery.too_long)
 		delivery.body = (struct bus_text){.data = content->body, .length = content->size};
-	if (flags & AMQP_BASIC_HEADERS_FLAG)
-		bus_read_headers(&properties->headers, &delivery);
 	if (bus->callbacks->delivery != NULL)
 		bus->callbacks->delivery(bus->arg, &delivery);
 }
 
-static void bus_returned(struct bus *bus, const struct bus_content *content)
+static void content_return(struct bus *bus, const struct bus_content *content)
 {
-	const amqp_basic_return_t *returned = &content->returned;
-
 	if (content->size > BUS_BODY_MAX)
 		return;
-	confirms_returned(&bus->confirms, confirms_digest(returned->exchange.bytes, returned->exchange.len, returned->routing_key.bytes,
-	                                                  returned->routing_key.len, content->body, content->size));
+	confirms_returned(&bus->confirms, confirms_digest(content->exchange.text, content->exchange.length, content->routing_key.text,
+	                                                  content->routing_key.length, content->body, content->size));
 }
 
-static void bus_content_complete(struct bus *bus)
+static void content_complete(struct bus *bus)
 {
 	struct bus_content *content = &bus->content;
 
-	if (content->properties == NULL || content->received < content->size)
+	if (!content->headed || content->received < content->size)
 		return;
 	if (content->kind == BUS_CONTENT_DELIVER)
-		bus_deliver(bus, content);
+		content_deliver(bus, content);
 	else
-		bus_returned(bus, content);
+		content_return(bus, content);
 	content->kind = BUS_CONTENT_NONE;
 }
 
-void bus_content_begin(struct bus *bus, const amqp_method_t *method)
+static void content_begin(struct bus_content *content)
 {
-	struct bus_content *content = &bus->content;
-
-	content->properties = NULL;
-	content->size = content->received = 0;
-	if (method->id == AMQP_BASIC_DELIVER_METHOD) {
-		content->kind = BUS_CONTENT_DELIVER;
-		content->deliver = *(const amqp_basic_deliver_t *)method->decoded;
-	} else {
-		content->kind = BUS_CONTENT_RETURN;
-		content->returned = *(const amqp_basic_return_t *)method->decoded;
-	}
+	memset(content, 0, offsetof(struct bus_content, body));
 }
 
-void bus_content_frame(struct bus *bus, const amqp_frame_t *frame)
+void bus_content_deliver(struct bus *bus, struct wire *arguments)
 {
 	struct bus_content *content = &bus->content;
-	amqp_bytes_t part;
 
-	if (content->kind == BUS_CONTENT_NONE)
-		return;
-	if (frame->frame_type == AMQP_FRAME_HEADER) {
-		content->properties = frame->payload.properties.decoded;
-		content->size = frame->payload.properties.body_size;
-	} else {
-		part = frame->payload.body_fragment;
-		if (content->received + part.len <= BUS_BODY_MAX)
-			memcpy(content->body + content->received, part.bytes, part.len);
-		content->received += part.len;
-	}
-	bus_content_complete(bus);
+	content_begin(content);
+	content->kind = BUS_CONTENT_DELIVER;
+	wire_keep(arguments, &content->consumer_tag);
+	content->tag = wire_number(arguments, 8);
+	content->redelivered = wire_number(arguments, 1) & 1;
+	wire_keep(arguments, &content->exchange);
+	wire_keep(arguments, &content->routing_key);
+}
+
+void bus_content_returned(struct bus *bus, struct wire *arguments)
+{
+	struct bus_content *content = &bus->content;
+
+	content_begin(content);
+	content->kind = BUS_CONTENT_RETURN;
+	wire_number(arguments, 2);
+	wire_short(arguments);
+	wire_keep(arguments, &content->exchange);
+	wire_keep(arguments, &content->routing_key);
+}
+
+/* class, weight (always 0), the body's size, and the properties. A message whose properties were too long to be kept is handed on without them. */
+bool bus_content_header(struct bus *bus, const struct bus_raw *frame)
+{
+	struct bus_content *content = &bus->content;
+	struct wire wire = wire_at(frame->payload, frame->length);
+	uint64_t class = wire_number(&wire, 2);
+
+	if (content->kind == BUS_CONTENT_NONE || content->headed)
+		return false;
+	wire_number(&wire, 2);
+	content->size = wire_number(&wire, 8);
+	if (wire.bad || class != CLASS_BASIC)
+		return false;
+	content->headed = true;
+	if (frame->whole > frame->length)
+		content->unreadable = true;
+	else
+		content_read_properties(content, &wire);
+	content_complete(bus);
+	return true;
+}
+
+bool bus_content_body(struct bus *bus, const struct bus_raw *frame)
+{
+	struct bus_content *content = &bus->content;
+
+	if (content->kind == BUS_CONTENT_NONE || !content->headed)
+		return false;
+	if (content->received + frame->whole <= BUS_BODY_MAX)
+		memcpy(content->body + content->received, frame->payload, frame->length);
+	content->received += frame->whole;
+	content_complete(bus);
+	return true;
 }

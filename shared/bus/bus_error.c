@@ -3,12 +3,14 @@
 #include "bus_error.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "bus_cause.h"
 #include "busconf.h"
 #include "shared/log.h"
 
 /* AMQP 0-9-1, section 1.8 (reply codes). */
-enum { CONNECTION_FORCED = 320, ACCESS_REFUSED = 403, NOT_FOUND = 404, RESOURCE_LOCKED = 405, PRECONDITION_FAILED = 406, NOT_ALLOWED = 530 };
+enum { CONNECTION_FORCED = 320, ACCESS_REFUSED = 403, NOT_FOUND = 404, NOT_ALLOWED = 530 };
 
 const char *bus_error_request_name(enum bus_request request)
 {
@@ -21,6 +23,7 @@ const char *bus_error_request_name(enum bus_request request)
 		[BUS_REQUEST_QUEUE_BIND] = "queue.bind",
 		[BUS_REQUEST_QUEUE_UNBIND] = "queue.unbind",
 		[BUS_REQUEST_QUEUE_DELETE] = "queue.delete",
+		[BUS_REQUEST_QUEUE_PURGE] = "queue.purge",
 		[BUS_REQUEST_QOS] = "basic.qos",
 		[BUS_REQUEST_CONSUME] = "basic.consume",
 	};
@@ -42,19 +45,43 @@ static const char *bus_error_login_advice(uint16_t code, const struct bus_endpoi
 	}
 }
 
-static const char *bus_error_advice(const struct bus_failure *failure, const struct bus_endpoint *endpoint)
+static const char *bus_error_cause_advice(const struct bus_failure *failure, char *out, size_t size)
+{
+	const struct bus_cause *cause = &failure->cause;
+
+	switch (cause->kind) {
+	case BUS_CAUSE_DIFFERS:
+		snprintf(out, size, "it exists already, with another %s", cause->word);
+		return out;
+	case BUS_CAUSE_ARGUMENT:
+		snprintf(out, size, "this broker does not take the argument %s", cause->word);
+		return out;
+	case BUS_CAUSE_ACK_TIMEOUT:
+		return "its consumer_timeout is shorter than a message may stay unacked here (docs/troubleshooting.md)";
+	case BUS_CAUSE_RIGHT:
+		snprintf(out, size, "the user lacks the permission to %s it (docs/protocol.md, Who may do what)", cause->word);
+		return out;
+	default:
+		return NULL;
+	}
+}
+
+static const char *bus_error_channel_advice(const struct bus_failure *failure, char *out, size_t size)
+{
+	if (failure->cause.kind != BUS_CAUSE_UNKNOWN)
+		return bus_error_cause_advice(failure, out, size);
+	if (failure->code == NOT_FOUND)
+		return "it is missing on the broker: callsignd makes the exchanges when it connects to this vhost";
+	return failure->code == ACCESS_REFUSED ? "the user lacks a permission (docs/protocol.md, Who may do what)" : NULL;
+}
+
+static const char *bus_error_advice(const struct bus_failure *failure, const struct bus_endpoint *endpoint, char *out, size_t size)
 {
 	switch (failure->kind) {
 	case BUS_FAILED_LOGIN:
 		return bus_error_login_advice(failure->code, endpoint);
 	case BUS_FAILED_CHANNEL:
-		if (failure->code == NOT_FOUND)
-			return "it is missing on the broker: callsignd makes the exchanges when it connects to this vhost";
-		if (failure->code == ACCESS_REFUSED)
-			return "the user lacks a permission: see docs/protocol.md, Permissions";
-		if (failure->code == PRECONDITION_FAILED && failure->request == BUS_REQUEST_QUEUE_DECLARE)
-			return "the queue exists with other arguments";
-		return NULL;
+		return bus_error_channel_advice(failure, out, size);
 	case BUS_FAILED_CONNECT:
 		return "is the broker running, and does it listen there?";
 	case BUS_FAILED_HANDSHAKE:
@@ -74,6 +101,7 @@ static const char *bus_error_kind(enum bus_failure_kind kind)
 		[BUS_FAILED_TLS] = "TLS failed",
 		[BUS_FAILED_HANDSHAKE] = "no AMQP answer",
 		[BUS_FAILED_LOGIN] = "login refused",
+		[BUS_FAILED_BROKER] = "cannot be used",
 		[BUS_FAILED_CHANNEL] = "the broker refused",
 		[BUS_FAILED_CLOSED] = "the broker closed the connection",
 		[BUS_FAILED_LOST] = "connection lost",
@@ -86,11 +114,13 @@ static const char *bus_error_kind(enum bus_failure_kind kind)
 
 void bus_error_describe(struct bus_failure *failure, const struct bus_endpoint *endpoint, const char *text, size_t length)
 {
-	char where[128], what[200] = "";
-	const char *advice = bus_error_advice(failure, endpoint);
+	char where[128], what[200] = "", room[160];
+	const char *advice;
 	char code[16] = "";
 	char request[48] = "";
 
+	bus_cause_read(&failure->cause, failure->code, text, length);
+	advice = bus_error_advice(failure, endpoint, room, sizeof room);
 	busconf_endpoint_text(endpoint, where, sizeof where);
 	if (length > 0)
 		log_phrase(what, sizeof what, text, length);

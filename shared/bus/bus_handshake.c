@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "bus_amqp.h"
+#include "bus_cause.h"
 #include "shared/clock.h"
 
 /*
@@ -64,7 +65,28 @@ static void properties_fill(struct properties *out, const char *client_name)
 	out->table.entries = out->entries;
 }
 
-amqp_rpc_reply_t bus_handshake_in_turns(struct bus_login *login)
+static struct bus_text table_text(const amqp_table_t *table, const char *key)
+{
+	int i;
+
+	for (i = 0; i < table->num_entries; i++) {
+		const amqp_table_entry_t *entry = &table->entries[i];
+
+		if (entry->value.kind == AMQP_FIELD_KIND_UTF8 && entry->key.len == strlen(key) && memcmp(entry->key.bytes, key, entry->key.len) == 0)
+			return (struct bus_text){.data = entry->value.value.bytes.bytes, .length = entry->value.value.bytes.len};
+	}
+	return (struct bus_text){.data = NULL};
+}
+
+/* What the other side says of itself. */
+static void handshake_note_broker(struct bus_login *login, const amqp_table_t *properties)
+{
+	struct bus_text product = table_text(properties, "product"), version = table_text(properties, "version");
+
+	bus_broker_read(&login->broker, &product, &version);
+}
+
+static amqp_rpc_reply_t login_in_turns(struct bus_login *login)
 {
 	const struct bus_endpoint *to = &login->endpoint;
 	struct properties properties;
@@ -75,6 +97,16 @@ amqp_rpc_reply_t bus_handshake_in_turns(struct bus_login *login)
 		                                  login->options.heartbeat_s, &properties.table, AMQP_SASL_METHOD_EXTERNAL, to->user);
 	return amqp_login_with_properties(login->connection, to->vhost, BUS_CHANNEL + 1, login->options.frame_max,
 	                                  login->options.heartbeat_s, &properties.table, AMQP_SASL_METHOD_PLAIN, to->user, to->password);
+}
+
+amqp_rpc_reply_t bus_handshake_in_turns(struct bus_login *login)
+{
+	amqp_rpc_reply_t reply = login_in_turns(login);
+
+	if (reply.reply_type == AMQP_RESPONSE_NORMAL)
+		handshake_note_broker(login, amqp_get_server_properties(login->connection));
+	login->heartbeat_s = (uint16_t)amqp_get_heartbeat(login->connection);
+	return reply;
 }
 
 bool bus_handshake_fits_at_once(const struct bus_login *login)
@@ -189,6 +221,7 @@ static int read_answers(struct bus_login *login, int64_t deadline_ms, amqp_metho
 
 	if (status != AMQP_STATUS_OK || method->id == AMQP_CONNECTION_CLOSE_METHOD)
 		return status;
+	handshake_note_broker(login, &((const amqp_connection_start_t *)method->decoded)->server_properties);
 	if (!takes_plain(method->decoded))
 		return AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD;
 	status = await(login, AMQP_CONNECTION_TUNE_METHOD, deadline_ms, method);
@@ -200,6 +233,7 @@ static int read_answers(struct bus_login *login, int64_t deadline_ms, amqp_metho
 	if (status != AMQP_STATUS_OK || method->id == AMQP_CONNECTION_CLOSE_METHOD)
 		return status;
 	amqp_maybe_release_buffers(login->connection);
+	login->heartbeat_s = login->options.heartbeat_s;
 	return amqp_tune_connection(login->connection, BUS_CHANNEL + 1, login->options.frame_max, login->options.heartbeat_s);
 }
 

@@ -120,6 +120,8 @@ static amqp_socket_t *login_socket(struct bus_login *login, const char *host)
 	/* OpenSSL does the verifying, with a better check of names and a reason for each failure: see bus_tls.h. */
 	amqp_ssl_socket_set_verify_peer(sock, login->tls.verify);
 	amqp_ssl_socket_set_verify_hostname(sock, 0);
+	login->ssl = NULL;
+	bus_tls_watch(amqp_ssl_socket_get_context(sock), &login->ssl);
 	if (bus_tls_prepare(amqp_ssl_socket_get_context(sock), &login->tls, host, text, sizeof text) == 0)
 		return sock;
 #else
@@ -271,15 +273,50 @@ static int login_set_timeout(struct bus_login *login, int64_t begun_ms)
 	return login_failed_text(login, BUS_FAILED_LOCAL, "out of memory");
 }
 
-/* After the login, when librabbitmq is between frames, which it insists on here. */
-static int login_widen(struct bus_login *login)
+/* RabbitMQ has always said what it is. Of one that says nothing nobody knows, and it may do. */
+static int login_judge(struct bus_login *login)
+{
+	const struct bus_broker *broker = &login->broker;
+	char text[200];
+
+	if (broker->product[0] == '\0' || broker->number >= BUS_VERSION_OLDEST)
+		return 0;
+	snprintf(text, sizeof text, "it is %s %s, and this needs RabbitMQ 3.8 or newer: its last wills and direct answers are RabbitMQ's own",
+	         broker->product, broker->version[0] != '\0' ? broker->version : "of no known version");
+	return login_failed_text(login, BUS_FAILED_BROKER, text);
+}
+
+/* Something that came together with the login's end, or half of it. Returns an AMQP_STATUS_. */
+static int login_take_leftover(struct bus_login *login, bool *closed)
+{
+	struct timeval timeout = timeval_of(login->options.connect_ms);
+	amqp_frame_t frame;
+	int status = amqp_simple_wait_frame_noblock(login->connection, &frame, &timeout);
+
+	if (status != AMQP_STATUS_OK || frame.frame_type != AMQP_FRAME_METHOD || frame.channel != 0)
+		return status;
+	if (frame.payload.method.id == AMQP_CONNECTION_BLOCKED_METHOD)
+		login->blocked = true;
+	*closed |= frame.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD;
+	return status;
+}
+
+/*
+ * librabbitmq only writes from here on, so that it must have nothing in its buffers, and watch no heartbeats: it would read the connection to find out about
+ * theirs, and send ours when it likes (bus_beat.c).
+ */
+static int login_hand_over(struct bus_login *login)
 {
 	amqp_connection_state_t connection = login->connection;
+	int status = AMQP_STATUS_OK;
+	bool closed = false;
 
-	if (login->options.receive_max <= amqp_get_frame_max(connection))
-		return 0;
-	if (amqp_tune_connection(connection, amqp_get_channel_max(connection), login->options.receive_max,
-	                         amqp_get_heartbeat(connection)) == AMQP_STATUS_OK)
+	while (status == AMQP_STATUS_OK && (amqp_frames_enqueued(connection) || amqp_data_in_buffer(connection) || !amqp_release_buffers_ok(connection)))
+		status = login_take_leftover(login, &closed);
+	if (status != AMQP_STATUS_OK || closed)
+		return login_failed_text(login, BUS_FAILED_HANDSHAKE, "it closed the connection");
+	amqp_release_buffers(connection);
+	if (amqp_tune_connection(connection, amqp_get_channel_max(connection), amqp_get_frame_max(connection), 0) == AMQP_STATUS_OK)
 		return 0;
 	return login_failed_text(login, BUS_FAILED_LOCAL, "out of memory");
 }
@@ -294,6 +331,14 @@ static int login_begin(struct bus_login *login)
 		return login_failed_text(login, BUS_FAILED_LOCAL, "out of memory");
 	return login_connect(login);
 }
+
+#ifdef WITH_TLS
+static void login_settle_tls(struct bus_login *login)
+{
+	bus_tls_unwatch(login->ssl);
+	bus_tls_settle(amqp_ssl_socket_get_context(amqp_get_socket(login->connection)));
+}
+#endif
 
 static int login_run(struct bus_login *login)
 {
@@ -319,9 +364,11 @@ static int login_run(struct bus_login *login)
 		return login_refused(login, &reply);
 #ifdef WITH_TLS
 	if (login->endpoint.tls)
-		bus_tls_settle(amqp_ssl_socket_get_context(amqp_get_socket(login->connection)));
+		login_settle_tls(login);
 #endif
-	return login_widen(login);
+	if (login_judge(login) == -1)
+		return -1;
+	return login_hand_over(login);
 }
 
 static void login_release(struct bus_login *login)
@@ -374,15 +421,19 @@ struct bus_login *bus_login_start(const struct bus_endpoint *endpoint, const str
 	return login;
 }
 
-amqp_connection_state_t bus_login_finish(struct bus_login *login, bool *in_turns, struct bus_failure *failure)
+void bus_login_finish(struct bus_login *login, struct bus_login_end *out)
 {
-	amqp_connection_state_t connection = login->connection;
-
-	*in_turns = login->in_turns;
-	*failure = login->failure;
+	*out = (struct bus_login_end){
+		.connection = login->connection,
+		.ssl = login->ssl,
+		.heartbeat_s = login->heartbeat_s,
+		.blocked = login->blocked,
+		.in_turns = login->in_turns,
+		.broker = login->broker,
+		.failure = login->failure,
+	};
 	login->connection = NULL;
 	login_release(login);
-	return connection;
 }
 
 void bus_login_abandon(struct bus_login *login)

@@ -178,6 +178,13 @@ void bus_queue_delete(struct bus *bus, const char *queue, bool if_unused)
 	bus_request(bus, BUS_REQUEST_QUEUE_DELETE, AMQP_QUEUE_DELETE_METHOD, &arguments);
 }
 
+void bus_queue_purge(struct bus *bus, const char *queue)
+{
+	amqp_queue_purge_t arguments = {.queue = bytes_of(queue)};
+
+	bus_request(bus, BUS_REQUEST_QUEUE_PURGE, AMQP_QUEUE_PURGE_METHOD, &arguments);
+}
+
 void bus_qos(struct bus *bus, uint16_t prefetch)
 {
 	amqp_basic_qos_t arguments = {.prefetch_count = prefetch};

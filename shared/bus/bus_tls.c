@@ -4,6 +4,8 @@
 
 #ifdef WITH_TLS
 
+#include <errno.h>
+#include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -133,6 +135,64 @@ int bus_tls_prepare(void *ssl_ctx, const struct bus_tls *tls, const char *host, 
 		return -1;
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, bus_tls_remember);
 	return 0;
+}
+
+static void bus_tls_seen(int write, int version, int type, const void *bytes, size_t length, SSL *ssl, void *arg)
+{
+	(void)write;
+	(void)version;
+	(void)type;
+	(void)bytes;
+	(void)length;
+	*(void **)arg = ssl;
+}
+
+void bus_tls_watch(void *ssl_ctx, void **ssl)
+{
+	SSL_CTX_set_msg_callback(ssl_ctx, bus_tls_seen);
+	SSL_CTX_set_msg_callback_arg(ssl_ctx, ssl);
+}
+
+void bus_tls_unwatch(void *ssl)
+{
+	SSL_set_msg_callback(ssl, NULL);
+}
+
+ssize_t bus_tls_read(void *ssl, void *to, size_t size)
+{
+	int got;
+
+	ERR_clear_error();
+	errno = 0;
+	got = SSL_read(ssl, to, size < INT_MAX ? (int)size : INT_MAX);
+	if (got > 0)
+		return got;
+	switch (SSL_get_error(ssl, got)) {
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		errno = EAGAIN;
+		return -1;
+	case SSL_ERROR_SYSCALL:
+		/* The socket's end, without a word of TLS's: RabbitMQ's way when it is killed. */
+		return errno == 0 ? 0 : -1;
+	default:
+		if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+			return 0;
+		errno = 0;
+		return -1;
+	}
+}
+
+uint64_t bus_tls_transported(void *ssl)
+{
+	return BIO_number_read(SSL_get_rbio(ssl));
+}
+
+bool bus_tls_holds(const void *ssl)
+{
+	return SSL_has_pending(ssl) == 1;
 }
 
 void bus_tls_settle(void *ssl_ctx)

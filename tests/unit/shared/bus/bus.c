@@ -51,6 +51,7 @@ static int line_open(void **state)
 	assert_non_null(sock);
 	amqp_tcp_socket_set_sockfd(sock, ends[1]);
 	line.bus->request_ms = BUS_REQUEST_MS;
+	assert_int_equal(bus_input_begin(&line.bus->input, ends[1], NULL, BUS_FRAME_MAX_HOST), 0);
 	line.bus->state = BUS_UP;
 	*state = &line;
 	return 0;

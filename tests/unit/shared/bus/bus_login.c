@@ -321,7 +321,7 @@ static void says_all_at_once(void **state)
 	assert_true(guest.up);
 	assert_int_equal(amqp_get_frame_max(guest.bus->connection), BUS_FRAME_MAX_EMITTER);
 	assert_int_equal(amqp_get_channel_max(guest.bus->connection), BUS_CHANNEL + 1);
-	assert_int_equal(amqp_get_heartbeat(guest.bus->connection), 10);
+	assert_int_equal(guest.bus->heartbeat_ms, 10000);
 	bus_free(guest.bus);
 	assert_int_equal(broker_end(&broker), 1);
 	assert_string_equal(broker.response, "|emitter|secret");
