@@ -57,9 +57,7 @@ struct loop {
 	int64_t notified_ms; /* when systemd's STATUS was last looked at */
 	struct sinks sinks;
 	bool stop;
-	bool mass_loss;      /* told of already */
-	int64_t settled_ms;  /* the resync's end after which memory was given back; -1: none */
-	size_t most;         /* facts, since then */
+	struct footprint footprint; /* of the facts; a resync's end is its epoch */
 };
 
 /* ---- facts, view and sinks, wired together ---- */
@@ -168,34 +166,16 @@ static void loop_restore(void *arg, const struct announcement *message, const ch
 		registry_legacy_up(loop->registry, message, clock_ms());
 }
 
-#define SETTLE_FACTS 1000
-
-/* The start, a resync and a table that was several times as large leave behind what rest does not need. */
-static void loop_settle(struct loop *loop, const struct registry_counts *counts)
-{
-	loop->most = counts->facts > loop->most ? counts->facts : loop->most;
-	if (counts->synced_ms == loop->settled_ms && (loop->most < SETTLE_FACTS || counts->facts > loop->most / 4))
-		return;
-	footprint_settle();
-	loop->settled_ms = counts->synced_ms;
-	loop->most = counts->facts;
-}
-
-/* What the end of a resync tells. */
-static void loop_report_resync(struct loop *loop, int64_t now_ms)
+/* Who wants to know how it stands with the registry. */
+static void loop_tell_counts(struct loop *loop, int64_t now_ms)
 {
 	struct registry_counts counts;
 
 	registry_count(loop->registry, &counts);
-	/* A daemon that knew nobody has nothing to wait for: its resync ends before the first emitter has answered. */
-	if (counts.synced_ms >= 0 && now_ms - counts.synced_ms >= loop->conf->registry.resync_timeout_ms)
+	changelog_resync(loop->changelog, &counts);
+	if (registry_settled(loop->registry, now_ms))
 		sinks_settled(&loop->sinks, now_ms);
-	if (counts.mass_loss && !loop->mass_loss)
-		log_warnx("after the reconnect %zu of %zu names were not announced again: that many at once look like a fault, so they stay until "
-		          "their leases end; is the vhost the right one, and do the emitters reach this broker?",
-		          counts.unconfirmed, counts.facts);
-	loop->mass_loss = counts.mass_loss;
-	loop_settle(loop, &counts);
+	footprint_note(&loop->footprint, counts.facts, counts.synced_ms);
 }
 
 static void loop_measure(struct loop *loop, int64_t now_ms)
@@ -447,7 +427,7 @@ static bool loop_turn(struct loop *loop, bool wait)
 	control_step(loop->control, fds[2].revents != 0, now_ms);
 	loop_publish(loop, now_ms);
 	http_step(loop->http, fds[4].revents != 0, now_ms);
-	loop_report_resync(loop, now_ms);
+	loop_tell_counts(loop, now_ms);
 	loop_notify(loop, now_ms);
 	return more;
 }
@@ -513,7 +493,7 @@ static int loop_first_file(struct loop *loop, int64_t now_ms)
 int loop_run(struct conf *conf, const char *conf_path, void (*ready)(void *arg), void *arg)
 {
 	int64_t now_ms = clock_ms();
-	struct loop loop = {.conf = conf, .conf_path = conf_path, .started_ms = now_ms, .settled_ms = -1};
+	struct loop loop = {.conf = conf, .conf_path = conf_path, .started_ms = now_ms, .footprint = {.epoch_ms = -1}};
 	int code = DETACH_FAILED;
 	bool more = false;
 

@@ -75,3 +75,15 @@ void footprint_settle(void)
 	malloc_trim(0);
 	dl_iterate_phdr(release_object, &page);
 }
+
+#define WORTH_IT 1000 /* entries; fewer leave nothing behind that is worth a millisecond */
+
+void footprint_note(struct footprint *footprint, size_t count, int64_t epoch_ms)
+{
+	footprint->most = count > footprint->most ? count : footprint->most;
+	if (epoch_ms == footprint->epoch_ms && (footprint->most < WORTH_IT || count > footprint->most / 4))
+		return;
+	footprint_settle();
+	footprint->epoch_ms = epoch_ms;
+	footprint->most = count;
+}

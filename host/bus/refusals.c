@@ -7,21 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/lograte.h"
 
 struct refusals {
 	struct refusal ring[REFUSALS_KEPT];
 	size_t next, count;
 	uint64_t total;
-	int64_t second_ms; /* when the current second of the rate began */
-	unsigned logged;   /* in it */
-	uint64_t suppressed;
+	struct lograte rate;
 };
 
 struct refusals *refusals_new(void)
 {
-	return calloc(1, sizeof(struct refusals));
+	struct refusals *refusals = calloc(1, sizeof *refusals);
+
+	if (refusals != NULL)
+		refusals->rate.per_s = REFUSALS_LOG_PER_S;
+	return refusals;
 }
 
 void refusals_free(struct refusals *refusals)
@@ -31,25 +33,22 @@ void refusals_free(struct refusals *refusals)
 
 void refusals_tick(struct refusals *refusals, int64_t now_ms)
 {
-	if (now_ms < refusals->second_ms + 1000)
-		return;
-	if (refusals->suppressed > 0)
-		log_warnx("refused count=%" PRIu64 " reason=\"more like those above, not logged one by one\"", refusals->suppressed);
-	refusals->suppressed = 0;
-	refusals->logged = 0;
-	refusals->second_ms = now_ms;
+	uint64_t suppressed = lograte_tick(&refusals->rate, now_ms);
+
+	if (suppressed > 0)
+		log_warnx("refused count=%" PRIu64 " reason=\"more like those above, not logged one by one\"", suppressed);
 }
 
 int64_t refusals_deadline_ms(const struct refusals *refusals)
 {
-	return refusals->suppressed > 0 ? refusals->second_ms + 1000 : CLOCK_NEVER;
+	return lograte_deadline_ms(&refusals->rate);
 }
 
 void refusals_count(struct refusals *refusals, int64_t now_ms)
 {
 	refusals->total++;
 	refusals_tick(refusals, now_ms);
-	refusals->suppressed++;
+	refusals->rate.suppressed++;
 }
 
 void refusals_note(struct refusals *refusals, const char *user, size_t user_length, const char *key, size_t key_length,
@@ -71,11 +70,8 @@ void refusals_note(struct refusals *refusals, const char *user, size_t user_leng
 		*quote = '\'';
 
 	refusals_tick(refusals, now_ms);
-	if (refusals->logged >= REFUSALS_LOG_PER_S) {
-		refusals->suppressed++;
+	if (!lograte_take(&refusals->rate))
 		return;
-	}
-	refusals->logged++;
 	/* The rate is bounded above; of what is within it each line tells of another message. */
 	log_each(LOG_LEVEL_WARNING, "refused user=%s key=%s reason=\"%s\"", refusal->user, refusal->key, refusal->reason);
 }

@@ -3,22 +3,26 @@
 #include "changelog.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/lograte.h"
 
 struct changelog {
-	int64_t second_ms;
-	unsigned logged;
-	uint64_t suppressed;
+	struct lograte rate;
+	bool mass_loss; /* told of already */
 };
 
 struct changelog *changelog_new(void)
 {
-	return calloc(1, sizeof(struct changelog));
+	struct changelog *changelog = calloc(1, sizeof *changelog);
+
+	if (changelog != NULL)
+		changelog->rate.per_s = CHANGELOG_PER_S;
+	return changelog;
 }
 
 void changelog_free(struct changelog *changelog)
@@ -28,18 +32,15 @@ void changelog_free(struct changelog *changelog)
 
 int64_t changelog_deadline_ms(const struct changelog *changelog)
 {
-	return changelog->suppressed > 0 ? changelog->second_ms + 1000 : CLOCK_NEVER;
+	return lograte_deadline_ms(&changelog->rate);
 }
 
 void changelog_tick(struct changelog *changelog, int64_t now_ms)
 {
-	if (now_ms < changelog->second_ms + 1000)
-		return;
-	if (changelog->suppressed > 0)
-		log_info("changed count=%" PRIu64 " note=\"more changes, not logged one by one\"", changelog->suppressed);
-	changelog->suppressed = 0;
-	changelog->logged = 0;
-	changelog->second_ms = now_ms;
+	uint64_t suppressed = lograte_tick(&changelog->rate, now_ms);
+
+	if (suppressed > 0)
+		log_info("changed count=%" PRIu64 " note=\"more changes, not logged one by one\"", suppressed);
 }
 
 /* Whether a line may be written now; if not it is counted. */
@@ -48,12 +49,7 @@ static bool changelog_may(struct changelog *changelog, int64_t now_ms)
 	if (!log_enabled(LOG_LEVEL_INFO))
 		return false;
 	changelog_tick(changelog, now_ms);
-	if (changelog->logged < CHANGELOG_PER_S) {
-		changelog->logged++;
-		return true;
-	}
-	changelog->suppressed++;
-	return false;
+	return lograte_take(&changelog->rate);
 }
 
 static const char *addresses_text(const struct fact *fact, char *out, size_t size)
@@ -92,4 +88,13 @@ void changelog_gone(struct changelog *changelog, const struct fact *fact, const 
 		*quote = '\'';
 	log_each(LOG_LEVEL_INFO, "gone name=%s why=\"%s%s\" user=%s instance=%s", fact->name, why, reason,
 	         log_safe(user, sizeof user, fact->user, strlen(fact->user)), ident_format(&fact->instance, instance));
+}
+
+void changelog_resync(struct changelog *changelog, const struct registry_counts *counts)
+{
+	if (counts->mass_loss && !changelog->mass_loss)
+		log_warnx("after the reconnect %zu of %zu names were not announced again: that many at once look like a fault, so they stay until "
+		          "their leases end; is the vhost the right one, and do the emitters reach this broker?",
+		          counts->unconfirmed, counts->facts);
+	changelog->mass_loss = counts->mass_loss;
 }

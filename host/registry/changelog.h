@@ -19,6 +19,9 @@ void changelog_free(struct changelog *changelog);
 void changelog_changed(struct changelog *changelog, const struct fact *fact, int64_t now_ms);
 void changelog_gone(struct changelog *changelog, const struct fact *fact, const char *why, int64_t now_ms);
 
+/* counts as they are now: says once if the last resync left so many names unconfirmed that it is not believed. */
+void changelog_resync(struct changelog *changelog, const struct registry_counts *counts);
+
 int64_t changelog_deadline_ms(const struct changelog *changelog);
 void changelog_tick(struct changelog *changelog, int64_t now_ms);
 

@@ -166,6 +166,12 @@ struct registry_counts {
 
 void registry_count(const struct registry *registry, struct registry_counts *out);
 
+/*
+ * Whether everybody has been heard since the start: a resync has ended, and its time has passed once more. A daemon that knew nobody has nothing to
+ * wait for: its resync ends before the first emitter has answered.
+ */
+bool registry_settled(const struct registry *registry, int64_t now_ms);
+
 /* In the order in which they were first heard of. visit returns false to stop. */
 void registry_each(struct registry *registry, bool (*visit)(void *arg, struct fact *fact), void *arg);
 struct fact *registry_find(struct registry *registry, const struct ident *instance);

@@ -79,6 +79,11 @@ void resync_check(struct registry *registry, int64_t now_ms)
 		resync_drop_unconfirmed(registry, now_ms);
 }
 
+bool registry_settled(const struct registry *registry, int64_t now_ms)
+{
+	return registry->synced_ms >= 0 && now_ms - registry->synced_ms >= registry->options.resync_timeout_ms;
+}
+
 /* What an up does to the state: see the table in docs/protocol.md. */
 void node_confirm(struct registry *registry, struct node *node, bool is_new, int64_t now_ms)
 {
