@@ -2,7 +2,6 @@
 
 #include "table.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,158 +9,6 @@
 #include <utlist.h>
 
 #include "table_internal.h"
-
-/* ---- nodes ---- */
-
-struct zone_node *zone_table_find(const struct zone_table *table, const char *name)
-{
-	struct zone_node *node;
-
-	HASH_FIND_STR(table->nodes, name, node);
-	return node;
-}
-
-struct zone_node *zone_table_node(struct zone_table *table, const char *name)
-{
-	struct zone_node *node = zone_table_find(table, name);
-	size_t size = strlen(name) + 1;
-
-	if (node != NULL)
-		return node;
-	node = calloc(1, sizeof *node + size);
-	if (node == NULL)
-		return NULL;
-	memcpy(node->name, name, size);
-	HASH_ADD_KEYPTR(hh, table->nodes, node->name, size - 1, node);
-	return node;
-}
-
-struct zone_record *zone_node_record(struct zone_node *node, uint16_t type, const uint8_t *data, size_t length)
-{
-	struct zone_record *record;
-
-	for (record = node->records; record != NULL; record = record->next) {
-		if (record->type == type && record->length == length && memcmp(record->data, data, length) == 0)
-			return record;
-	}
-	record = calloc(1, sizeof *record + length);
-	if (record == NULL)
-		return NULL;
-	record->type = type;
-	record->length = (uint16_t)length;
-	memcpy(record->data, data, length);
-	LL_PREPEND(node->records, record);
-	return record;
-}
-
-bool zone_node_wanted(const struct zone_node *node)
-{
-	const struct zone_record *record;
-
-	for (record = node->records; record != NULL; record = record->next) {
-		if (record->wanted > 0)
-			return true;
-	}
-	return false;
-}
-
-/* Whether the zone is to have it once what is under way has landed. */
-static bool record_goal(const struct zone_table *table, const struct zone_record *record)
-{
-	return record->wanted > 0 || (record->held && record->orphan && !table->settled);
-}
-
-static bool node_goal(const struct zone_table *table, const struct zone_node *node)
-{
-	const struct zone_record *record;
-
-	for (record = node->records; record != NULL; record = record->next) {
-		if (record_goal(table, record))
-			return true;
-	}
-	/* An owner record alone, left behind by somebody. */
-	return node->owner == ZONE_OURS && node->orphan && !table->settled;
-}
-
-bool zone_node_differs(const struct zone_table *table, const struct zone_node *node)
-{
-	const struct zone_record *record;
-
-	if (node->owner == ZONE_OTHERS)
-		return false;
-	for (record = node->records; record != NULL; record = record->next) {
-		if (record->held != record_goal(table, record) || (record->stale && record->wanted > 0))
-			return true;
-	}
-	return (node->owner == ZONE_OURS) != node_goal(table, node);
-}
-
-/* Without what neither we want nor the zone has. Returns whether the node is still there. */
-bool zone_node_tidy(struct zone_table *table, struct zone_node *node)
-{
-	struct zone_record *record, *next;
-
-	if (node->flying)
-		return true;
-	LL_FOREACH_SAFE(node->records, record, next) {
-		if (record->wanted > 0 || record->held)
-			continue;
-		LL_DELETE(node->records, record);
-		free(record);
-	}
-	if (node->records != NULL || node->owner == ZONE_OURS)
-		return true;
-	zone_queue_remove(table, node);
-	zone_node_set_refused(table, node, NULL);
-	zone_node_set_doubted(table, node, false);
-	HASH_DEL(table->nodes, node);
-	free(node);
-	return false;
-}
-
-/* ---- the queue: in the order of generations, so that the first one tells what is not served yet ---- */
-
-void zone_queue_remove(struct zone_table *table, struct zone_node *node)
-{
-	if (!node->queued)
-		return;
-	DL_DELETE(table->queue, node);
-	node->queued = false;
-	table->waiting--;
-	if (node->rotated && --table->rotated == 0)
-		table->rotated_generation = UINT64_MAX;
-	node->rotated = false;
-}
-
-static void queue_append(struct zone_table *table, struct zone_node *node, uint64_t generation)
-{
-	node->generation = generation;
-	node->queued = true;
-	table->waiting++;
-	DL_APPEND(table->queue, node);
-}
-
-/* In front, where nobody may be of a later generation than those behind: an earlier one is reported a little late, never too soon. */
-void zone_queue_prepend(struct zone_table *table, struct zone_node *node, uint64_t generation)
-{
-	node->generation = table->queue != NULL && table->queue->generation < generation ? table->queue->generation : generation;
-	node->queued = true;
-	table->waiting++;
-	DL_PREPEND(table->queue, node);
-}
-
-/* Something about it has changed now. */
-void zone_node_mark(struct zone_table *table, struct zone_node *node)
-{
-	if (node->flying) {
-		if (node->changed == 0)
-			node->changed = table->generation + 1;
-		return;
-	}
-	if (node->queued || node->doubted || node->refused != NULL)
-		return;
-	queue_append(table, node, table->generation + 1);
-}
 
 /* ---- what is wanted ---- */
 
@@ -276,7 +123,7 @@ static void fly(struct zone_table *table, struct zone_node *node)
 	table->flying_generation = least(table->flying_generation, node->generation);
 	node->leaves = false;
 	for (record = node->records; record != NULL; record = record->next) {
-		record->sent = record_goal(table, record);
+		record->sent = zone_record_goal(table, record);
 		/* A name that thousands share does not fit into one message: the others follow when this one has landed. */
 		record->renewed = record->stale && record->held && record->wanted > 0;
 		if ((record->sent != record->held || record->renewed) && changes++ >= ZONE_NODE_CHANGES_MAX) {
@@ -285,7 +132,7 @@ static void fly(struct zone_table *table, struct zone_node *node)
 		}
 		node->leaves |= record->sent;
 	}
-	node->leaves |= node_goal(table, node);
+	node->leaves |= zone_node_goal(table, node);
 }
 
 static void land(struct zone_table *table, struct zone_node *node)
@@ -368,7 +215,7 @@ void zone_table_again(struct zone_table *table, struct zone_node *node, bool las
 	table->rotated_generation = least(table->rotated_generation, node->generation);
 	table->rotated++;
 	node->rotated = true;
-	queue_append(table, node, node->generation);
+	zone_queue_append(table, node, node->generation);
 }
 
 void zone_table_doubt(struct zone_table *table, struct zone_node *node)
@@ -395,31 +242,6 @@ void zone_table_refuse(struct zone_table *table, struct zone_node *node, bool ot
 
 /* ---- looking ---- */
 
-const char *zone_node_name(const struct zone_node *node)
-{
-	return node->name;
-}
-
-struct zone_record *zone_node_records(const struct zone_node *node)
-{
-	return node->records;
-}
-
-enum zone_owner zone_node_owner(const struct zone_node *node)
-{
-	return node->owner;
-}
-
-bool zone_node_sent(const struct zone_node *node)
-{
-	return node->leaves;
-}
-
-unsigned zone_node_tries(const struct zone_node *node)
-{
-	return node->tries;
-}
-
 bool zone_table_waiting(const struct zone_table *table)
 {
 	return table->queue != NULL;
@@ -443,53 +265,4 @@ void zone_table_count(const struct zone_table *table, struct zone_table_counts *
 	                                  .refused = table->refused};
 	if (table->refused > 0)
 		snprintf(out->example, sizeof out->example, "%s", table->last_refused);
-}
-
-/* ---- refused and doubted ---- */
-
-void zone_node_set_refused(struct zone_table *table, struct zone_node *node, const char *reason)
-{
-	if (node->refused == reason)
-		return;
-	/* The same from another place is nothing new to tell. */
-	if (node->refused != NULL && reason != NULL && strcmp(node->refused, reason) == 0) {
-		node->refused = reason;
-		zone_queue_remove(table, node);
-		return;
-	}
-	table->refused -= node->refused != NULL;
-	table->refused += reason != NULL;
-	node->refused = reason;
-	if (reason != NULL) {
-		zone_queue_remove(table, node);
-		/* A name says more than the services below it, which follow it (RFC 2782: they begin with an underscore). */
-		if (node->name[0] != '_' || table->last_refused[0] == '\0' || table->last_refused[0] == '_')
-			snprintf(table->last_refused, sizeof table->last_refused, "%s", node->name);
-		if (table->watcher.refused != NULL)
-			table->watcher.refused(table->watcher.arg, node->name, reason);
-	} else if (zone_node_wanted(node) && table->watcher.released != NULL) {
-		table->watcher.released(table->watcher.arg, node->name);
-	}
-}
-
-void zone_node_set_doubted(struct zone_table *table, struct zone_node *node, bool doubted)
-{
-	if (node->doubted == doubted)
-		return;
-	node->doubted = doubted;
-	if (doubted)
-		table->doubted++;
-	else
-		table->doubted--;
-	zone_queue_remove(table, node);
-}
-
-void zone_node_disown(struct zone_table *table, struct zone_node *node, enum zone_owner owner)
-{
-	struct zone_record *record;
-
-	for (record = node->records; record != NULL; record = record->next)
-		record->held = record->orphan = record->stale = false;
-	table->names -= node->owner == ZONE_OURS;
-	node->owner = owner;
 }

@@ -5,7 +5,7 @@
 
 #include "table.h"
 
-/* What table.c and table_read.c share. */
+/* What node.c (one name), table.c (what becomes of the names) and table_read.c (what the zone turns out to have) share. */
 
 struct zone_node {
 	UT_hash_handle hh;
@@ -42,6 +42,9 @@ struct zone_table {
 struct zone_node *zone_table_find(const struct zone_table *table, const char *name);
 struct zone_node *zone_table_node(struct zone_table *table, const char *name);
 struct zone_record *zone_node_record(struct zone_node *node, uint16_t type, const uint8_t *data, size_t length);
+/* Whether the zone is to have it once what is under way has landed. */
+bool zone_record_goal(const struct zone_table *table, const struct zone_record *record);
+bool zone_node_goal(const struct zone_table *table, const struct zone_node *node);
 bool zone_node_wanted(const struct zone_node *node);
 bool zone_node_differs(const struct zone_table *table, const struct zone_node *node);
 bool zone_node_tidy(struct zone_table *table, struct zone_node *node);
@@ -49,6 +52,7 @@ void zone_node_mark(struct zone_table *table, struct zone_node *node);
 void zone_node_set_refused(struct zone_table *table, struct zone_node *node, const char *reason);
 void zone_node_set_doubted(struct zone_table *table, struct zone_node *node, bool doubted);
 void zone_node_disown(struct zone_table *table, struct zone_node *node, enum zone_owner owner);
+void zone_queue_append(struct zone_table *table, struct zone_node *node, uint64_t generation);
 void zone_queue_prepend(struct zone_table *table, struct zone_node *node, uint64_t generation);
 void zone_queue_remove(struct zone_table *table, struct zone_node *node);
 

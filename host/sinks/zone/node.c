@@ -1,0 +1,236 @@
+#include <config.h>
+
+#include "table_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* One name of the zone: what is wanted of it and what the zone has, and where it waits. What becomes of it is table.c's and table_read.c's. */
+
+struct zone_node *zone_table_find(const struct zone_table *table, const char *name)
+{
+	struct zone_node *node;
+
+	HASH_FIND_STR(table->nodes, name, node);
+	return node;
+}
+
+struct zone_node *zone_table_node(struct zone_table *table, const char *name)
+{
+	struct zone_node *node = zone_table_find(table, name);
+	size_t size = strlen(name) + 1;
+
+	if (node != NULL)
+		return node;
+	node = calloc(1, sizeof *node + size);
+	if (node == NULL)
+		return NULL;
+	memcpy(node->name, name, size);
+	HASH_ADD_KEYPTR(hh, table->nodes, node->name, size - 1, node);
+	return node;
+}
+
+struct zone_record *zone_node_record(struct zone_node *node, uint16_t type, const uint8_t *data, size_t length)
+{
+	struct zone_record *record;
+
+	for (record = node->records; record != NULL; record = record->next) {
+		if (record->type == type && record->length == length && memcmp(record->data, data, length) == 0)
+			return record;
+	}
+	record = calloc(1, sizeof *record + length);
+	if (record == NULL)
+		return NULL;
+	record->type = type;
+	record->length = (uint16_t)length;
+	memcpy(record->data, data, length);
+	LL_PREPEND(node->records, record);
+	return record;
+}
+
+bool zone_node_wanted(const struct zone_node *node)
+{
+	const struct zone_record *record;
+
+	for (record = node->records; record != NULL; record = record->next) {
+		if (record->wanted > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the zone is to have it once what is under way has landed. */
+bool zone_record_goal(const struct zone_table *table, const struct zone_record *record)
+{
+	return record->wanted > 0 || (record->held && record->orphan && !table->settled);
+}
+
+bool zone_node_goal(const struct zone_table *table, const struct zone_node *node)
+{
+	const struct zone_record *record;
+
+	for (record = node->records; record != NULL; record = record->next) {
+		if (zone_record_goal(table, record))
+			return true;
+	}
+	/* An owner record alone, left behind by somebody. */
+	return node->owner == ZONE_OURS && node->orphan && !table->settled;
+}
+
+bool zone_node_differs(const struct zone_table *table, const struct zone_node *node)
+{
+	const struct zone_record *record;
+
+	if (node->owner == ZONE_OTHERS)
+		return false;
+	for (record = node->records; record != NULL; record = record->next) {
+		if (record->held != zone_record_goal(table, record) || (record->stale && record->wanted > 0))
+			return true;
+	}
+	return (node->owner == ZONE_OURS) != zone_node_goal(table, node);
+}
+
+/* Without what neither we want nor the zone has. Returns whether the node is still there. */
+bool zone_node_tidy(struct zone_table *table, struct zone_node *node)
+{
+	struct zone_record *record, *next;
+
+	if (node->flying)
+		return true;
+	LL_FOREACH_SAFE(node->records, record, next) {
+		if (record->wanted > 0 || record->held)
+			continue;
+		LL_DELETE(node->records, record);
+		free(record);
+	}
+	if (node->records != NULL || node->owner == ZONE_OURS)
+		return true;
+	zone_queue_remove(table, node);
+	zone_node_set_refused(table, node, NULL);
+	zone_node_set_doubted(table, node, false);
+	HASH_DEL(table->nodes, node);
+	free(node);
+	return false;
+}
+
+/* ---- the queue: in the order of generations, so that the first one tells what is not served yet ---- */
+
+void zone_queue_remove(struct zone_table *table, struct zone_node *node)
+{
+	if (!node->queued)
+		return;
+	DL_DELETE(table->queue, node);
+	node->queued = false;
+	table->waiting--;
+	if (node->rotated && --table->rotated == 0)
+		table->rotated_generation = UINT64_MAX;
+	node->rotated = false;
+}
+
+void zone_queue_append(struct zone_table *table, struct zone_node *node, uint64_t generation)
+{
+	node->generation = generation;
+	node->queued = true;
+	table->waiting++;
+	DL_APPEND(table->queue, node);
+}
+
+/* In front, where nobody may be of a later generation than those behind: an earlier one is reported a little late, never too soon. */
+void zone_queue_prepend(struct zone_table *table, struct zone_node *node, uint64_t generation)
+{
+	node->generation = table->queue != NULL && table->queue->generation < generation ? table->queue->generation : generation;
+	node->queued = true;
+	table->waiting++;
+	DL_PREPEND(table->queue, node);
+}
+
+/* Something about it has changed now. */
+void zone_node_mark(struct zone_table *table, struct zone_node *node)
+{
+	if (node->flying) {
+		if (node->changed == 0)
+			node->changed = table->generation + 1;
+		return;
+	}
+	if (node->queued || node->doubted || node->refused != NULL)
+		return;
+	zone_queue_append(table, node, table->generation + 1);
+}
+
+/* ---- refused and doubted ---- */
+
+void zone_node_set_refused(struct zone_table *table, struct zone_node *node, const char *reason)
+{
+	if (node->refused == reason)
+		return;
+	/* The same from another place is nothing new to tell. */
+	if (node->refused != NULL && reason != NULL && strcmp(node->refused, reason) == 0) {
+		node->refused = reason;
+		zone_queue_remove(table, node);
+		return;
+	}
+	table->refused -= node->refused != NULL;
+	table->refused += reason != NULL;
+	node->refused = reason;
+	if (reason != NULL) {
+		zone_queue_remove(table, node);
+		/* A name says more than the services below it, which follow it (RFC 2782: they begin with an underscore). */
+		if (node->name[0] != '_' || table->last_refused[0] == '\0' || table->last_refused[0] == '_')
+			snprintf(table->last_refused, sizeof table->last_refused, "%s", node->name);
+		if (table->watcher.refused != NULL)
+			table->watcher.refused(table->watcher.arg, node->name, reason);
+	} else if (zone_node_wanted(node) && table->watcher.released != NULL) {
+		table->watcher.released(table->watcher.arg, node->name);
+	}
+}
+
+void zone_node_set_doubted(struct zone_table *table, struct zone_node *node, bool doubted)
+{
+	if (node->doubted == doubted)
+		return;
+	node->doubted = doubted;
+	if (doubted)
+		table->doubted++;
+	else
+		table->doubted--;
+	zone_queue_remove(table, node);
+}
+
+void zone_node_disown(struct zone_table *table, struct zone_node *node, enum zone_owner owner)
+{
+	struct zone_record *record;
+
+	for (record = node->records; record != NULL; record = record->next)
+		record->held = record->orphan = record->stale = false;
+	table->names -= node->owner == ZONE_OURS;
+	node->owner = owner;
+}
+
+/* ---- looking ---- */
+
+const char *zone_node_name(const struct zone_node *node)
+{
+	return node->name;
+}
+
+struct zone_record *zone_node_records(const struct zone_node *node)
+{
+	return node->records;
+}
+
+enum zone_owner zone_node_owner(const struct zone_node *node)
+{
+	return node->owner;
+}
+
+bool zone_node_sent(const struct zone_node *node)
+{
+	return node->leaves;
+}
+
+unsigned zone_node_tries(const struct zone_node *node)
+{
+	return node->tries;
+}
