@@ -167,7 +167,12 @@ roots_in() {
         mount -t tmpfs -o mode=755 tmpfs "$root/run"
         mount --bind "$source" "$root$inside"
         mount -o remount,bind,ro "$root$inside"
-        chroot "$root" env -i --default-signal=INT,QUIT -C "$inside" "$@" </dev/null
+        # Not chroot alone: who enters this namespace, as docker exec does, would come to the machine.
+        mkdir -p "$root/outside"
+        cd "$root"
+        pivot_root . outside
+        umount --lazy outside
+        chroot . env -i --default-signal=INT,QUIT -C "$inside" "$@" </dev/null
     ' - "$root" "$TOP_DIR" "$ROOTS_SOURCE" "${environment[@]}" "$@"
 }
 
