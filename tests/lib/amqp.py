@@ -70,7 +70,8 @@ def consume(channel, args):
 
 
 def version(channel, _):
-    print(channel.connection._impl.server_properties["version"].decode())  # python3-pika has no public way to it
+    found = channel.connection._impl.server_properties["version"]  # python3-pika has no public way to it
+    print(found if isinstance(found, str) else found.decode())
 
 
 VERBS = {
