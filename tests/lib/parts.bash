@@ -84,6 +84,8 @@ part_broker_wait() {
 
 # ---- dockerd ----
 
+DOCKERD_OPTIONS=() # what a test gives it besides
+
 part_dockerd_start() {
     # The sample that a host would use, with the lab's address.
     sed "s/172\.17\.0\.1/$LAB_ADDRESS/" "$TOP_DIR/etc/docker/daemon.json" >"$LAB/etc/docker/daemon.json"
@@ -94,7 +96,7 @@ part_dockerd_start() {
     # cgroupfs: systemd, which Debian's default asks for cgroups, knows nothing of this namespace.
     lab_spawn dockerd dockerd --config-file /etc/docker/daemon.json --data-root "$LAB/docker" --exec-root /run/docker \
         -H unix:///run/docker.sock --pidfile /run/docker.pid --bip "$LAB_ADDRESS/16" "${ipv6[@]}" \
-        --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$(lab_cgroup)"
+        --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$(lab_cgroup)" "${DOCKERD_OPTIONS[@]}"
 }
 
 dockerd_answers() {
