@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "page.h"
+#include "page_parts.h"
 #include "registry/served.h"
 #include "shared/log.h"
 

@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "page.h"
+#include "page_parts.h"
 
 /* In the units of viewBox: 60 bars of 5 with 0 to the left of them, text below. */
 #define STEP 5

@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "page.h"
+#include "page_parts.h"
 
 /* Colours: each pair of text and ground has a contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3), light and dark; tests/e2e measures it. */
 static const char style[] =

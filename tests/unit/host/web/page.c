@@ -4,6 +4,7 @@
 
 #include "tests/unit/hostkit.h"
 #include "host/web/page.h"
+#include "host/web/page_parts.h"
 
 static struct kit kit;
 static struct conf conf = {.domain = (char[]){"docker"}};
