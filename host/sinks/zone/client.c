@@ -4,11 +4,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "client_internal.h"
 #include "shared/clock.h"
@@ -19,87 +17,6 @@
 #define LAST_UPDATE_PAUSE_MS 5000
 #define LAST_READING_PAUSE_MS 30000
 #define ASK_STRANGER_MS 2000 /* how often we ask whether a zone has become ours */
-
-uint32_t zone_client_random(void)
-{
-	uint32_t value = 0;
-
-	/* An id that can be guessed is no harm: answers are signed. */
-	if (getrandom(&value, sizeof value, GRND_NONBLOCK) != (ssize_t)sizeof value)
-		value = (uint32_t)clock_us();
-	return value;
-}
-
-const char *zone_client_server(const struct zone_client *client)
-{
-	static char text[ADDRESS_TEXT_SIZE + sizeof "[]:65535"];
-	char address[ADDRESS_TEXT_SIZE];
-
-	snprintf(text, sizeof text, client->conf->address.family == 4 ? "%s:%u" : "[%s]:%u", address_format(&client->conf->address, address),
-	         (unsigned)client->conf->port);
-	return text;
-}
-
-/* ---- the connection ---- */
-
-static void disconnect(struct zone_client *client)
-{
-	zone_client_drop_batch(client, client->question == ZONE_ASK_UPDATE || client->look);
-	client->question = ZONE_ASK_NOTHING;
-	zone_stream_close(&client->stream);
-}
-
-void zone_client_fail(struct zone_client *client, int64_t now_ms, const char *format, ...)
-{
-	char before[ZONE_TROUBLE_SIZE], why[ZONE_TROUBLE_SIZE / 2];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(why, sizeof why, format, arguments);
-	va_end(arguments);
-	memcpy(before, client->trouble, sizeof before);
-	snprintf(client->trouble, sizeof client->trouble, "zone %s: no use of the name server %s: %s; names wait until it is there again",
-	         client->zone, zone_client_server(client), why);
-	if (strcmp(before, client->trouble) != 0)
-		log_warnx("%s", client->trouble);
-	disconnect(client);
-	/* Whatever it is that comes back: it may have lost something. */
-	client->marks_known = client->serial_known = false;
-	client->reading.wanted = true;
-	client->retry_ms = now_ms + backoff_next(&client->backoff, zone_client_random());
-}
-
-static void connect_again(struct zone_client *client, int64_t now_ms)
-{
-	if (zone_stream_open(&client->stream, &client->conf->address, client->conf->port) == -1)
-		zone_client_fail(client, now_ms, "%s", strerror(errno));
-	else
-		client->until_ms = now_ms + client->conf->timeout_ms;
-}
-
-/* Servers close what was idle for long; one that ends closes as well, and after that only the serial tells whether it is the same zone. */
-static void closed(struct zone_client *client, int64_t now_ms)
-{
-	if (client->question != ZONE_ASK_NOTHING) {
-		zone_client_fail(client, now_ms, "it closed the connection instead of an answer");
-		return;
-	}
-	client->reading.wanted |= !client->serial_known;
-	client->marks_known = false;
-	client->check_ms = now_ms;
-	disconnect(client);
-}
-
-void zone_client_ask(struct zone_client *client, enum zone_question question, uint8_t *wire, size_t length, int64_t now_ms)
-{
-	int result = wire != NULL ? zone_stream_send(&client->stream, wire, length) : -1;
-
-	free(wire);
-	client->question = question;
-	client->until_ms = now_ms + client->conf->timeout_ms;
-	if (result == -1)
-		zone_client_fail(client, now_ms, "a message could not be made: %s", strerror(errno));
-}
 
 /* ---- whose zone it is ---- */
 
@@ -338,7 +255,7 @@ static void read_on(struct zone_client *client, int64_t now_ms)
 			client->stream.ready = false;
 			break;
 		case ZONE_STREAM_CLOSED:
-			closed(client, now_ms);
+			zone_client_closed(client, now_ms);
 			break;
 		case ZONE_STREAM_FAILED:
 			zone_client_fail(client, now_ms, "%s", strerror(errno));
@@ -360,7 +277,7 @@ void zone_client_step(struct zone_client *client, int64_t now_ms)
 	if (waits(client) && now_ms >= client->until_ms)
 		zone_client_fail(client, now_ms, "no answer within %.3g s", (double)client->conf->timeout_ms / 1000);
 	if (client->stream.fd == -1 && now_ms >= client->retry_ms)
-		connect_again(client, now_ms);
+		zone_client_connect(client, now_ms);
 	if (client->stream.fd != -1 && client->question == ZONE_ASK_NOTHING)
 		next_question(client, now_ms);
 	/* What was just put on its way goes now, not at the next turn. */

@@ -6,7 +6,7 @@
 #include "shared/backoff.h"
 #include "stream.h"
 
-/* What client.c (the connection and what is asked over it), client_update.c and client_read.c share. */
+/* What the parts of the client share: client.c asks and decides, client_update.c changes the zone, client_read.c reads it, all of them by way of client_line.c. */
 
 #define ZONE_BATCH_MAX 256        /* names in an update ... */
 #define ZONE_BATCH_SIZE 24000     /* ... and about how many bytes, before it is full */
@@ -69,20 +69,22 @@ struct zone_client {
 	char shown[ZONE_TROUBLE_SIZE];
 };
 
-/* client.c */
+/* client_line.c */
 void zone_client_fail(struct zone_client *client, int64_t now_ms, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* What goes on the way now is answered within the timeout, or the connection is given up. wire is freed. */
 void zone_client_ask(struct zone_client *client, enum zone_question question, uint8_t *wire, size_t length, int64_t now_ms);
 uint32_t zone_client_random(void);
 const char *zone_client_server(const struct zone_client *client); /* as text; overwritten by the next call */
+void zone_client_connect(struct zone_client *client, int64_t now_ms);
+void zone_client_closed(struct zone_client *client, int64_t now_ms); /* by the server */
+/* Names under way, if there are: nobody knows what became of them. sent: false: they never left. */
+void zone_client_drop_batch(struct zone_client *client, bool sent);
 
 /* client_update.c */
 void zone_client_send_update(struct zone_client *client, int64_t now_ms);
 void zone_client_send_look(struct zone_client *client, int64_t now_ms);
 void zone_client_updated(struct zone_client *client, const struct zone_answer *answer, int64_t now_ms);
 void zone_client_looked(struct zone_client *client, const struct zone_answer *answer);
-/* Names under way, if there are: nobody knows what became of them. sent: false: they never left. */
-void zone_client_drop_batch(struct zone_client *client, bool sent);
 
 /* client_read.c */
 void zone_client_read_step(struct zone_client *client, int64_t now_ms);

@@ -61,21 +61,6 @@ void zone_client_send_update(struct zone_client *client, int64_t now_ms)
 	zone_client_ask(client, ZONE_ASK_UPDATE, wire, length, now_ms);
 }
 
-void zone_client_drop_batch(struct zone_client *client, bool sent)
-{
-	while (client->nbatch > 0) {
-		struct zone_node *node = client->batch[--client->nbatch];
-
-		if (sent)
-			zone_table_doubt(client->table, node);
-		else
-			zone_table_put_back(client->table, node);
-	}
-	client->look = false;
-}
-
-/* ---- answers ---- */
-
 static void taken(struct zone_client *client, int64_t now_ms)
 {
 	unsigned i;
