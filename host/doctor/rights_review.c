@@ -100,10 +100,26 @@ static void must(const struct review *review, enum right right, const char *what
 		note(review, review->finding->few, right, what);
 }
 
+/* Without any topic permission every key is allowed: that is said once (must_have_topic), not key by key. */
 static void must_not(const struct review *review, enum right right, const char *what)
 {
-	if (lets_through(review, right, what))
+	if (review->pattern[right] != NULL && lets_through(review, right, what))
 		note(review, review->finding->many, right, what);
+}
+
+/*
+ * RabbitMQ 4.3 takes topic permissions away with their exchange, without a word: where somebody deleted it, and it was declared anew, every tenant
+ * has none, and may announce any name.
+ */
+static void must_have_topic(const struct review *review, enum right right, const char *exchange)
+{
+	char *many = review->finding->many;
+	size_t used = strlen(many);
+
+	if (review->pattern[right] != NULL)
+		return;
+	review->finding->wrong |= right <= ANNOUNCE_READ ? RIGHTS_WRONG_ANNOUNCE : RIGHTS_WRONG_WILL;
+	snprintf(many + used, RIGHTS_LIST_SIZE - used, "%suse every key on %s: it has no topic permission there", used > 0 ? ", " : "", exchange);
 }
 
 /* A dot without its backslash lets every character through. Returns text. */
@@ -220,6 +236,8 @@ static void review_emitter(const struct review *review)
 	struct outsiders outsiders;
 	size_t i;
 
+	must_have_topic(review, ANNOUNCE_WRITE, "callsign");
+	must_have_topic(review, WILL_WRITE, "callsign.will");
 	review_inside(review, prefix);
 	must(review, WRITE, "callsign");
 	must(review, WRITE, "callsign.will");

@@ -15,17 +15,20 @@
 
 /* ---- rabbitmqctl: 0.6 to 1 s a call, so one for all that is there and one for all that is to be ---- */
 
-static bool rabbitmqctl(struct setup *setup, const char *const argv[], const char *input, char **output)
+bool setup_rabbitmqctl(struct setup *setup, const char *const argv[], char **output)
 {
 	char *errors = NULL;
-	int status = command_run(argv, input, input != NULL ? strlen(input) : 0, output, &errors, BROKER_S);
+	int status = command_run(argv, NULL, 0, output, &errors, BROKER_S);
 
 	if (status == -1 && errno == ENOENT)
 		setup_error(setup, "rabbitmqctl is not here: run callsign-setup where the broker runs, or with --no-broker");
+	else if (status == -1 && errno == ETIMEDOUT)
+		setup_error(setup, "rabbitmqctl %s: no end after %d s, and ended: see that the broker serves (rabbitmqctl status), and run this again",
+		            argv[2], BROKER_S);
 	else if (status == -1)
-		setup_error(setup, "rabbitmqctl %s: %s", argv[1], strerror(errno));
+		setup_error(setup, "rabbitmqctl %s: %s", argv[2], strerror(errno));
 	else if (status != 0)
-		setup_error(setup, "rabbitmqctl %s: exit status %d: %.500s", argv[1], status, errors != NULL ? errors : "");
+		setup_error(setup, "rabbitmqctl %s: exit status %d: %.500s", argv[2], status, errors != NULL ? errors : "");
 	free(errors);
 	return status == 0;
 }
@@ -40,19 +43,6 @@ static json_t *fetch(struct setup *setup)
 	else if (definitions == NULL)
 		setup_error(setup, "%s", why);
 	return definitions;
-}
-
-static bool import(struct setup *setup, const json_t *definitions)
-{
-	const char *const argv[] = {"rabbitmqctl", "--quiet", "import_definitions", NULL};
-	char *text = json_dumps(definitions, 0), *output = NULL;
-	bool done = text != NULL && rabbitmqctl(setup, argv, text, &output);
-
-	free(output);
-	if (text != NULL)
-		explicit_bzero(text, strlen(text));
-	free(text);
-	return done;
 }
 
 /* ---- what is shown ---- */
@@ -189,7 +179,7 @@ static void apply(struct setup *setup, const json_t *have, const json_t *wanted)
 		print_all('-', replaced);
 		print_all('+', missing);
 		if (!setup->dry_run && remember(setup, made, replaced) == 0)
-			import(setup, missing);
+			setup_import(setup, missing);
 	}
 	json_decref(missing);
 	json_decref(replaced);
@@ -234,7 +224,7 @@ static void run(struct setup *setup, const char *verb, const char *a, const char
 	setup->changed = true;
 	printf("broker: %s %s%s%s%s%s\n", verb, a, b != NULL ? " " : "", b != NULL ? b : "", c != NULL ? " " : "", c != NULL ? c : "");
 	if (!setup->dry_run)
-		rabbitmqctl(setup, argv, NULL, &output);
+		setup_rabbitmqctl(setup, argv, &output);
 	free(output);
 }
 
@@ -286,7 +276,7 @@ void setup_broker_undo(struct setup *setup)
 		printf("broker: put back\n");
 		print_all('+', replaced);
 		if (!setup->dry_run)
-			import(setup, replaced);
+			setup_import(setup, replaced);
 	}
 }
 

@@ -98,7 +98,10 @@ const char *setup_remote_url(const struct setup *setup, const char *user, char *
 
 /* ---- what is to be run there ---- */
 
-/* Before there is a password there is no hash of it either. */
+/*
+ * By way of a file that nobody but the user rabbitmq may read: rabbitmqctl becomes that user, and from 4.0 on does not read definitions from its
+ * standard input. Before there is a password there is no hash of it either.
+ */
 static void print_definitions(const struct setup *setup, json_t *definitions)
 {
 	char *text;
@@ -106,8 +109,8 @@ static void print_definitions(const struct setup *setup, json_t *definitions)
 	if (setup->dry_run)
 		json_object_set_new(json_array_get(json_object_get(definitions, "users"), 0), "password_hash", json_string("(not in a dry run)"));
 	text = json_dumps(definitions, JSON_INDENT(1));
-
-	printf("rabbitmqctl import_definitions <<'CALLSIGN'\n%s\nCALLSIGN\n", text != NULL ? text : "");
+	printf("(file=$(mktemp) && trap 'rm -f \"$file\"' EXIT && cat >\"$file\" && { chown rabbitmq \"$file\" || true; } &&\n"
+	       " rabbitmqctl import_definitions \"$file\" </dev/null) <<'CALLSIGN'\n%s\nCALLSIGN\n", text != NULL ? text : "");
 	free(text);
 }
 

@@ -101,15 +101,17 @@ json_t *setup_rights_host(const struct setup *setup, const char *password)
 	                 exchange(setup, "callsign.rollcall", "fanout"));
 }
 
+/* The exchanges, too: from RabbitMQ 4.3 on there are no topic permissions for an exchange that is not there. */
 json_t *setup_rights_emitter(const struct setup *setup, const char *user, const char *prefix, const char *password)
 {
 	struct rights_topic its;
 	struct rights rights;
 
 	rights_emitter(prefix, &rights, &its);
-	return json_pack("{s:[o], s:[o], s:[o, o]}", "users", user_json(user, password, setup->connections), "permissions",
+	return json_pack("{s:[o], s:[o], s:[o, o], s:[o, o]}", "users", user_json(user, password, setup->connections), "permissions",
 	                 permission(setup, user, &rights), "topic_permissions",
-	                 topic(setup, user, "callsign", its.announce_write, its.announce_read), topic(setup, user, "callsign.will", its.will, its.will));
+	                 topic(setup, user, "callsign", its.announce_write, its.announce_read), topic(setup, user, "callsign.will", its.will, its.will),
+	                 "exchanges", exchange(setup, "callsign", "topic"), exchange(setup, "callsign.will", "topic"));
 }
 
 /* ---- what is there, and what is to be ---- */
@@ -191,7 +193,8 @@ void setup_definitions_compare(const json_t *have, const json_t *wanted, json_t 
 			json_t *object = json_array_get(list, i);
 			json_t *old = find(json_object_get(have, kinds[k].kind), object, kinds[k].keys);
 
-			if (old != NULL && as_wanted(kinds[k].kind, old, object))
+			if ((old != NULL && as_wanted(kinds[k].kind, old, object)) ||
+			    find(json_object_get(missing, kinds[k].kind), object, kinds[k].keys) != NULL)
 				continue;
 			put(missing, kinds[k].kind, object);
 			put(old != NULL ? replaced : made, kinds[k].kind, old != NULL ? old : object);

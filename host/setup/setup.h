@@ -113,6 +113,10 @@ void setup_broker(struct setup *setup, const char *host_password, const char *em
 void setup_broker_undo(struct setup *setup);
 int setup_tenant(struct setup *setup, const char *name, const char *prefix); /* an exit status */
 
+/* argv: rabbitmqctl, --quiet, its command, ...; *output as of command_run(). false: it was said why not. */
+bool setup_rabbitmqctl(struct setup *setup, const char *const argv[], char **output);
+bool setup_import(struct setup *setup, const json_t *definitions); /* import.c */
+
 /* ---- a broker on another machine (remote.c) ---- */
 
 /* url: given, or NULL: what an earlier run was told, if that was anything. 0, or -1 after saying why. Both as long as the record is there. */
@@ -132,7 +136,7 @@ json_t *setup_rights_host(const struct setup *setup, const char *password);
 json_t *setup_rights_emitter(const struct setup *setup, const char *user, const char *prefix, const char *password);
 bool setup_rights_password_is(const char *stored, const char *password);
 
-/* What of wanted is missing in have, or otherwise there: new (to be imported), and the old of what is replaced. */
+/* What of wanted is missing in have, or otherwise there: new (to be imported), and the old of what is replaced. Twice in wanted counts once. */
 void setup_definitions_compare(const json_t *have, const json_t *wanted, json_t *missing, json_t *replaced, json_t *made);
 
 void setup_image(const struct setup *setup);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "command_end.h"
 #include "shared/clock.h"
 
 /* The program's standard descriptors are files without a name: no pipe can fill up while we are busy with another. */
@@ -78,7 +78,7 @@ static int command_wait(const struct command *command, unsigned timeout_s)
 
 	while ((ended = waitpid(command->pid, &status, WNOHANG)) == 0) {
 		if (clock_ms() >= until_ms) {
-			kill(command->pid, SIGKILL);
+			command_end(command->pid);
 			waitpid(command->pid, &status, 0);
 			errno = ETIMEDOUT;
 			return -1;

@@ -226,6 +226,31 @@ assert json.load(open(sys.argv[1])) == {"dns": ["192.0.2.53"], "debug": True}' "
     [[ $output != *callsign-host* && $output != *one* ]]
 }
 
+# other_tool NAME SCRIPT…: a folder whose rabbitmqctl is that, for PATH; $REAL is the lab's own.
+other_tool() {
+    local folder=$LAB/secret/$1
+    mkdir -p "$folder"
+    {
+        printf '#!/bin/bash\nREAL=%q/rabbitmqctl\n' "$(broker_tool)"
+        printf '%s\n' "${@:2}"
+    } >"$folder/rabbitmqctl"
+    chmod 0755 "$folder/rabbitmqctl"
+    printf '%s\n' "$folder"
+}
+
+@test "setup: definitions go to a rabbitmqctl that becomes the user rabbitmq, and to nobody else" {
+    # As Debian's does it; its own goes on as root, since the lab's broker is root's.
+    # shellcheck disable=SC2016 # for that script
+    run -0 lab_in env PATH="$(other_tool as-rabbitmq 'if [[ $2 == import_definitions ]]; then' \
+        '    stat -c "%a %U" "$3" >>"$0.saw"' \
+        '    su rabbitmq -s /bin/sh -c "cat $3 >/dev/null" || exit 66' \
+        '    ! su nobody -s /bin/sh -c "cat $3" 2>/dev/null || exit 67' \
+        'fi' 'exec "$REAL" "$@"'):$LAB_PATH" callsign-setup --no-services --state "$LAB/state" tenant private private-
+    [[ $(cat "$LAB/secret/as-rabbitmq/rabbitmqctl.saw") == "600 rabbitmq" ]]
+    [[ -z $(lab_in find /run -name '*definitions*') ]]
+    run -0 host_setup --undo
+}
+
 # Whoever runs the broker's machine runs what was printed there.
 run_there() {
     lab_in env PATH="$(broker_tool):$LAB_PATH" sh -e <<<"$1"

@@ -103,6 +103,26 @@ static void test_compare(void **state)
 	json_decref(made);
 }
 
+/* Host and emitter name the same exchanges: one of each is imported. */
+static void test_compare_takes_an_object_once(void **state)
+{
+	json_t *wanted = setup_rights_host(&setup, "secret"), *emit = setup_rights_emitter(&setup, "web", "web-", "secret");
+	json_t *have = json_object(), *missing = json_object(), *replaced = json_object(), *made = json_object();
+
+	(void)state;
+	json_array_extend(json_object_get(wanted, "exchanges"), json_object_get(emit, "exchanges"));
+	assert_int_equal(json_array_size(json_object_get(wanted, "exchanges")), 5);
+	setup_definitions_compare(have, wanted, missing, replaced, made);
+	assert_int_equal(json_array_size(json_object_get(missing, "exchanges")), 3);
+	assert_int_equal(json_array_size(json_object_get(made, "exchanges")), 3);
+	json_decref(wanted);
+	json_decref(emit);
+	json_decref(have);
+	json_decref(missing);
+	json_decref(replaced);
+	json_decref(made);
+}
+
 static void test_docker_without(void **state)
 {
 	bool empty;
@@ -125,7 +145,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escape), cmocka_unit_test(test_rights_of_the_host), cmocka_unit_test(test_rights_of_a_tenant),
-		cmocka_unit_test(test_passwords), cmocka_unit_test(test_compare), cmocka_unit_test(test_docker_without),
+		cmocka_unit_test(test_passwords), cmocka_unit_test(test_compare), cmocka_unit_test(test_compare_takes_an_object_once),
+		cmocka_unit_test(test_docker_without),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
