@@ -30,21 +30,75 @@ static void conf_forget_password(struct conf *conf)
 	conf->password = NULL;
 }
 
+static void conf_clear_misnomers(struct conf *conf)
+{
+	unsigned i;
+
+	for (i = 0; i < CONF_NAMINGS; i++) {
+		free(conf->misnomers[i]);
+		conf->misnomers[i] = NULL;
+	}
+}
+
 void conf_clear(struct conf *conf)
 {
 	conf_forget_password(conf);
 	free(conf->password_file);
 	free(conf->name);
 	conf_clear_templates(conf);
+	conf_clear_misnomers(conf);
 	checktarget_clear(&conf->check);
 	busconf_clear(&conf->bus);
 	conf_init(conf);
+}
+
+/* ---- misnomers ---- */
+
+/* CONF_NAMINGS: it names nothing. */
+static enum conf_naming conf_naming_of(const struct setting *setting)
+{
+	if (strcmp(setting->key, "name") == 0)
+		return CONF_NAME;
+	return strcmp(setting->key, "aliases") == 0 ? CONF_ALIASES : CONF_NAMINGS;
+}
+
+/*
+ * What came of a setting, from where (path:line: key, a variable, an option): a misnomer is kept, for it must not keep COMMAND from running, and the
+ * last one to speak counts; anything else that is wrong is logged. 0, or -1.
+ */
+static int conf_judge(struct conf *conf, const struct setting *setting, const char *where, int result, const char *error)
+{
+	enum conf_naming naming = conf_naming_of(setting);
+	char text[CONF_MISNOMER_SIZE];
+
+	if (naming == CONF_NAMINGS) {
+		if (result == -1)
+			log_errorx("%s: %s", where, error);
+		return result;
+	}
+	free(conf->misnomers[naming]);
+	conf->misnomers[naming] = NULL;
+	if (result == 0)
+		return 0;
+	snprintf(text, sizeof(text), "%s: %s", where, error);
+	conf->misnomers[naming] = strdup(text);
+	return conf->misnomers[naming] != NULL ? 0 : -1;
+}
+
+void conf_set_name(struct conf *conf, const char *text)
+{
+	const struct setting *setting = setting_find(NULL, "name");
+	char error[SETTING_ERROR_SIZE];
+	int result = setting->set(conf, text, error);
+
+	(void)conf_judge(conf, setting, "--name", result, error);
 }
 
 /* ---- the file ---- */
 
 /* libconfuse knows the file's name at the top level only, and its error function is given nothing of ours. */
 static const char *conf_path_now;
+static int conf_line_now[CONF_NAMINGS]; /* of what names: libconfuse keeps no lines */
 
 static void conf_complain(cfg_t *cfg, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 
@@ -132,16 +186,33 @@ static int conf_validate(cfg_t *cfg, cfg_opt_t *option)
 	}
 	conf_init(&trial);
 	result = conf_set_option(&trial, setting, option, error);
+	if (conf_naming_of(setting) != CONF_NAMINGS) {
+		conf_line_now[conf_naming_of(setting)] = cfg->line; /* conf_apply() will judge it */
+		result = 0;
+	}
 	if (result == -1)
 		cfg_error(cfg, "%s: %s", cfg_opt_name(option), error);
 	conf_clear(&trial);
 	return result;
 }
 
+/* path:line: key, or path: key where the line is not known. */
+static const char *conf_where(const struct setting *setting, char *out, size_t size)
+{
+	enum conf_naming naming = conf_naming_of(setting);
+
+	if (naming != CONF_NAMINGS)
+		snprintf(out, size, "%s:%d: %s", conf_path_now, conf_line_now[naming], setting->key);
+	else
+		snprintf(out, size, "%s: %s", conf_path_now, setting->key);
+	return out;
+}
+
 static int conf_apply(struct conf *conf, cfg_t *cfg)
 {
 	const struct setting *setting;
-	char error[SETTING_ERROR_SIZE];
+	char error[SETTING_ERROR_SIZE], where[CONF_MISNOMER_SIZE - SETTING_ERROR_SIZE];
+	int result;
 
 	for (setting = settings; setting->key != NULL; setting++) {
 		cfg_opt_t *option = cfg_getopt(cfg, setting->key);
@@ -149,10 +220,9 @@ static int conf_apply(struct conf *conf, cfg_t *cfg)
 		if (option == NULL || cfg_opt_size(option) == 0 ||
 		    (option->type != CFGT_SEC && cfg_opt_getnstr(option, 0) == NULL))
 			continue;
-		if (conf_set_option(conf, setting, option, error) == -1) {
-			log_errorx("%s: %s: %s", conf_path_now, setting->key, error);
+		result = conf_set_option(conf, setting, option, error);
+		if (conf_judge(conf, setting, conf_where(setting, where, sizeof(where)), result, error) == -1)
 			return -1;
-		}
 	}
 	return 0;
 }
@@ -303,10 +373,8 @@ static int conf_read_environment(struct conf *conf)
 	for (setting = settings; setting->key != NULL; setting++) {
 		const char *value = setting->variable != NULL ? conf_variable(setting->variable) : NULL;
 
-		if (value == NULL || setting->set(conf, value, error) == 0)
-			continue;
-		log_errorx("%s: %s", setting->variable, error);
-		result = -1;
+		if (value != NULL && conf_judge(conf, setting, setting->variable, setting->set(conf, value, error), error) == -1)
+			result = -1;
 	}
 	return result;
 }
@@ -340,7 +408,7 @@ static int conf_finish(struct conf *conf)
 	}
 	if (conf->bus.nendpoints == 0) /* an image may carry the path of a password that is not there */
 		return 0;
-	if (conf->password_file != NULL && busconf_read_password(conf->password_file, &conf->password, error) == -1) {
+	if (conf->password_file != NULL && busconf_read_password(conf->password_file, &conf->secret_mode, &conf->password, error) == -1) {
 		log_errorx("password_file: %s", error);
 		return -1;
 	}

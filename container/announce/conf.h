@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "addrselect.h"
 #include "check.h"
@@ -11,6 +12,11 @@
 #include "shared/contract/announcement.h"
 #include "shared/bus/busconf.h"
 #include "shared/log.h"
+
+/* What names the container: a fault in one of these does not make the configuration invalid, it leaves the container without a name. */
+enum conf_naming { CONF_NAME, CONF_ALIASES, CONF_NAMINGS };
+
+#define CONF_MISNOMER_SIZE 512
 
 /* emit.conf and the CALLSIGN_* variables, validated, as plain values. emit.conf(5) describes them. */
 struct conf {
@@ -20,6 +26,7 @@ struct conf {
 	unsigned naliases;
 	char *templates[ANNOUNCEMENT_ALIASES_MAX]; /* further aliases, with variables */
 	unsigned ntemplates;
+	char *misnomers[CONF_NAMINGS]; /* why the name, or the aliases, cannot be what they are written to be; NULL: they can */
 	struct announcement_port ports[ANNOUNCEMENT_PORTS_MAX];
 	unsigned nports;
 	struct addrselect_wish wish;
@@ -30,6 +37,7 @@ struct conf {
 	enum log_level log_level;
 	char *password; /* only until it is given to the endpoints */
 	char *password_file;
+	mode_t secret_mode; /* of password_file, once it is read */
 };
 
 #define CONF_PATH "/etc/callsign/emit.conf"
@@ -53,6 +61,9 @@ void conf_init(struct conf *conf);
 int conf_load(struct conf *conf, const char *path);
 void conf_clear(struct conf *conf); /* wipes passwords */
 
+/* --name, which wins over the file and the variable. A misnomer is kept as theirs is. */
+void conf_set_name(struct conf *conf, const char *text);
+
 /* One more alias with variables in it, as given. Room for it is the caller's matter. 0, or -1 with the reason in error (SETTING_ERROR_SIZE bytes). */
 int conf_add_template(struct conf *conf, const char *text, size_t length, char *error);
 void conf_clear_templates(struct conf *conf);
@@ -68,8 +79,8 @@ int conf_set_check(struct conf *conf, const char *key, const char *text);
 /*
  * The name to announce: conf->name with its variables filled in from the environment, or the machine's hostname by the same rules; likewise the
  * aliases. Checks too that every message of it fits. Drops an alias that
- * equals it. 0, or -1 after it has logged which rule is broken.
+ * equals it. 0, or -1 with what cannot be announced, and which rule it breaks, in why: then all of it is not, a name without one of its aliases neither.
  */
-int conf_choose_name(struct conf *conf, char name[HOSTNAME_NAME_SIZE]);
+int conf_choose_name(struct conf *conf, char name[HOSTNAME_NAME_SIZE], char why[CONF_MISNOMER_SIZE]);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "conf.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,14 +86,14 @@ static const char *conf_lookup(void *arg, const char *name)
 	return gethostname(variables->host, sizeof(variables->host) - 1) == 0 ? variables->host : NULL;
 }
 
-static int conf_expand(const char *key, const char *text, char out[HOSTNAME_NAME_SIZE])
+static int conf_expand(const char *key, const char *text, char out[HOSTNAME_NAME_SIZE], char *why)
 {
 	struct variables variables = {""};
 	char error[SETTING_ERROR_SIZE];
 
 	if (template_expand(text, strlen(text), conf_lookup, &variables, out, error, sizeof(error)) == 0)
 		return 0;
-	log_errorx("%s: %s", key, error);
+	snprintf(why, CONF_MISNOMER_SIZE, "%s: %s", key, error);
 	return -1;
 }
 
@@ -108,18 +109,18 @@ static bool conf_has_alias(const struct conf *conf, const char *alias)
 }
 
 /* Two that come out the same are one: the values are none of the configuration's making. */
-static int conf_expand_aliases(struct conf *conf)
+static int conf_expand_aliases(struct conf *conf, char *why)
 {
 	char alias[HOSTNAME_NAME_SIZE];
 	unsigned i;
 
 	for (i = 0; i < conf->ntemplates; i++) {
-		if (conf_expand("aliases", conf->templates[i], alias) == -1)
+		if (conf_expand("aliases", conf->templates[i], alias, why) == -1)
 			return -1;
 		if (conf_has_alias(conf, alias))
 			continue;
 		if (conf->naliases == ANNOUNCEMENT_ALIASES_MAX) {
-			log_errorx("aliases: more than %d", ANNOUNCEMENT_ALIASES_MAX);
+			snprintf(why, CONF_MISNOMER_SIZE, "aliases: more than %d", ANNOUNCEMENT_ALIASES_MAX);
 			return -1;
 		}
 		memcpy(conf->aliases[conf->naliases++], alias, sizeof(alias));
@@ -129,13 +130,13 @@ static int conf_expand_aliases(struct conf *conf)
 }
 
 /* The hostname, which nobody may have chosen for a name. */
-static int conf_hostname(char name[HOSTNAME_NAME_SIZE])
+static int conf_hostname(char name[HOSTNAME_NAME_SIZE], char *why)
 {
 	char host[256] = "", safe[LOG_SAFE_MAX];
 	enum hostname_error fault;
 
 	if (gethostname(host, sizeof(host) - 1) == -1) {
-		log_error("hostname");
+		snprintf(why, CONF_MISNOMER_SIZE, "hostname: %s", strerror(errno));
 		return -1;
 	}
 	fault = hostname_fold(host, strlen(host), name);
@@ -143,20 +144,38 @@ static int conf_hostname(char name[HOSTNAME_NAME_SIZE])
 		fault = HOSTNAME_LOCALHOST;
 	if (fault == HOSTNAME_OK)
 		return 0;
-	log_errorx("the hostname \"%s\" cannot be announced: %s; give the container another (--hostname), or set name or CALLSIGN_NAME",
-	           log_safe(safe, sizeof(safe), host, strlen(host)), hostname_error_text(fault));
+	snprintf(why, CONF_MISNOMER_SIZE,
+	         "the hostname \"%s\" cannot be announced: %s; give the container another (--hostname), or set name or CALLSIGN_NAME",
+	         log_safe(safe, sizeof(safe), host, strlen(host)), hostname_error_text(fault));
 	return -1;
 }
 
-int conf_choose_name(struct conf *conf, char name[HOSTNAME_NAME_SIZE])
+static int conf_misnomer(const struct conf *conf, char *why)
 {
-	int result = conf->name == NULL ? conf_hostname(name) : conf_expand("name", conf->name, name);
+	unsigned i;
 
-	if (result == -1 || conf_expand_aliases(conf) == -1)
+	for (i = 0; i < CONF_NAMINGS; i++) {
+		if (conf->misnomers[i] == NULL)
+			continue;
+		snprintf(why, CONF_MISNOMER_SIZE, "%s", conf->misnomers[i]);
+		return -1;
+	}
+	return 0;
+}
+
+int conf_choose_name(struct conf *conf, char name[HOSTNAME_NAME_SIZE], char why[CONF_MISNOMER_SIZE])
+{
+	name[0] = '\0';
+	if (conf_misnomer(conf, why) == -1)
+		return -1;
+	if ((conf->name == NULL ? conf_hostname(name, why) : conf_expand("name", conf->name, name, why)) == -1)
+		return -1;
+	if (conf_expand_aliases(conf, why) == -1)
 		return -1;
 	conf_drop_alias(conf, name);
 	if (!conf_fits(conf, name)) {
-		log_errorx("name, aliases and ports are too long together: one message holds at most %d bytes", ANNOUNCEMENT_BODY_MAX);
+		snprintf(why, CONF_MISNOMER_SIZE, "name, aliases and ports are too long together: one message holds at most %d bytes",
+		         ANNOUNCEMENT_BODY_MAX);
 		return -1;
 	}
 	return 0;

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ANSWER_MAX 128 /* '+' or '-', then words */
+#define ANSWER_MAX 768 /* '+' or '-', then words */
 
 /* A name of 200 bytes would not fit into an address of 107: its digest (FNV-1a) does. */
 static uint64_t digest_of(const char *name)

@@ -9,7 +9,7 @@
  */
 #define HEALTH_TIMEOUT_MS 2000
 
-/* name: "" where nothing is configured. Returns a descriptor; readable: somebody asks. -1 with errno. */
+/* name: "" where nothing is configured, or there is no name to announce. Returns a descriptor; readable: somebody asks. -1 with errno. */
 int health_listen(const char *name);
 
 /* Answer all who ask, without waiting for any of them. */

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "announce/conf.h"
 #include "health.h"
@@ -39,17 +40,6 @@ static int unconfigured(const struct options *options)
 	}
 }
 
-/* --name wins over the variable and the file. */
-static int take_name(struct conf *conf, const struct options *options)
-{
-	char error[SETTING_ERROR_SIZE];
-
-	if (options->name == NULL || setting_find(NULL, "name")->set(conf, options->name, error) == 0)
-		return 0;
-	log_errorx("--name: %s", error);
-	return -1;
-}
-
 /* --port wins over what the file or the variable says of the same name. */
 static int take_ports(struct conf *conf, const struct options *options)
 {
@@ -80,13 +70,44 @@ static int check_legacy(struct conf *conf, const struct options *options)
 	return -1;
 }
 
+/*
+ * A name that cannot be announced is no reason to keep COMMAND from running: the hostname may be nobody's choice, and an image with an emitter in it
+ * must not fail where one without would run. Only who asked for the name first (--wait), or for strictness, gets neither.
+ */
+static int nameless(const struct options *options, const char *why)
+{
+	if (options->mode == MODE_HEALTH)
+		return health_ask("");
+	if (options->command == NULL || options->strict) {
+		log_errorx("%s", why);
+		return EXIT_USAGE;
+	}
+	if (options->wait_s != 0) {
+		log_errorx("%s; COMMAND, which was to wait for the name, is not started", why);
+		return RUN_EXIT_WAIT_RAN_OUT;
+	}
+	log_warnx("%s; nothing is announced, COMMAND runs without a name (--strict refuses instead)", why);
+	return run_nameless(why, options->command);
+}
+
+/* Engines mount secrets so; whoever did it by hand may have meant otherwise. */
+static void note_open_secret(const struct conf *conf)
+{
+	if ((conf->secret_mode & S_IROTH) != 0)
+		log_info("%s: every user of this container may read it (mode %04o), as engines mount secrets: taken", conf->password_file,
+		         (unsigned)conf->secret_mode);
+}
+
 static int configured(struct conf *conf, const struct options *options)
 {
-	char name[HOSTNAME_NAME_SIZE];
+	char name[HOSTNAME_NAME_SIZE], why[CONF_MISNOMER_SIZE];
 
-	if (check_legacy(conf, options) == -1 || take_name(conf, options) == -1 || take_ports(conf, options) == -1 ||
-	    conf_choose_name(conf, name) == -1)
+	if (check_legacy(conf, options) == -1 || take_ports(conf, options) == -1)
 		return EXIT_USAGE;
+	if (options->name != NULL)
+		conf_set_name(conf, options->name);
+	if (conf_choose_name(conf, name, why) == -1)
+		return nameless(options, why);
 	switch (options->mode) {
 	case MODE_HEALTH:
 		return health_ask(name);
@@ -97,6 +118,7 @@ static int configured(struct conf *conf, const struct options *options)
 	case MODE_ONCE_DOWN:
 		return once(conf, name, options->mode == MODE_ONCE_UP, options->lease_s, options->state_path);
 	default:
+		note_open_secret(conf);
 		return run(conf, name, options->command, options->wait_s);
 	}
 }

@@ -19,7 +19,7 @@ static int wrong(const char *what, const char *value)
 
 void options_help(void)
 {
-	puts("usage: callsign-emit [-c FILE] [--port NAME=NUMBER ...] [--legacy] [--wait[=SECONDS]] [-- COMMAND [ARGUMENT ...]]\n"
+	puts("usage: callsign-emit [-c FILE] [--port NAME=NUMBER ...] [--legacy] [--strict] [--wait[=SECONDS]] [-- COMMAND [ARGUMENT ...]]\n"
 	     "       callsign-emit [-c FILE] [--port NAME=NUMBER ...] --once up|down [--lease SECONDS] [--state FILE]\n"
 	     "       callsign-emit [-c FILE] --check-config | --healthcheck\n"
 	     "\n"
@@ -29,6 +29,7 @@ void options_help(void)
 	     "      --name NAME     what to announce; with variables, as {hostname}.{service}, filled from the environment\n"
 	     "      --port NAME=NUMBER  announce where a service listens, as http=8080; may be repeated\n"
 	     "      --legacy        speak the older wire format of Network Scripts instead (see docs/legacy.md)\n"
+	     "      --strict        exit with 2 if the name cannot be announced; else COMMAND runs without one\n"
 	     "      --wait[=SECONDS]  start COMMAND only when a host says that the name resolves (default 30 s)\n"
 	     "      --check-tcp PORT, --check-http URL, --check-command COMMAND\n"
 	     "                      announce only while this passes; --check-interval, --check-timeout (seconds),\n"
@@ -100,6 +101,9 @@ static int set_option(struct options *options, int option, const char *value)
 	case 'L':
 		options->legacy = true;
 		return 0;
+	case 'S':
+		options->strict = true;
+		return 0;
 	case 'w':
 		options->wait_s = OPTIONS_WAIT_S;
 		if (value != NULL && number(value, 1, OPTIONS_WAIT_MAX_S, &options->wait_s) == -1)
@@ -132,7 +136,7 @@ static int check(const struct options *options)
 	bool once = options->mode == MODE_ONCE_UP || options->mode == MODE_ONCE_DOWN;
 
 	if (options->command != NULL && options->mode != MODE_RUN)
-		return wrong("COMMAND goes with no option but -c, --name, --port, --check-KEY and --wait: ", options->command[0]);
+		return wrong("COMMAND goes with no option but -c, --name, --port, --check-KEY, --legacy, --strict and --wait: ", options->command[0]);
 	if (options->wait_s != 0 && options->command == NULL)
 		return wrong("--wait needs a COMMAND", NULL);
 	if ((options->check[OPTIONS_CHECK_COMMAND] != NULL) + (options->check[OPTIONS_CHECK_TCP] != NULL) +
@@ -154,6 +158,7 @@ int options_read(struct options *options, int argc, char **argv)
 		{"healthcheck", no_argument, NULL, 'H'},  {"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},      {"port", required_argument, NULL, 'p'},
 		{"legacy", no_argument, NULL, 'L'},
+		{"strict", no_argument, NULL, 'S'},
 		{"name", required_argument, NULL, 'n'},
 		{"check-command", required_argument, NULL, OPTIONS_CHECK_COMMAND},
 		{"check-tcp", required_argument, NULL, OPTIONS_CHECK_TCP},

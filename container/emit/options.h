@@ -23,6 +23,7 @@ struct options {
 	const char *name;       /* as CALLSIGN_NAME; NULL: not given */
 	const char *ports[ANNOUNCEMENT_PORTS_MAX]; /* NAME=NUMBER, not looked at yet */
 	unsigned nports;
+	bool strict;            /* no COMMAND without a name */
 	bool legacy;            /* on, whatever the configuration says */
 	uint32_t wait_s;        /* 0: do not wait */
 	uint32_t lease_s;       /* --once */

@@ -19,6 +19,7 @@
 struct run {
 	const struct conf *conf;
 	const char *name;
+	const char *nameless;        /* why there is no name to announce, though we are configured; NULL: there is one, or we are not */
 	char *const *command;
 	struct signals signals;
 	struct child child;
@@ -114,7 +115,9 @@ static void take_question(const struct run *r)
 	const char *missing = readiness_missing(&r->readiness);
 
 	/* An image that carries a health check must not be sick because nothing is configured. */
-	if (!voice_is_open(&r->voice))
+	if (r->nameless != NULL)
+		health_answer(r->health_fd, false, r->nameless);
+	else if (!voice_is_open(&r->voice))
 		health_answer(r->health_fd, true, "not configured: nothing to announce");
 	else if (missing != NULL)
 		health_answer(r->health_fd, false, missing);
@@ -220,20 +223,34 @@ static int begin(struct run *r, uint32_t wait_s)
 	return 0;
 }
 
+static int work(struct run *r, uint32_t wait_s)
+{
+	child_init(&r->child);
+	if (begin(r, wait_s) == -1)
+		return EXIT_FAILURE;
+	while (!over(r, clock_ms()))
+		turn(r);
+	voice_close(&r->voice);
+	addrwatch_close(r->watch);
+	if (r->health_fd != -1)
+		close(r->health_fd);
+	close(r->signals.fd);
+	return r->status;
+}
+
 int run(const struct conf *conf, const char *name, char *const command[], uint32_t wait_s)
 {
 	struct run r = {.conf = conf, .name = name, .command = command, .health_fd = -1,
 	                .wait_by_ms = CLOCK_NEVER, .leave_by_ms = CLOCK_NEVER, .status = EXIT_FAILURE};
 
-	child_init(&r.child);
-	if (begin(&r, wait_s) == -1)
-		return EXIT_FAILURE;
-	while (!over(&r, clock_ms()))
-		turn(&r);
-	voice_close(&r.voice);
-	addrwatch_close(r.watch);
-	if (r.health_fd != -1)
-		close(r.health_fd);
-	close(r.signals.fd);
-	return r.status;
+	return work(&r, wait_s);
+}
+
+int run_nameless(const char *why, char *const command[])
+{
+	static const struct conf nothing;
+	struct run r = {.conf = &nothing, .name = "", .nameless = why, .command = command, .health_fd = -1,
+	                .wait_by_ms = CLOCK_NEVER, .leave_by_ms = CLOCK_NEVER, .status = EXIT_FAILURE};
+
+	return work(&r, 0);
 }

@@ -18,4 +18,7 @@
  */
 int run(const struct conf *conf, const char *name, char *const command[], uint32_t wait_s);
 
+/* COMMAND without a name, and why: --healthcheck is told. Nothing is announced. */
+int run_nameless(const char *why, char *const command[]);
+
 #endif

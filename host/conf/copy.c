@@ -156,7 +156,7 @@ static void copy_password(struct copying *copying, cfg_t *section, struct buscon
 
 	if (path == NULL)
 		return;
-	if (busconf_read_password(path, &password, error) < 0) {
+	if (busconf_read_password(path, NULL, &password, error) < 0) {
 		conf_values_error(section, "password_file", "%s", error);
 		return;
 	}

@@ -191,6 +191,8 @@ static int take_password(const char *path, const char *text, size_t length, char
 {
 	if (length == 0)
 		return refuse(error, "%s: the password in its first line is empty", path);
+	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		return refuse(error, "%s: begins with a byte order mark (EF BB BF): write it without", path);
 	if (length > BUSCONF_PASSWORD_MAX)
 		return refuse(error, "%s: the password is longer than %d bytes", path, BUSCONF_PASSWORD_MAX);
 	for (size_t i = 0; i < length; i++)
@@ -200,21 +202,37 @@ static int take_password(const char *path, const char *text, size_t length, char
 	return *password == NULL ? refuse(error, "%s: out of memory", path) : 0;
 }
 
-static int check_file(int fd, const char *path, char error[BUSCONF_ERROR_SIZE])
+static int check_file(int fd, const char *path, mode_t *mode, char error[BUSCONF_ERROR_SIZE])
 {
 	struct stat status;
 
 	if (fstat(fd, &status) == -1)
 		return refuse(error, "%s: %s", path, strerror(errno));
+	if (S_ISDIR(status.st_mode))
+		return refuse(error, "%s: a directory, not a file: engines make one where the file that is to be mounted is missing on the host", path);
 	if (!S_ISREG(status.st_mode))
 		return refuse(error, "%s: not a regular file", path);
-	if (status.st_mode & S_IRWXO)
-		return refuse(error, "%s: others may read or change it (mode %04o): chmod o= it", path,
-			      (unsigned)status.st_mode & 07777);
+	if ((status.st_mode & (mode == NULL ? S_IRWXO : S_IWOTH)) != 0)
+		return refuse(error, "%s: others may %s it (mode %04o): chmod %s it", path, mode == NULL ? "read or change" : "change",
+			      (unsigned)status.st_mode & 07777, mode == NULL ? "o=" : "o-w");
+	if (mode != NULL)
+		*mode = status.st_mode & 07777;
 	return 0;
 }
 
-int busconf_read_password(const char *path, char **password, char error[BUSCONF_ERROR_SIZE])
+/* Whose it is, and whose we are: the secret of an image that does not run as root is mounted for root, as a rule. */
+static int refuse_open(const char *path, char error[BUSCONF_ERROR_SIZE])
+{
+	int saved = errno;
+	struct stat status;
+
+	if (saved == EACCES && stat(path, &status) == 0)
+		return refuse(error, "%s: %s: this is user %u, the file is user %u's, mode %04o: mount it so that this user may read it", path,
+			      strerror(saved), (unsigned)geteuid(), (unsigned)status.st_uid, (unsigned)status.st_mode & 07777);
+	return refuse(error, "%s: %s", path, strerror(saved));
+}
+
+int busconf_read_password(const char *path, mode_t *mode, char **password, char error[BUSCONF_ERROR_SIZE])
 {
 	char buffer[BUSCONF_PASSWORD_MAX + sizeof("\r\n")]; /* one byte more than is allowed, to notice */
 	ssize_t length;
@@ -223,8 +241,8 @@ int busconf_read_password(const char *path, char **password, char error[BUSCONF_
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd == -1)
-		return refuse(error, "%s: %s", path, strerror(errno));
-	result = check_file(fd, path, error);
+		return refuse_open(path, error);
+	result = check_file(fd, path, mode, error);
 	if (result == 0) {
 		length = read_full(fd, buffer, sizeof(buffer));
 		if (length == -1)

@@ -2,6 +2,7 @@
 #define CALLSIGN_BUSCONF_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "bus.h"
 
@@ -34,10 +35,11 @@ int busconf_set_urls(struct busconf *conf, const char *urls, char error[BUSCONF_
 int busconf_set_password(struct busconf *conf, const char *password);
 
 /*
- * Read a password from the first line of a file. Refused: not a regular file, readable by others, empty, over 1,024 bytes. *password is to be
- * wiped and freed by the caller. 0, or -1 with error.
+ * Read a password from the first line of a file. Refused: not a regular file, empty, over 1,024 bytes, what others may write to. What others may
+ * read is refused, too, where mode is NULL: on a host that is everybody's. In a container it is how engines mount secrets (0444): it is taken, and
+ * *mode has the file's permissions. *password is to be wiped and freed by the caller. 0, or -1 with error.
  */
-int busconf_read_password(const char *path, char **password, char error[BUSCONF_ERROR_SIZE]);
+int busconf_read_password(const char *path, mode_t *mode, char **password, char error[BUSCONF_ERROR_SIZE]);
 
 /* amqp[s]://USER@HOST:PORT/VHOST without the password, for messages. Returns out. */
 const char *busconf_endpoint_text(const struct bus_endpoint *endpoint, char *out, size_t size);

@@ -239,7 +239,7 @@ static bool read_password(void)
 	int result;
 
 	put("secret\n");
-	result = busconf_read_password(path, &password, error);
+	result = busconf_read_password(path, NULL, &password, error);
 	if (result == 0)
 		assert_string_equal(password, "secret");
 	else

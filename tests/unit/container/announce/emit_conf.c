@@ -165,9 +165,6 @@ static void errors_name_file_line_and_key(void **state)
 		{"\n\nfoo = 1\n", ":3: no such option 'foo'"},
 		{"heartbeat = 0\n", ":1: heartbeat: "},
 		{"log_level = \"loud\"\n", ":1: log_level: \"loud\": not one of error, warning, info, debug"},
-		{"name = \"localhost\"\n", ":1: name: \"localhost\": "},
-		{"name = \"a b\"\n", ":1: name: \"a\\x20b\": "},
-		{"aliases = {\"a\", \"A\"}\n", ":1: aliases: \"A\": given twice"},
 		{"subnets = {\"10.0.0.1/8\"}\n", ":1: subnets: \"10.0.0.1/8\": "},
 		{"interface = {\"a/b\"}\n", ":1: interface: "},
 		{"tls {\n\tverify = maybe\n}\n", ":2: verify: \"maybe\": not true or false"},
@@ -228,11 +225,11 @@ static void a_missing_file_is_an_error_only_if_named(void **state)
 static void the_alias_that_is_the_name_is_dropped(void **state)
 {
 	struct conf conf;
-	char name[HOSTNAME_NAME_SIZE];
+	char name[HOSTNAME_NAME_SIZE], why[CONF_MISNOMER_SIZE];
 
 	(void)state;
 	assert_int_equal(load(&conf, "name = \"b\"\naliases = {\"a\", \"b\", \"c\"}\n"), 0);
-	assert_int_equal(conf_choose_name(&conf, name), 0);
+	assert_int_equal(conf_choose_name(&conf, name, why), 0);
 	assert_string_equal(name, "b");
 	assert_int_equal(conf.naliases, 2);
 	assert_string_equal(conf.aliases[1], "c");
@@ -242,7 +239,7 @@ static void the_alias_that_is_the_name_is_dropped(void **state)
 static void what_never_fits_into_a_message_is_refused_at_once(void **state)
 {
 	struct conf conf;
-	char name[HOSTNAME_NAME_SIZE], label[] = "l00-", text[SETTING_ERROR_SIZE];
+	char name[HOSTNAME_NAME_SIZE], why[CONF_MISNOMER_SIZE], label[] = "l00-", text[SETTING_ERROR_SIZE];
 	unsigned i;
 
 	(void)state;
@@ -259,15 +256,15 @@ static void what_never_fits_into_a_message_is_refused_at_once(void **state)
 		conf.aliases[i][179] = '\0';
 	}
 	conf.naliases = ANNOUNCEMENT_ALIASES_MAX;
-	assert_int_equal(conf_choose_name(&conf, name), -1);
+	assert_int_equal(conf_choose_name(&conf, name, why), -1);
 	conf.naliases = 4;
-	assert_int_equal(conf_choose_name(&conf, name), 0);
+	assert_int_equal(conf_choose_name(&conf, name, why), 0);
 	conf_clear(&conf);
 }
 
 static void names_with_variables_are_filled_in(void **state)
 {
-	char name[HOSTNAME_NAME_SIZE];
+	char name[HOSTNAME_NAME_SIZE], why[CONF_MISNOMER_SIZE];
 	struct conf conf;
 
 	(void)state;
@@ -275,7 +272,7 @@ static void names_with_variables_are_filled_in(void **state)
 	unsetenv("ENVIRONMENT");
 	assert_int_equal(load(&conf, "name = \"one.{service}.{environment:-dev}\"\naliases = {\"{service}.dev\", \"plain\", \"elastic.dev\", "
 	                             "\"one.{service}.dev\"}\n"), 0);
-	assert_int_equal(conf_choose_name(&conf, name), 0);
+	assert_int_equal(conf_choose_name(&conf, name, why), 0);
 	assert_string_equal(name, "one.elastic.dev");
 	assert_int_equal(conf.naliases, 2); /* one came out twice, another as the name itself */
 	assert_string_equal(conf.aliases[0], "plain");
@@ -285,12 +282,74 @@ static void names_with_variables_are_filled_in(void **state)
 	setenv("CALLSIGN_ALIASES", "x", 1);
 	assert_int_equal(load(&conf, "name = \"{environment}\"\naliases = {\"{nope}\"}\n"), 0);
 	assert_int_equal(conf.ntemplates, 0);
-	assert_int_equal(conf_choose_name(&conf, name), -1);
+	assert_int_equal(conf_choose_name(&conf, name, why), -1);
 	conf_clear(&conf);
-	assert_int_equal(load(&conf, "\nname = \"{service\"\n"), -1);
-	assert_non_null(strstr(said, ":2: name: a '{' without its '}'"));
+	assert_int_equal(load(&conf, "\nname = \"{service\"\n"), 0);
+	assert_int_equal(conf_choose_name(&conf, name, why), -1);
+	assert_non_null(strstr(why, ":2: name: a '{' without its '}'"));
 	conf_clear(&conf);
 	unsetenv("SERVICE");
+}
+
+/* content, the rule that is broken, and where. COMMAND is to run all the same, so the configuration as such is taken. */
+static void a_misnomer_is_kept_and_not_an_error(void **state)
+{
+	static const char *const bad[][2] = {
+		{"\nname = \"localhost\"\n", ":2: name: \"localhost\": "},
+		{"name = \"a b\"\n", ":1: name: \"a\\x20b\": "},
+		{"name = \"my_app\"\n", ":1: name: \"my_app\": "},
+		{"name = \"trailing-\"\n", ":1: name: \"trailing-\": "},
+		{"name = \"a..b\"\n", ":1: name: \"a..b\": "},
+		{"name = \"0123456789012345678901234567890123456789012345678901234567890123\"\n", "longer than 63"},
+		{"name = \"\"\n", ":1: name: \"\": "},
+		{"name = \"good\"\naliases = {\"a\", \"A\"}\n", ":2: aliases: \"A\": given twice"},
+		{"name = \"good\"\naliases = {\"a\", \"b_c\"}\n", ":2: aliases: \"b_c\": "},
+		{"name = \"good\"\naliases = {\"{nope}\"}\n", "aliases: {nope}: neither nope nor NOPE is set"},
+	};
+	char name[HOSTNAME_NAME_SIZE], why[CONF_MISNOMER_SIZE];
+	struct conf conf;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(bad); i++) {
+		assert_int_equal(load(&conf, bad[i][0]), 0);
+		assert_string_equal(said, "");
+		assert_int_equal(conf_choose_name(&conf, name, why), -1);
+		if (strstr(why, bad[i][1]) == NULL)
+			fail_msg("\"%s\" is not in: %s", bad[i][1], why);
+		conf_clear(&conf);
+	}
+}
+
+static void the_last_to_name_it_decides(void **state)
+{
+	char name[HOSTNAME_NAME_SIZE], why[CONF_MISNOMER_SIZE];
+	struct conf conf;
+
+	(void)state;
+	setenv("CALLSIGN_NAME", "good", 1);
+	assert_int_equal(load(&conf, "name = \"my_app\"\n"), 0);
+	assert_int_equal(conf_choose_name(&conf, name, why), 0);
+	assert_string_equal(name, "good");
+	conf_set_name(&conf, "my_app");
+	assert_int_equal(conf_choose_name(&conf, name, why), -1);
+	assert_non_null(strstr(why, "--name: \"my_app\": "));
+	conf_set_name(&conf, "Better");
+	assert_int_equal(conf_choose_name(&conf, name, why), 0);
+	assert_string_equal(name, "better");
+	conf_clear(&conf);
+	/* Never a name that somebody else's words have taken the place of. */
+	setenv("CALLSIGN_NAME", "my_app", 1);
+	setenv("CALLSIGN_ALIASES", "a,,b", 1);
+	assert_int_equal(load(&conf, "name = \"good\"\n"), 0);
+	assert_int_equal(conf_choose_name(&conf, name, why), -1);
+	assert_non_null(strstr(why, "CALLSIGN_NAME: \"my_app\": "));
+	conf_set_name(&conf, "good");
+	assert_int_equal(conf_choose_name(&conf, name, why), -1);
+	assert_non_null(strstr(why, "CALLSIGN_ALIASES: \"\": "));
+	conf_clear(&conf);
+	unsetenv("CALLSIGN_NAME");
+	unsetenv("CALLSIGN_ALIASES");
 }
 
 static void assert_ports(const struct conf *conf, const char *expected)
@@ -417,6 +476,8 @@ int main(void)
 		cmocka_unit_test_setup(the_alias_that_is_the_name_is_dropped, clean),
 		cmocka_unit_test_setup(what_never_fits_into_a_message_is_refused_at_once, clean),
 		cmocka_unit_test_setup(names_with_variables_are_filled_in, clean),
+		cmocka_unit_test_setup(a_misnomer_is_kept_and_not_an_error, clean),
+		cmocka_unit_test_setup(the_last_to_name_it_decides, clean),
 		cmocka_unit_test_setup(ports_are_read, clean),
 		cmocka_unit_test_setup(bad_ports_are_refused_with_words, clean),
 		cmocka_unit_test_setup(options_are_judged, clean),

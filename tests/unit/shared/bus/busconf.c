@@ -309,7 +309,7 @@ static int read_password(const char *content, size_t length, mode_t mode, char o
 	assert_int_equal(fclose(stream), 0);
 	assert_int_equal(chmod(file, mode), 0);
 	error[0] = '\0';
-	if (busconf_read_password(file, &password, error) == -1) {
+	if (busconf_read_password(file, NULL, &password, error) == -1) {
 		assert_null(password);
 		assert_non_null(strstr(error, file));
 		assert_null(strstr(error, "sesame"));
@@ -364,6 +364,7 @@ static void refuses_bad_password_files(void **state)
 		{"ses\tame", 7, 0600, "control"},
 		{"sesame\x1b\n", 8, 0600, "control"},
 		{"sesame\r", 7, 0600, "control"},
+		{"\xef\xbb\xbfsesame\n", 10, 0600, "byte order mark"},
 		{"sesame", 6, 0604, "others"},
 		{"sesame", 6, 0602, "others"},
 		{"sesame", 6, 0644, "others"},
@@ -384,10 +385,38 @@ static void refuses_bad_password_files(void **state)
 	memcpy(content + 1024, "\r\n", 2);
 	assert_int_equal(read_password(content, 1026, 0600, out, error), 0);
 	unlink(file);
-	assert_int_equal(busconf_read_password(file, &password, error), -1);
+	assert_int_equal(busconf_read_password(file, NULL, &password, error), -1);
 	assert_non_null(strstr(error, "No such file"));
-	assert_int_equal(busconf_read_password(directory, &password, error), -1);
-	assert_non_null(strstr(error, "regular file"));
+	assert_int_equal(busconf_read_password(directory, NULL, &password, error), -1);
+	assert_non_null(strstr(error, "a directory"));
+}
+
+/* As engines mount secrets: 0444, or the mode of the file that is bound. What others may change is nobody's secret. */
+static void takes_what_others_may_read_where_asked_to(void **state)
+{
+	static const struct {
+		mode_t mode;
+		bool taken;
+	} rows[] = {{0444, true}, {0644, true}, {0400, true}, {0440, true}, {0604, true}, {0646, false}, {0666, false}, {0602, false}};
+	char error[BUSCONF_ERROR_SIZE], out[1100], *password;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		mode_t mode = 0;
+
+		read_password("sesame\n", 7, 0600, out, error);
+		assert_int_equal(chmod(file, rows[i].mode), 0);
+		password = NULL;
+		assert_int_equal(busconf_read_password(file, &mode, &password, error), rows[i].taken ? 0 : -1);
+		if (rows[i].taken) {
+			assert_int_equal(mode, rows[i].mode);
+			assert_string_equal(password, "sesame");
+			free(password);
+		} else {
+			assert_non_null(strstr(error, "others may change it"));
+		}
+	}
 }
 
 /* Opening a FIFO that nobody writes to must not hang a start-up. */
@@ -397,13 +426,13 @@ static void refuses_a_fifo_and_follows_links(void **state)
 
 	(void)state;
 	assert_int_equal(mkfifo(file, 0600), 0);
-	assert_int_equal(busconf_read_password(file, &password, error), -1);
+	assert_int_equal(busconf_read_password(file, NULL, &password, error), -1);
 	assert_non_null(strstr(error, "regular file"));
 	unlink(file);
 	assert_int_equal(read_password("sesame\n", 7, 0600, out, error), 0);
 	snprintf(link, sizeof(link), "%s/link", directory);
 	assert_int_equal(symlink("password", link), 0);
-	assert_int_equal(busconf_read_password(link, &password, error), 0);
+	assert_int_equal(busconf_read_password(link, NULL, &password, error), 0);
 	assert_string_equal(password, "sesame");
 	free(password);
 	unlink(link);
@@ -421,6 +450,7 @@ int main(void)
 		cmocka_unit_test(writes_endpoints_without_passwords),
 		cmocka_unit_test_setup_teardown(reads_passwords, make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(refuses_bad_password_files, make_directory, remove_directory),
+		cmocka_unit_test_setup_teardown(takes_what_others_may_read_where_asked_to, make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(refuses_a_fifo_and_follows_links, make_directory, remove_directory),
 	};
 
