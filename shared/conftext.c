@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conflint.h"
+
 /* Behind a quoted string: its end, or the end of the text. */
 static char *skip_string(char *at)
 {
@@ -84,6 +86,18 @@ static int parse_text(cfg_t *cfg, char *text, size_t length)
 	return result;
 }
 
+/* Before libconfuse sees it, which would take it and read something else. */
+static int check_text(cfg_t *cfg, const char *text)
+{
+	struct conflint_fault fault;
+
+	if (conflint(text, &fault) == 0)
+		return CFG_SUCCESS;
+	cfg->line = fault.line;
+	cfg_error(cfg, "%s", fault.text);
+	return CFG_PARSE_ERROR;
+}
+
 int conftext_parse(cfg_t *cfg, FILE *file)
 {
 	size_t length = 0;
@@ -95,7 +109,9 @@ int conftext_parse(cfg_t *cfg, FILE *file)
 	if (text == NULL)
 		return CFG_FILE_ERROR;
 	conftext_blank(text);
-	result = parse_text(cfg, text, length);
+	result = check_text(cfg, text);
+	if (result == CFG_SUCCESS)
+		result = parse_text(cfg, text, length);
 	explicit_bzero(text, length);
 	free(text);
 	return result;

@@ -19,7 +19,8 @@
 void conftext_blank(char *text);
 
 /*
- * cfg_parse_fp() on the file without its comments. CFG_FILE_ERROR with errno: it cannot be read, is over
+ * cfg_parse_fp() on the file without its comments, if conflint() finds nothing in it: else that fault goes to cfg's error function, with its line.
+ * CFG_FILE_ERROR with errno: it cannot be read, is over
  * CONFTEXT_SIZE_MAX bytes (EFBIG) or holds a NUL (EILSEQ). The caller closes the file. Our copy of what it holds is
  * wiped.
  */
