@@ -356,10 +356,44 @@ static bool conf_set_variable(const char *variable)
 	return value != NULL && value[0] != '\0';
 }
 
+/*
+ * What docker --env-file, podman and compose make of one line is three things: with the first two quotes stay, and the end of a line that Windows wrote
+ * does in all. Nobody means them, and in a password they are a 403 for ever. NULL: nothing of that kind.
+ */
+static const char *conf_variable_fault(const struct setting *setting, const char *value)
+{
+	size_t i, length = strlen(value);
+
+	if (strcmp(setting->key, "check|command") == 0) /* a shell's text, quotes and all */
+		return NULL;
+	for (i = 0; i < length; i++) {
+		if (((unsigned char)value[i] < 0x20 && value[i] != '\t') || value[i] == 0x7f)
+			return i + 1 == length && value[i] == '\r' ? "ends in a carriage return: its env file has the line ends of Windows"
+			                                           : "holds a control character";
+	}
+	if (length >= 2 && (value[0] == '"' || value[0] == '\'') && value[length - 1] == value[0])
+		return "stands in quotes, which docker --env-file and podman keep: leave them out (a password that really has them: password_file)";
+	if (strcmp(setting->key, "password") == 0 && length > 0 && (strchr(" \t", value[0]) != NULL || strchr(" \t", value[length - 1]) != NULL))
+		return "has a blank at an end (a password that really has one: password_file)";
+	return NULL;
+}
+
+static int conf_take_variable(struct conf *conf, const struct setting *setting, const char *value)
+{
+	const char *fault = conf_variable_fault(setting, value);
+	char error[SETTING_ERROR_SIZE];
+	int result = -1;
+
+	if (fault != NULL)
+		snprintf(error, sizeof(error), "%s", fault);
+	else
+		result = setting->set(conf, value, error);
+	return conf_judge(conf, setting, setting->variable, result, error);
+}
+
 static int conf_read_environment(struct conf *conf)
 {
 	const struct setting *setting;
-	char error[SETTING_ERROR_SIZE];
 	int result = 0;
 
 	if (conf_variable("CALLSIGN_PASSWORD") != NULL && conf_variable("CALLSIGN_PASSWORD_FILE") != NULL) {
@@ -373,7 +407,7 @@ static int conf_read_environment(struct conf *conf)
 	for (setting = settings; setting->key != NULL; setting++) {
 		const char *value = setting->variable != NULL ? conf_variable(setting->variable) : NULL;
 
-		if (value != NULL && conf_judge(conf, setting, setting->variable, setting->set(conf, value, error), error) == -1)
+		if (value != NULL && conf_take_variable(conf, setting, value) == -1)
 			result = -1;
 	}
 	return result;

@@ -321,6 +321,47 @@ static void a_misnomer_is_kept_and_not_an_error(void **state)
 	}
 }
 
+/* What three dialects of env files make of one line. */
+static void variables_tell_what_env_files_did_to_them(void **state)
+{
+	static const struct {
+		const char *variable, *value, *error; /* error NULL: taken */
+	} rows[] = {
+		{"CALLSIGN_PASSWORD", "sesame\r", "CALLSIGN_PASSWORD: ends in a carriage return"},
+		{"CALLSIGN_PASSWORD", "ses\name", "CALLSIGN_PASSWORD: holds a control character"},
+		{"CALLSIGN_PASSWORD", "\"sesame\"", "CALLSIGN_PASSWORD: stands in quotes"},
+		{"CALLSIGN_PASSWORD", "'sesame'", "CALLSIGN_PASSWORD: stands in quotes"},
+		{"CALLSIGN_PASSWORD", " sesame", "CALLSIGN_PASSWORD: has a blank at an end"},
+		{"CALLSIGN_PASSWORD", "sesame ", "CALLSIGN_PASSWORD: has a blank at an end"},
+		{"CALLSIGN_PASSWORD", "ses ame", NULL},
+		{"CALLSIGN_PASSWORD", "\"sesame", NULL},
+		{"CALLSIGN_PASSWORD", "\"", NULL},
+		{"CALLSIGN_URLS", "amqp://a:b@h\r", "CALLSIGN_URLS: ends in a carriage return"},
+		{"CALLSIGN_URLS", "\"amqp://a:b@h\"", "CALLSIGN_URLS: stands in quotes"},
+		{"CALLSIGN_URLS", " amqp://a:b@h , amqp://a:b@i ", NULL},
+		{"CALLSIGN_RENEW", "5\r", "CALLSIGN_RENEW: ends in a carriage return"},
+		{"CALLSIGN_CHECK_COMMAND", "\"/bin/a b\"", NULL},
+	};
+	struct conf conf;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		setenv(rows[i].variable, rows[i].value, 1);
+		assert_int_equal(load(&conf, ""), rows[i].error == NULL ? 0 : -1);
+		if (rows[i].error != NULL && strstr(said, rows[i].error) == NULL)
+			fail_msg("\"%s\" is not in: %s", rows[i].error, said);
+		assert_null(strstr(said, "same"));
+		unsetenv(rows[i].variable);
+		conf_clear(&conf);
+	}
+	setenv("CALLSIGN_NAME", "\"web\"", 1);
+	assert_int_equal(load(&conf, ""), 0);
+	assert_non_null(strstr(conf.misnomers[CONF_NAME], "CALLSIGN_NAME: stands in quotes"));
+	unsetenv("CALLSIGN_NAME");
+	conf_clear(&conf);
+}
+
 static void the_last_to_name_it_decides(void **state)
 {
 	char name[HOSTNAME_NAME_SIZE], why[CONF_MISNOMER_SIZE];
@@ -478,6 +519,7 @@ int main(void)
 		cmocka_unit_test_setup(names_with_variables_are_filled_in, clean),
 		cmocka_unit_test_setup(a_misnomer_is_kept_and_not_an_error, clean),
 		cmocka_unit_test_setup(the_last_to_name_it_decides, clean),
+		cmocka_unit_test_setup(variables_tell_what_env_files_did_to_them, clean),
 		cmocka_unit_test_setup(ports_are_read, clean),
 		cmocka_unit_test_setup(bad_ports_are_refused_with_words, clean),
 		cmocka_unit_test_setup(options_are_judged, clean),
