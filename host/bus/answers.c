@@ -39,7 +39,8 @@ static void answer(struct answers *answers, const struct reply *reply, enum anno
 	if (!bus_is_up(answers->bus) || bus_is_blocked(answers->bus) || answered_muted(answers->answered, reply->user, answers->now_ms))
 		return;
 	message->op = op;
-	snprintf(message->name, sizeof message->name, "%s", name);
+	/* Under the name that it asked by: its emitter compares. */
+	snprintf(message->name, sizeof message->name, "%s", reply->name[0] != '\0' ? reply->name : name);
 	if (hostname_join(name, conf->policy.domains[domain].name, message->fqdn) != HOSTNAME_OK)
 		message->fqdn[0] = '\0';
 	snprintf(message->host, sizeof message->host, "%s", conf->hostname);
@@ -62,6 +63,17 @@ static const char *why_not_served(const struct fact *fact, const struct policy *
 	return "the name or the address is held by somebody else";
 }
 
+/* The domain that its name was given with, if any, else the first that serves it; -1: none. */
+static int answered_domain(const struct policy *policy, const char *said, uint32_t domains)
+{
+	size_t length = strlen(said);
+	unsigned domain;
+
+	if (policy_bare_length(policy, said, length, &domain) != length && (domains >> domain & 1) != 0)
+		return (int)domain;
+	return served_first(domains);
+}
+
 /* The batch that it waited for is served: what became of it? */
 static void answer_served(void *arg, const struct reply *reply)
 {
@@ -73,7 +85,7 @@ static void answer_served(void *arg, const struct reply *reply)
 	if (fact == NULL)
 		return; /* gone meanwhile: nobody waits any more */
 	listing = view_listing(fact);
-	domain = listing != NULL ? served_first(served_domains(listing, 0)) : -1;
+	domain = listing != NULL ? answered_domain(&answers->conf->policy, reply->name, served_domains(listing, 0)) : -1;
 	if (domain >= 0 && (size_t)domain < answers->conf->policy.ndomains)
 		answer(answers, reply, ANNOUNCEMENT_RESOLVES, fact->name, (unsigned)domain, "");
 	else

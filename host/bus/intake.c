@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "replies.h"
+#include "wholename.h"
 #include "shared/contract/legacy.h"
 #include "shared/log.h"
 
@@ -138,11 +139,44 @@ static void note_verdict(struct intake *intake, enum registry_verdict verdict, c
 	}
 }
 
+/* As it is to be taken: message itself, or a copy without the domains that names were given with. */
+static const struct announcement *without_domains(const struct intake *intake, const struct announcement *message, const char *known)
+{
+	static struct announcement cut; /* too large for a stack */
+
+	if (!wholename_any(intake->policy, known, message))
+		return message;
+	cut = *message;
+	wholename_cut(intake->policy, known, &cut);
+	return &cut;
+}
+
+/* The name of the instance that the message speaks of; NULL if there is none yet. Valid as long as its fact is. */
+static const char *known_as(const struct intake *intake, const struct announcement *message)
+{
+	const struct fact *fact = registry_find(intake->registry, &message->instance);
+
+	return fact != NULL ? fact->name : NULL;
+}
+
+/* NULL, or why the policy does not allow what it is taken for. */
+static const char *check_policy(const struct intake *intake, const char *user, const char *known, const struct announcement *said,
+                                const struct announcement *taken, char why[POLICY_REASON_SIZE])
+{
+	const char *reason = policy_refuses(intake->policy, user, taken, why);
+
+	if (reason == NULL && taken != said)
+		reason = wholename_refuses(intake->policy, user, known, said, why);
+	return reason;
+}
+
 static void take_announcement(struct intake *intake, const struct bus_delivery *delivery, const struct announcement *message,
                               int64_t now_ms, struct intake_outcome *outcome)
 {
 	const char *reason = check_envelope(delivery, message);
 	enum intake_refusal refusal = INTAKE_ENVELOPE;
+	const struct announcement *taken;
+	const char *known;
 	char user[256] = "";
 	char why[POLICY_REASON_SIZE];
 
@@ -152,16 +186,18 @@ static void take_announcement(struct intake *intake, const struct bus_delivery *
 	}
 	if (reason == NULL)
 		reason = check_pretence(message, user);
+	known = known_as(intake, message);
+	taken = without_domains(intake, message, known);
 	/* A name that a reload has just forbidden may still be taken back. */
 	if (reason == NULL && message->op == ANNOUNCEMENT_UP) {
-		reason = policy_refuses(intake->policy, user, message, why);
+		reason = check_policy(intake, user, known, message, taken, why);
 		refusal = INTAKE_POLICY;
 	}
 	if (reason != NULL) {
 		refuse(intake, outcome, refusal, reason);
 		return;
 	}
-	note_verdict(intake, apply(intake, message, user, now_ms), message, user, outcome);
+	note_verdict(intake, apply(intake, taken, user, now_ms), taken, user, outcome);
 }
 
 /*
@@ -216,7 +252,8 @@ static void take_legacy(struct intake *intake, const struct bus_delivery *delive
 {
 	char error[ANNOUNCEMENT_ERROR_SIZE], why[POLICY_REASON_SIZE];
 	enum registry_verdict verdict;
-	const char *reason = NULL;
+	const struct announcement *taken;
+	const char *reason = NULL, *known;
 
 	if (delivery->dead_lettered) {
 		refuse(intake, outcome, INTAKE_ENVELOPE, "older format: dead-lettered");
@@ -227,15 +264,17 @@ static void take_legacy(struct intake *intake, const struct bus_delivery *delive
 		return;
 	}
 	outcome->understood = true;
+	known = known_as(intake, message);
+	taken = without_domains(intake, message, known);
 	if (message->op == ANNOUNCEMENT_UP)
-		reason = policy_refuses(intake->policy, REGISTRY_LEGACY_USER, message, why);
+		reason = check_policy(intake, REGISTRY_LEGACY_USER, known, message, taken, why);
 	if (reason != NULL) {
 		refuse(intake, outcome, INTAKE_POLICY, reason);
 		return;
 	}
-	verdict = message->op == ANNOUNCEMENT_UP ? registry_legacy_up(intake->registry, message, now_ms)
-	                                         : registry_legacy_down(intake->registry, message, now_ms);
-	note_verdict(intake, verdict, message, REGISTRY_LEGACY_USER, outcome);
+	verdict = message->op == ANNOUNCEMENT_UP ? registry_legacy_up(intake->registry, taken, now_ms)
+	                                         : registry_legacy_down(intake->registry, taken, now_ms);
+	note_verdict(intake, verdict, taken, REGISTRY_LEGACY_USER, outcome);
 }
 
 static void take_current(struct intake *intake, const struct bus_delivery *delivery, struct announcement *message, int64_t now_ms,

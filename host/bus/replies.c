@@ -105,12 +105,14 @@ bool replies_allowed(const struct bus_text *reply_to)
 
 void replies_address(struct reply *reply, const struct bus_delivery *delivery)
 {
-	const struct bus_text *id = &delivery->correlation_id, *user = &delivery->user_id;
+	const struct bus_text *id = &delivery->correlation_id, *user = &delivery->user_id, *key = &delivery->routing_key;
 
 	memset(reply, 0, sizeof *reply);
 	memcpy(reply->to, delivery->reply_to.data, delivery->reply_to.length);
 	if (user->data != NULL && user->length < sizeof(reply->user))
 		memcpy(reply->user, user->data, user->length);
+	if (key->data != NULL && key->length > 3) /* "up.NAME", as was checked */
+		(void)hostname_fold((const char *)key->data + 3, key->length - 3, reply->name);
 	/* A short string of AMQP: it always fits. */
 	reply->correlation_id_length = id->data != NULL && id->length <= REPLIES_CORRELATION_MAX ? id->length : 0;
 	if (reply->correlation_id_length > 0)

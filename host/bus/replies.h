@@ -7,6 +7,7 @@
 
 #include "replyto.h"
 #include "shared/bus/bus.h"
+#include "shared/contract/hostname.h"
 #include "shared/contract/ident.h"
 
 /* Emitters that wait for an answer (--wait): who, about which instance, and which generation must be served first. */
@@ -23,6 +24,7 @@ struct reply {
 	unsigned char correlation_id[REPLIES_CORRELATION_MAX];
 	size_t correlation_id_length;
 	char user[256]; /* who asked; "" for none */
+	char name[HOSTNAME_NAME_SIZE]; /* as it was announced, perhaps with a domain: what the emitter knows itself by */
 	struct ident instance;
 	uint64_t generation;
 	int64_t until_ms;

@@ -47,20 +47,6 @@ static int refuse(char error[CONTROL_ERROR_SIZE], const char *what, const char *
 	return -1;
 }
 
-/* The length of a whole name without its domain; none is below another, so that there is at most one. */
-static size_t without_domain(const char *whole, size_t length, const struct policy *policy)
-{
-	size_t i;
-
-	for (i = 0; i < policy->ndomains; i++) {
-		size_t tail = strlen(policy->domains[i].name);
-
-		if (length > tail + 1 && whole[length - tail - 1] == '.' && strcmp(whole + length - tail, policy->domains[i].name) == 0)
-			return length - tail - 1;
-	}
-	return length;
-}
-
 int control_name_parse(const char *text, const struct policy *policy, char out[HOSTNAME_NAME_SIZE], char error[CONTROL_ERROR_SIZE])
 {
 	size_t length = strlen(text);
@@ -72,7 +58,7 @@ int control_name_parse(const char *text, const struct policy *policy, char out[H
 	wrong = hostname_fold_fqdn(text, length, whole);
 	if (wrong != HOSTNAME_OK)
 		return refuse(error, hostname_error_text(wrong), text);
-	length = without_domain(whole, length, policy);
+	length = policy_bare_length(policy, whole, length, NULL);
 	wrong = hostname_fold(whole, length, out);
 	return wrong == HOSTNAME_OK ? 0 : refuse(error, hostname_error_text(wrong), text);
 }

@@ -180,6 +180,21 @@ static bool domain_fits_name(const struct policy_domain *domain, const char *nam
 	return hostname_join(name, domain->name, fqdn) == HOSTNAME_OK;
 }
 
+size_t policy_bare_length(const struct policy *policy, const char *whole, size_t length, unsigned *domain)
+{
+	for (size_t i = 0; i < policy->ndomains; i++) {
+		const char *name = policy->domains[i].name;
+		size_t tail = strlen(name);
+
+		if (length <= tail + 1 || whole[length - tail - 1] != '.' || memcmp(whole + length - tail, name, tail) != 0)
+			continue;
+		if (domain != NULL)
+			*domain = (unsigned)i;
+		return length - tail - 1;
+	}
+	return length;
+}
+
 /* user NULL: nobody's, this host's own. */
 static uint32_t domains_of_name(const struct policy *policy, const char *user, const char *name)
 {

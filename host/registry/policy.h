@@ -80,6 +80,12 @@ bool policy_reserved(const struct policy *policy, const char *name);
 uint32_t policy_name_domains(const struct policy *policy, const char *user, const char *name);
 uint32_t policy_address_domains(const struct policy *policy, const char *user, const struct address *address);
 
+/*
+ * How much of a whole name (folded) stands in front of the domain that it is below, whose number goes to *domain (NULL: not wanted); length, if it is below
+ * none. None is below another, so that there is at most one.
+ */
+size_t policy_bare_length(const struct policy *policy, const char *whole, size_t length, unsigned *domain);
+
 /* In which domains this host's own names are: as above, but that users do not matter. */
 uint32_t policy_own_name_domains(const struct policy *policy, const char *name);
 

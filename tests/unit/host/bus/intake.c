@@ -89,6 +89,20 @@ static size_t facts(void)
 	return counts.facts;
 }
 
+static bool note_name(void *arg, struct fact *fact)
+{
+	*(const char **)arg = fact->name;
+	return false;
+}
+
+static const char *known_name(void)
+{
+	const char *name = NULL;
+
+	registry_each(intake.registry, note_name, &name);
+	return name;
+}
+
 static bool first_refusal(void *arg, const struct refusal *refusal)
 {
 	*(struct refusal *)arg = *refusal;
@@ -520,6 +534,37 @@ static void takes_a_name_back_that_is_no_longer_allowed(void **state)
 	policy.nreserved = 0;
 }
 
+/* The key, the mailbox and the instance are the whole name's; what the registry has is without the domain. */
+static void a_whole_name_means_itself(void **state)
+{
+	static char docker[] = "docker";
+	struct policy_domain domain = {.name = docker};
+	char *reserved[] = {(char[]){"blue-secret"}};
+
+	(void)state;
+	policy.domains = &domain;
+	policy.ndomains = 1;
+	deliver("up.blue-web.docker", UP("blue-web.docker", "\"198.18.0.2\"", ",\"aliases\":[\"blue-web\",\"blue-www.docker\"]"));
+	assert_int_equal(take(), INTAKE_TAKEN);
+	assert_string_equal(message.name, "blue-web.docker"); /* what was said: it is answered by that */
+	assert_string_equal(known_name(), "blue-web");
+	deliver("lost.blue-web.docker", LOST("blue-web.docker"));
+	delivery.dead_lettered = true;
+	delivery.death_queue = text("callsign.will.blue-web.docker." SESSION);
+	assert_int_equal(take(), INTAKE_TAKEN);
+	assert_int_equal(facts(), 0);
+	/* What is always reserved, or by the policy, is so under its whole name, too. */
+	policy.reserved = reserved;
+	policy.nreserved = 1;
+	deliver("up.serial.callsign.docker", UP("serial.callsign.docker", "\"198.18.0.2\"", ""));
+	refused("blue", "name serial.callsign is always reserved");
+	deliver("up.blue-secret.docker", UP("blue-secret.docker", "\"198.18.0.2\"", ""));
+	refused("blue", "name blue-secret is reserved by the policy");
+	policy.reserved = NULL;
+	policy.domains = NULL;
+	policy.nreserved = policy.ndomains = 0;
+}
+
 static void refuses_what_only_hosts_say(void **state)
 {
 	(void)state;
@@ -646,6 +691,7 @@ int main(void)
 		TEST(refuses_numbers_out_of_range),
 		TEST(refuses_reserved_names_and_aliases),
 		TEST(takes_a_name_back_that_is_no_longer_allowed),
+		TEST(a_whole_name_means_itself),
 		TEST(refuses_what_only_hosts_say),
 		TEST(knows_its_own_roll_call),
 		TEST(another_hosts_roll_call_is_no_news),
