@@ -65,8 +65,8 @@ nameless() {
     wait_output "$1" "warning: .*$2.*COMMAND runs without a name"
     [[ $(lab_docker inspect --format '{{.State.Running}}' "$1") == true ]]
     lab_docker exec "$1" pidof sleep >/dev/null
-    run lab_docker exec "$1" callsign-emit --healthcheck
-    ((status == 1)) && grep -qE "$2" <<<"$output"
+    not lab_docker exec "$1" callsign-emit --healthcheck >"$BATS_TEST_TMPDIR/health"
+    grep -qE "$2" "$BATS_TEST_TMPDIR/health"
 }
 
 LONG=$(printf 'x%.0s' {1..64})
