@@ -17,6 +17,7 @@
 #include "system/process.h"
 
 #define ASK_AGAIN_MS 250
+#define DNS_PORT 53
 #define ASK_MS 1500
 #define SERIAL_MS 3000
 #define CAP_KILL_BIT 5 /* capabilities(7) */
@@ -59,19 +60,25 @@ static enum probe_result ask_once(struct probe *probe, int64_t until_ms, enum dn
 	return got;
 }
 
-enum probe_result doctor_ask(const struct doctor *doctor, const char *name, unsigned timeout_ms, enum dnsquery_result *result,
-                             struct dnsquery_answer *answer)
+enum probe_result doctor_ask_at(const struct address *server, uint16_t port, const char *name, unsigned timeout_ms, enum dnsquery_result *result,
+                                struct dnsquery_answer *answer)
 {
 	int64_t until_ms = clock_ms() + timeout_ms;
 	enum probe_result got = PROBE_NOTHING;
 	struct probe probe = {.fd = -1};
 
-	if (doctor->server.family == 0 || probe_open(&probe, &doctor->server, doctor->conf->dnsmasq.port, name) == -1)
+	if (server->family == 0 || probe_open(&probe, server, port, name) == -1)
 		return PROBE_NOTHING;
 	while (got == PROBE_NOTHING && clock_ms() < until_ms)
 		got = ask_once(&probe, until_ms, result, answer);
 	probe_close(&probe);
 	return got;
+}
+
+enum probe_result doctor_ask(const struct doctor *doctor, const char *name, unsigned timeout_ms, enum dnsquery_result *result,
+                             struct dnsquery_answer *answer)
+{
+	return doctor_ask_at(&doctor->server, doctor->conf->dnsmasq.port, name, timeout_ms, result, answer);
 }
 
 int doctor_written_serial(const struct doctor *doctor, uint32_t *serial)
@@ -101,18 +108,39 @@ int doctor_written_serial(const struct doctor *doctor, uint32_t *serial)
 
 /* ---- the process and its configuration ---- */
 
+/* No container reaches the loopback: a dnsmasq there is asked by the one that they ask. */
+static void find_servers(struct doctor *doctor)
+{
+	const struct conf_dnsmasq *conf = &doctor->conf->dnsmasq;
+
+	if (conf->server != NULL)
+		(void)address_parse(conf->server, strlen(conf->server), &doctor->server);
+	else
+		(void)ifaddr_ipv4("docker0", &doctor->server);
+	doctor->own = doctor->server.family == 4 && doctor->server.bytes[0] == 127;
+	doctor->containers = doctor->server;
+	doctor->containers_port = conf->port;
+	if (!doctor->own)
+		return;
+	doctor->containers = (struct address){.family = 0};
+	doctor->containers_port = DNS_PORT;
+	(void)ifaddr_ipv4("docker0", &doctor->containers);
+}
+
+const char *doctor_dnsmasq_service(const struct doctor *doctor)
+{
+	return doctor->own ? "callsign-dnsmasq" : "dnsmasq";
+}
+
 void doctor_dnsmasq(struct doctor *doctor, struct doctor_finding *finding)
 {
 	const struct conf_dnsmasq *conf = &doctor->conf->dnsmasq;
 	char reason[PROCESS_REASON_SIZE], mend[DOCTOR_MEND_SIZE];
 	struct process process;
 
-	if (conf->server != NULL)
-		(void)address_parse(conf->server, strlen(conf->server), &doctor->server);
-	else
-		(void)ifaddr_ipv4("docker0", &doctor->server);
+	find_servers(doctor);
 	if (process_open(conf->pid_file, "dnsmasq", &process, reason) != PROCESS_FOUND) {
-		doctor_broken(finding, doctor_service(mend, sizeof mend, "restart", "dnsmasq"), "%s", reason);
+		doctor_broken(finding, doctor_service(mend, sizeof mend, "restart", doctor_dnsmasq_service(doctor)), "%s", reason);
 		return;
 	}
 	doctor_ok(finding, "dnsmasq runs, pid %d (%s)", (int)process.pid, conf->pid_file);
@@ -171,11 +199,28 @@ void doctor_hosts_file(struct doctor *doctor, struct doctor_finding *finding)
 	dnsmasqconf_free(&conf);
 }
 
+/* auth-zone=DOMAIN[,NETWORK...] */
+static bool is_authoritative(const struct dnsmasqconf *conf, const char *domain)
+{
+	size_t length = strlen(domain);
+
+	for (size_t i = 0; i < conf->count; i++) {
+		const struct dnsmasqconf_option *option = &conf->options[i];
+
+		if (strcmp(option->key, "auth-zone") == 0 && strncmp(option->value, domain, length) == 0 &&
+		    (option->value[length] == '\0' || option->value[length] == ','))
+			return true;
+	}
+	return false;
+}
+
 /* local= and a server= without an address are the same. */
 static bool is_local(const struct dnsmasqconf *conf, const char *domain)
 {
 	char name[HOSTNAME_FQDN_SIZE + 2];
 
+	if (is_authoritative(conf, domain))
+		return true;
 	snprintf(name, sizeof name, "/%s/", domain);
 	return dnsmasqconf_find(conf, "local", name) != NULL || dnsmasqconf_find(conf, "server", name) != NULL;
 }
@@ -214,7 +259,8 @@ void doctor_listening(struct doctor *doctor, struct doctor_finding *finding)
 	address_format(&doctor->server, where);
 	switch (doctor_ask(doctor, doctor_serial_name(doctor, name), ASK_MS, &result, &answer)) {
 	case PROBE_CLOSED_PORT:
-		doctor_broken(finding, SAMPLE, "dnsmasq does not listen on %s port %u, where containers ask", where, doctor->conf->dnsmasq.port);
+		doctor_broken(finding, SAMPLE, "dnsmasq does not listen on %s port %u, where %s", where, doctor->conf->dnsmasq.port,
+		              doctor->own ? "it is asked for the names of containers" : "containers ask");
 		break;
 	case PROBE_NOTHING:
 		doctor_broken(finding, "see what drops it: iptables-save, callsignctl doctor's firewall check",
@@ -265,10 +311,10 @@ void doctor_serial(struct doctor *doctor, struct doctor_finding *finding)
 		doctor_broken(finding, doctor_service(mend, sizeof mend, "restart", "callsignd"), "%s %s", path,
 		              errno != 0 ? "cannot be read: has callsignd written it?" : "holds no serial: callsignd did not write it");
 	else if (served == 0)
-		doctor_broken(finding, doctor_service(mend, sizeof mend, "restart", "dnsmasq"), "dnsmasq knows nothing of %s (serial %s is written)",
+		doctor_broken(finding, doctor_service(mend, sizeof mend, "restart", doctor_dnsmasq_service(doctor)), "dnsmasq knows nothing of %s (serial %s is written)",
 		              path, serial_text(written, ours));
 	else
-		doctor_broken(finding, doctor_service(mend, sizeof mend, "reload", "dnsmasq"), "dnsmasq serves serial %s, but %s is written",
+		doctor_broken(finding, doctor_service(mend, sizeof mend, "reload", doctor_dnsmasq_service(doctor)), "dnsmasq serves serial %s, but %s is written",
 		              serial_text(served, theirs), serial_text(written, ours));
 }
 

@@ -104,7 +104,7 @@ static void judge(const struct rules *rules, const struct firewall_packet *packe
 void doctor_firewall(struct doctor *doctor, struct doctor_finding *finding)
 {
 	const struct firewall_packet packets[] = {
-		{"docker0", "udp", doctor->conf->dnsmasq.port}, {"docker0", "tcp", doctor->conf->dnsmasq.port},
+		{"docker0", "udp", doctor->containers_port}, {"docker0", "tcp", doctor->containers_port},
 		{"docker0", "tcp", doctor->reached ? doctor->conf->bus.endpoints[doctor->endpoint].port : AMQP_PORT}};
 	struct rules rules = {.iptables = NULL};
 

@@ -73,7 +73,7 @@ void doctor_resolver(struct doctor *doctor, struct doctor_finding *finding)
 	int error = look_up(doctor_serial_name(doctor, name), address);
 
 	resolver_find("", &resolver);
-	address_format(&doctor->server, server);
+	address_format(&doctor->containers, server);
 	mend_resolver(doctor, &resolver, server, mend, sizeof mend);
 	if (error != 0)
 		doctor_broken(finding, mend, "this host's own programs do not find names below %s: %s; they ask %s", doctor->conf->domain,
@@ -138,8 +138,8 @@ void doctor_docker(struct doctor *doctor, struct doctor_finding *finding)
 		doctor_ok(finding, "there is no Docker here");
 		return;
 	}
-	if (doctor->server.family != 0)
-		address_format(&doctor->server, server);
+	if (doctor->containers.family != 0)
+		address_format(&doctor->containers, server);
 	settings = json_load_file(DAEMON_JSON, 0, &error);
 	if (settings != NULL)
 		judge_docker(settings, server, finding);
@@ -161,7 +161,7 @@ static void meet(void *arg, const struct ports_listener *listener)
 {
 	struct neighbours *all = arg;
 	char text[ADDRESS_TEXT_SIZE];
-	bool wildcard = listener->wildcard, ours = address_equal(&listener->address, &all->doctor->server);
+	bool wildcard = listener->wildcard, ours = address_equal(&listener->address, &all->doctor->containers);
 	char *out = wildcard || ours ? all->in_the_way : all->beside;
 	size_t length = strlen(out);
 
@@ -174,14 +174,15 @@ static void meet(void *arg, const struct ports_listener *listener)
 void doctor_port53(struct doctor *doctor, struct doctor_finding *finding)
 {
 	struct neighbours all = {.doctor = doctor};
+	unsigned port = doctor->containers_port;
 
-	if (ports_each(doctor->conf->dnsmasq.port, meet, &all) == -1)
+	if (ports_each(doctor->containers_port, meet, &all) == -1)
 		doctor_warning(finding, "", "not known: /proc/net cannot be read: %s", strerror(errno));
 	else if (all.in_the_way[0] != '\0')
 		doctor_broken(finding, "let it listen elsewhere, or stop it; then restart dnsmasq", "port %u is also taken by %s",
-		              doctor->conf->dnsmasq.port, all.in_the_way);
+		              port, all.in_the_way);
 	else if (all.beside[0] != '\0')
-		doctor_ok(finding, "port %u: dnsmasq, and on other addresses %s", doctor->conf->dnsmasq.port, all.beside);
+		doctor_ok(finding, "port %u: dnsmasq, and on other addresses %s", port, all.beside);
 	else
-		doctor_ok(finding, "nobody but dnsmasq is on port %u", doctor->conf->dnsmasq.port);
+		doctor_ok(finding, "nobody but dnsmasq is on port %u", port);
 }

@@ -10,7 +10,7 @@
 #include "ctl/table.h"
 
 enum link {
-	CONFIGURATION, DAEMON, BROKER, LOGIN, VHOST, EXCHANGES, QUEUE, PERMISSIONS, USERS, DNSMASQ, HOSTS_FILE, LOCAL, LISTENING, SERIAL,
+	CONFIGURATION, DAEMON, BROKER, LOGIN, VHOST, EXCHANGES, QUEUE, PERMISSIONS, USERS, DNSMASQ, HOSTS_FILE, LOCAL, LISTENING, FORWARDING, SERIAL,
 	SIGHUP_ALLOWED, SINKS, RESOLVER, DOCKER, PORT53, FIREWALL, TRIP, LINKS
 };
 
@@ -36,6 +36,7 @@ static const struct {
 	[HOSTS_FILE] = {"hosts-file", doctor_hosts_file, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ)},
 	[LOCAL] = {"local-domain", doctor_local, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ)},
 	[LISTENING] = {"listening", doctor_listening, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ)},
+	[FORWARDING] = {"forwarding", doctor_forwarding, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ) | NEEDS(LISTENING)},
 	[SERIAL] = {"serial", doctor_serial, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ) | NEEDS(HOSTS_FILE) | NEEDS(LISTENING)},
 	[SIGHUP_ALLOWED] = {"sighup", doctor_sighup, NEEDS(CONFIGURATION) | NEEDS(DAEMON) | NEEDS(DNSMASQ)},
 	[SINKS] = {"sinks", doctor_sinks, NEEDS(CONFIGURATION) | NEEDS(DAEMON)},
@@ -139,7 +140,7 @@ static void print_sum(const unsigned counts[4])
 /* ---- the walk along the chain ---- */
 
 /* What has no meaning where names are served by somebody else. */
-#define OF_DNSMASQ (NEEDS(DNSMASQ) | NEEDS(LOCAL) | NEEDS(LISTENING) | NEEDS(SERIAL) | NEEDS(SIGHUP_ALLOWED) | NEEDS(RESOLVER) | NEEDS(TRIP))
+#define OF_DNSMASQ (NEEDS(DNSMASQ) | NEEDS(LOCAL) | NEEDS(LISTENING) | NEEDS(FORWARDING) | NEEDS(SERIAL) | NEEDS(SIGHUP_ALLOWED) | NEEDS(RESOLVER) | NEEDS(TRIP))
 
 static void examine(struct doctor *doctor, enum link link, unsigned broken, struct doctor_finding *finding)
 {

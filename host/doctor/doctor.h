@@ -40,7 +40,10 @@ struct doctor {
 	bool reached;              /* failure is its answer to the login, or it let us in */
 	struct bus_failure failure;
 	json_t *status;            /* the daemon's, or NULL */
-	struct address server;     /* where dnsmasq is asked; family 0: not known */
+	struct address server;     /* where the dnsmasq that the daemon signals is asked; family 0: not known */
+	struct address containers; /* where containers ask: the same, or (a dnsmasq of our own) this host's dnsmasq, which asks that one */
+	uint16_t containers_port;
+	bool own;                  /* it is one of our own, on the loopback */
 };
 
 void doctor_ok(struct doctor_finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -62,8 +65,13 @@ doctor_check doctor_dnsmasq, doctor_hosts_file, doctor_local, doctor_listening, 
 doctor_check doctor_resolver, doctor_docker, doctor_port53;
 /* check_firewall.c */
 doctor_check doctor_firewall;
+/* check_own.c */
+doctor_check doctor_forwarding;
 /* check_trip.c */
 doctor_check doctor_trip;
+
+/* The service of the dnsmasq that the daemon signals. */
+const char *doctor_dnsmasq_service(const struct doctor *doctor);
 
 /* Whether that address of a broker is this machine itself. */
 bool doctor_is_here(const char *host);
@@ -79,6 +87,10 @@ const char *doctor_service(char *out, size_t size, const char *verb, const char 
  */
 enum probe_result doctor_ask(const struct doctor *doctor, const char *name, unsigned timeout_ms, enum dnsquery_result *result,
                              struct dnsquery_answer *answer);
+
+/* The same question, to that server. */
+enum probe_result doctor_ask_at(const struct address *server, uint16_t port, const char *name, unsigned timeout_ms, enum dnsquery_result *result,
+                                struct dnsquery_answer *answer);
 
 /* The name whose address is the serial of the hosts file; out has HOSTNAME_FQDN_SIZE bytes. Returns out. */
 /* All domains, with commas between them, as far as they fit. Returns out. */

@@ -254,6 +254,20 @@ static void undo_file(struct setup *setup, const json_t *entry)
 	free(now);
 }
 
+void setup_take_back(struct setup *setup, const char *path)
+{
+	size_t at;
+	const json_t *entry = entry_of(setup, path, &at);
+
+	if (entry == NULL)
+		return;
+	undo_file(setup, entry);
+	if (!setup->dry_run && !setup->failed) {
+		json_array_remove(json_object_get(setup->record, "files"), at);
+		(void)setup_record_save(setup);
+	}
+}
+
 /* Those that are empty by now. */
 static void undo_folders(const struct setup *setup)
 {

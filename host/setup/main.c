@@ -39,6 +39,8 @@ static const char usage[] =
 	"      --password-file FILE with --broker: this host's password (one is made)\n"
 	"      --print-broker-commands\n"
 	"                           with --broker: print what it needs once more, and do nothing else\n"
+	"  -D, --dnsmasq WHICH      own: a second dnsmasq for the names of containers, which this host's asks (new hosts);\n"
+	"                           shared: this host's dnsmasq answers for them itself\n"
 	"      --no-broker          leave the broker alone\n"
 	"      --no-services        start and restart nothing, and do not run callsignctl doctor\n"
 	"      --root DIR           change the files of a system below DIR; implies --no-services\n"
@@ -139,6 +141,16 @@ static void set_connections(struct setup *setup, const char *text)
 	setup->connections = (unsigned)count;
 }
 
+static void set_dnsmasq(struct setup *setup, const char *text)
+{
+	if (strcmp(text, "own") == 0)
+		setup->dnsmasq = SETUP_DNSMASQ_OWN;
+	else if (strcmp(text, "shared") == 0)
+		setup->dnsmasq = SETUP_DNSMASQ_SHARED;
+	else
+		usage_error("--dnsmasq takes own or shared", text);
+}
+
 static void set_root(struct setup *setup, char *text)
 {
 	size_t length = strlen(text);
@@ -166,6 +178,7 @@ static void take_option(struct arguments *arguments, int option, char *value)
 	case OPTION_ROOT: set_root(setup, value); break;
 	case OPTION_STATE: setup->state = value; break;
 	case 'b': arguments->broker = value; break;
+	case 'D': set_dnsmasq(setup, value); break;
 	case OPTION_FIRST: setup->remote.first = true; break;
 	case OPTION_PASSWORD_FILE: setup->host_password_file = value; break;
 	case OPTION_PRINT: setup->remote.print_only = true; break;
@@ -186,11 +199,12 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 		{"state", required_argument, NULL, OPTION_STATE}, {"no-broker", no_argument, NULL, OPTION_NO_BROKER},
 		{"no-services", no_argument, NULL, OPTION_NO_SERVICES}, {"broker", required_argument, NULL, 'b'},
 		{"first", no_argument, NULL, OPTION_FIRST}, {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
-		{"print-broker-commands", no_argument, NULL, OPTION_PRINT}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
+		{"print-broker-commands", no_argument, NULL, OPTION_PRINT}, {"dnsmasq", required_argument, NULL, 'D'},
+		 {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0}};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "nud:a:H:v:l:b:Vh", options, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "nud:a:H:v:l:b:D:Vh", options, NULL)) != -1)
 		take_option(arguments, option, optarg);
 	if (arguments->setup.host_password_file != NULL && arguments->setup.host_password_file[0] != '/')
 		usage_error("--password-file takes an absolute path", arguments->setup.host_password_file);
@@ -256,8 +270,10 @@ static int make(struct setup *setup)
 	const char *file = setup->host_password_file != NULL ? setup->host_password_file : SETUP_HOST_PASSWORD;
 	bool emitters = !setup->remote.on || setup->remote.first, by_hand;
 
-	if (!setup->remote.print_only)
+	if (!setup->remote.print_only) {
+		setup_own_choose(setup);
 		setup_group(setup);
+	}
 	if (!setup_password(setup, file, host_password) || (emitters && !setup_password(setup, SETUP_EMIT_PASSWORD, emit_password)))
 		return FAILED;
 	setup->daemon_changed = setup->changed;
@@ -271,11 +287,14 @@ static int make(struct setup *setup)
 		return fflush(stdout) == 0 && !setup->failed ? DONE : FAILED;
 	if (!setup->remote.on)
 		setup_conf(setup);
+	setup_own_instance(setup);
 	setup_dnsmasq(setup);
 	setup_split_dns(setup);
 	setup_docker(setup);
 	if (!setup->failed && setup->root[0] == '\0')
 		setup_services(setup);
+	if (!setup->failed)
+		setup_own_away(setup);
 	if (by_hand && !setup->failed)
 		setup_say("\nNow run the command above on the broker's machine; then, here: callsignctl doctor");
 	return by_hand ? finish(&(struct setup){.changed = true, .failed = setup->failed, .dry_run = true}) : finish(setup);

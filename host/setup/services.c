@@ -10,6 +10,7 @@
 
 #include "system/command.h"
 
+#define OWN_SERVICE "callsign-dnsmasq"
 #define SERVICE_S 90
 #define DAEMON_TRIES 50
 #define DAEMON_EVERY_MS 200
@@ -58,17 +59,50 @@ static void restart_docker(struct setup *setup)
 	free(errors);
 }
 
-static void restart_resolver(struct setup *setup)
+static void enable(struct setup *setup, const char *verb, const char *name)
+{
+	const char *const systemctl[] = {"systemctl", verb, name, NULL};
+	const char *const init[] = {"update-rc.d", "-f", name, strcmp(verb, "enable") == 0 ? "defaults" : "remove", NULL};
+
+	if (has_systemd())
+		run(setup, systemctl);
+	else if (access("/usr/sbin/update-rc.d", X_OK) == 0)
+		run(setup, init);
+}
+
+static void reload_units(struct setup *setup)
 {
 	const char *const reload[] = {"systemctl", "daemon-reload", NULL};
-	const char *const enable[] = {"systemctl", "enable", "--now", "callsign-dns.service", NULL};
+
+	if (has_systemd())
+		run(setup, reload);
+}
+
+static void restart_resolver(struct setup *setup)
+{
+	const char *const start[] = {"systemctl", "enable", "--now", "callsign-dns.service", NULL};
+	const char *const again[] = {"systemctl", "restart", "callsign-dns.service", NULL};
 
 	if (setup->resolver.kind == RESOLVER_NETWORKMANAGER)
 		service(setup, "reload", "NetworkManager");
 	else if (setup->resolver.kind == RESOLVER_RESOLVED && has_systemd()) {
-		run(setup, reload);
-		run(setup, enable);
+		reload_units(setup);
+		run(setup, start);
+		run(setup, again); /* where it ran already, with other settings */
 	}
+}
+
+static void start_own(struct setup *setup)
+{
+	reload_units(setup);
+	enable(setup, "enable", OWN_SERVICE);
+	service(setup, "restart", OWN_SERVICE);
+}
+
+static void stop_own(struct setup *setup)
+{
+	service(setup, "stop", OWN_SERVICE);
+	enable(setup, "disable", OWN_SERVICE);
 }
 
 /* The doctor should not meet a daemon that has only just started. */
@@ -88,22 +122,29 @@ static void await_daemon(const struct setup *setup)
 	}
 }
 
+static void restart_daemon(struct setup *setup)
+{
+	if (has_systemd())
+		enable(setup, "enable", "callsignd");
+	service(setup, "restart", "callsignd");
+	await_daemon(setup);
+}
+
+/* The one that is asked first, and the one that is not asked any more last. */
 void setup_services(struct setup *setup)
 {
-	const char *const enable[] = {"systemctl", "enable", "callsignd.service", NULL};
-
 	if (setup->docker_changed)
 		restart_docker(setup);
+	if (setup->own_changed)
+		start_own(setup);
 	if (setup->dnsmasq_changed)
 		service(setup, "restart", "dnsmasq");
 	if (setup->resolver_changed)
 		restart_resolver(setup);
-	if (!setup->daemon_changed)
-		return;
-	if (has_systemd())
-		run(setup, enable);
-	service(setup, "restart", "callsignd");
-	await_daemon(setup);
+	if (setup->daemon_changed)
+		restart_daemon(setup);
+	if (setup->own_gone)
+		stop_own(setup);
 }
 
 /* While the unit that says what to revert is still there. */
@@ -113,8 +154,11 @@ void setup_services_before_undo(struct setup *setup)
 
 	setup->dnsmasq_changed = setup_recorded(setup, SETUP_DNSMASQ);
 	setup->resolver_changed = setup_recorded(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf");
+	setup->own_gone = setup_recorded(setup, SETUP_OWN_CONF);
 	if (setup_recorded(setup, SETUP_DNS_UNIT) && has_systemd())
 		run(setup, disable);
+	if (setup->own_gone)
+		stop_own(setup);
 }
 
 void setup_services_after_undo(struct setup *setup)
@@ -123,4 +167,6 @@ void setup_services_after_undo(struct setup *setup)
 		service(setup, "restart", "dnsmasq");
 	if (setup->resolver_changed)
 		service(setup, "reload", "NetworkManager");
+	if (setup->own_gone)
+		reload_units(setup);
 }

@@ -28,6 +28,13 @@ struct setup_remote {
  */
 #define SETUP_FURTHER_MAX 15
 
+/* --dnsmasq: who answers for the names of containers. */
+enum setup_dnsmasq_kind {
+	SETUP_DNSMASQ_AS_BEFORE, /* as an earlier run left it; on a new host our own */
+	SETUP_DNSMASQ_SHARED,    /* this host's dnsmasq */
+	SETUP_DNSMASQ_OWN        /* a second one, which that one asks */
+};
+
 struct setup {
 	const char *root;      /* where / is; "": the real one */
 	const char *state;     /* folder of the record, below root */
@@ -42,6 +49,8 @@ struct setup {
 	bool dry_run, no_broker, no_services;
 	json_t *record;        /* {"files": [...], "broker": {...}, "groups": [...]} */
 	struct resolver resolver;
+	enum setup_dnsmasq_kind dnsmasq;
+	bool own_changed, own_gone; /* the second dnsmasq's files; they are to go */
 	bool failed;           /* something was said that an operator must see to */
 	bool changed;          /* anything, or would be */
 	bool docker_changed, dnsmasq_changed, resolver_changed, daemon_changed;
@@ -57,7 +66,16 @@ struct setup {
 #define SETUP_DNSMASQ "/etc/dnsmasq.d/callsign"
 #define SETUP_DAEMON_JSON "/etc/docker/daemon.json"
 #define SETUP_DNS_UNIT "/etc/systemd/system/callsign-dns.service"
+#define SETUP_OWN_CONF "/etc/callsign/dnsmasq.conf"
+#define SETUP_OWN_UNIT "/etc/systemd/system/callsign-dnsmasq.service"
+#define SETUP_OWN_SCRIPT "/etc/init.d/callsign-dnsmasq"
+#define SETUP_OWN_PID "/run/callsign-dnsmasq/dnsmasq.pid"
+#define SETUP_OWN_ADDRESS "127.0.0.1"
+#define SETUP_OWN_PORT "253"
 #define SETUP_PASSWORD_SIZE 256
+#define SETUP_DOMAINS_SIZE 8192
+#define SETUP_ZONE_SIZE 96
+#define SETUP_SERVER_SIZE 64
 
 /* ---- messages ---- */
 
@@ -77,6 +95,9 @@ bool setup_write(struct setup *setup, const char *path, const char *text, mode_t
 
 /* Whether path is as we wrote it, or not there at all: then it may be replaced. */
 bool setup_is_ours(const struct setup *setup, const char *path);
+
+/* Take one recorded file back, and forget it. */
+void setup_take_back(struct setup *setup, const char *path);
 
 /* Take all recorded files back, the newest first. */
 void setup_files_undo(struct setup *setup);
@@ -105,6 +126,35 @@ void setup_services(struct setup *setup);
 void setup_services_before_undo(struct setup *setup);
 void setup_services_after_undo(struct setup *setup);
 bool setup_recorded(const struct setup *setup, const char *path);
+
+/* ---- domains (domains.c) ---- */
+
+/* before, the domain, behind, for each further domain; first: for the first one, too. */
+void setup_domains(const struct setup *setup, bool first, const char *before, const char *behind, char *out, size_t size);
+
+/* The reverse zone of docker0's network, as far as whole bytes go: 172.17.0.1 is in 17.172.in-addr.arpa. false: not known. */
+bool setup_reverse_zone(const struct setup *setup, char out[SETUP_ZONE_SIZE]);
+
+/* ---- a dnsmasq of our own (own.c): what it is for stands there ---- */
+
+/* Sets setup->dnsmasq, unless it was given, and records it. Before all that follows. */
+void setup_own_choose(struct setup *setup);
+bool setup_own(const struct setup *setup);
+
+/* Whom this host's resolver asks for the names, with separator before a port that is not 53. Returns out. */
+const char *setup_own_server(const struct setup *setup, const char *separator, char out[SETUP_SERVER_SIZE]);
+
+/* What callsignd.conf says of it; of a file that is there already, changed. */
+const char *setup_own_section(const struct setup *setup);
+void setup_own_daemon(struct setup *setup);
+
+/* What this host's dnsmasq is to be told, from what it would be told without one of our own (new, to be freed). NULL: no memory. */
+char *setup_own_forward(const struct setup *setup, const char *text);
+
+/* Its configuration and its unit or script; or, if it is not wanted any more, what is to be done at the end: setup_own_away(). */
+void setup_own_instance(struct setup *setup);
+void setup_own_service(struct setup *setup);
+void setup_own_away(struct setup *setup);
 
 /* ---- broker ---- */
 

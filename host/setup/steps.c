@@ -76,33 +76,16 @@ bool setup_password(struct setup *setup, const char *path, char out[SETUP_PASSWO
 	return !setup->failed;
 }
 
-/* ---- domains ---- */
-
-/* before, the domain, behind, for each further domain; first: for the first one, too. */
-static void each_domain(const struct setup *setup, bool first, const char *before, const char *behind, char *out, size_t size)
-{
-	size_t used = 0;
-	unsigned i;
-
-	out[0] = '\0';
-	if (first)
-		used += (size_t)snprintf(out, size, "%s%s%s", before, setup->domain, behind);
-	for (i = 0; i < setup->nfurther && used < size; i++)
-		used += (size_t)snprintf(out + used, size - used, "%s%s%s", before, setup->further[i], behind);
-}
-
-#define DOMAINS_SIZE 8192
-
 /* ---- the daemon's configuration ---- */
 
 /* Left alone where there is one: it is the administrator's. */
 void setup_conf(struct setup *setup)
 {
 	const char *password = setup->host_password_file != NULL ? setup->host_password_file : SETUP_HOST_PASSWORD;
-	char text[8192 + DOMAINS_SIZE], url[512], user[128], further[DOMAINS_SIZE], *old = setup_read(setup, SETUP_CONF);
+	char text[8192 + SETUP_DOMAINS_SIZE], url[512], user[128], further[SETUP_DOMAINS_SIZE], *old = setup_read(setup, SETUP_CONF);
 	int missing = errno;
 
-	each_domain(setup, false, "serve \"", "\" { }\n", further, sizeof further);
+	setup_domains(setup, false, "serve \"", "\" { }\n", further, sizeof further);
 	snprintf(user, sizeof user, "//%s@", setup->host_user);
 	snprintf(url, sizeof url, "amqp://%s@127.0.0.1/%s", setup->host_user, setup->vhost);
 	if (setup->remote.on)
@@ -115,26 +98,17 @@ void setup_conf(struct setup *setup)
 		         "\turls = {\"%s\"}\n"
 		         "\tpassword_file = \"%s\"\n"
 		         "}\n"
-		         "host_names = {\"host=docker0\"}\n%s",
-		         setup->domain, url, password, further);
+		         "host_names = {\"host=docker0\"}\n%s%s",
+		         setup->domain, url, password, further, setup_own_section(setup));
 		setup->daemon_changed |= setup_write(setup, SETUP_CONF, text, 0640, SETUP_PLAIN);
 	} else if (old != NULL && strstr(old, user) == NULL) {
 		setup_say("%s is left as it is, and does not log in as %s: callsignctl doctor tells whether that works", SETUP_CONF, setup->host_user);
 	}
+	setup_own_daemon(setup);
 	free(old);
 }
 
 /* ---- dnsmasq ---- */
-
-/* The reverse zone of docker0's network, as far as whole bytes go: 172.17.0.1 is in 17.172.in-addr.arpa. */
-static void reverse_zone(const char *address, char *out, size_t size)
-{
-	struct address parsed;
-
-	out[0] = '\0';
-	if (address_parse(address, strlen(address), &parsed) == 0 && parsed.family == 4)
-		snprintf(out, size, "local=/%u.%u.in-addr.arpa/\n", parsed.bytes[1], parsed.bytes[0]);
-}
 
 /*
  * Where dnsmasq listens is a matter of what it does besides. If it is this host's own resolver (resolv.conf names the loopback), it goes on
@@ -176,7 +150,8 @@ static void keep_listening(const char *old, char *out, size_t size)
 
 void setup_dnsmasq(struct setup *setup)
 {
-	char text[2048 + 2 * DOMAINS_SIZE], zone[64], where[256] = "", names[DOMAINS_SIZE], local[DOMAINS_SIZE], *old;
+	char text[2048 + 2 * SETUP_DOMAINS_SIZE], zone[SETUP_ZONE_SIZE], where[256] = "", names[SETUP_DOMAINS_SIZE], local[SETUP_DOMAINS_SIZE];
+	char *old, *forwarding;
 
 	if (!setup_is_ours(setup, SETUP_DNSMASQ)) {
 		old = setup_read(setup, SETUP_DNSMASQ);
@@ -192,87 +167,17 @@ void setup_dnsmasq(struct setup *setup)
 		listening(setup, where, sizeof where);
 	else
 		keep_listening(old, where, sizeof where);
-	reverse_zone(setup->docker, zone, sizeof zone);
-	each_domain(setup, false, ", ", "", names, sizeof names);
-	each_domain(setup, true, "local=/", "/\n", local, sizeof local);
+	setup_reverse_zone(setup, zone);
+	setup_domains(setup, false, ", ", "", names, sizeof names);
+	setup_domains(setup, true, "local=/", "/\n", local, sizeof local);
 	snprintf(text, sizeof text,
 	         "# Made by callsign-setup; callsign-setup --undo takes it away. The names of containers: callsignd replaces this file\n"
 	         "# as a whole and sends SIGHUP. Names below %s%s are answered from here, and never asked for in the world.\n"
-	         "addn-hosts=/run/callsign/hosts\n%s%s%s",
+	         "addn-hosts=/run/callsign/hosts\n%slocal=/%s/\n%s",
 	         setup->domain, names, local, zone, where);
-	setup->dnsmasq_changed |= setup_write(setup, SETUP_DNSMASQ, text, 0644, SETUP_PLAIN);
+	forwarding = setup_own_forward(setup, text);
+	if (forwarding != NULL)
+		setup->dnsmasq_changed |= setup_write(setup, SETUP_DNSMASQ, forwarding, 0644, SETUP_PLAIN);
+	free(forwarding);
 	free(old);
-}
-
-/* ---- this host's own programs ---- */
-
-/*
- * A server for the link alone, not a global one: a global server would be asked for every name, and dnsmasq would ask systemd-resolved
- * again. A unit, since docker0 may appear after the boot, and what resolvectl sets goes with the link.
- *
- * systemd-resolved asks nobody on a link without a carrier, and docker0 has one only while a container is on it; those on networks of
- * their own (compose) are not. So a pair of interfaces keeps it up.
- */
-static void split_resolved(struct setup *setup)
-{
-	char text[2048 + DOMAINS_SIZE], routed[DOMAINS_SIZE];
-
-	each_domain(setup, true, " ~", "", routed, sizeof routed);
-	snprintf(text, sizeof text,
-	         "# Made by callsign-setup; callsign-setup --undo takes it away.\n"
-	         "[Unit]\n"
-	         "Description=Names below %s are asked for on docker0\n"
-	         "BindsTo=sys-subsystem-net-devices-docker0.device\n"
-	         "After=sys-subsystem-net-devices-docker0.device systemd-resolved.service\n"
-	         "PartOf=systemd-resolved.service\n\n"
-	         "[Service]\n"
-	         "Type=oneshot\n"
-	         "RemainAfterExit=yes\n"
-	         "# systemd-resolved asks nobody on a link without a carrier: this pair keeps docker0 up where no container is on it.\n"
-	         "ExecStart=-/sbin/ip link add callsign0 type veth peer name callsign1\n"
-	         "ExecStart=/sbin/ip link set callsign1 up\n"
-	         "ExecStart=/sbin/ip link set callsign0 master docker0 up\n"
-	         "ExecStart=/usr/bin/resolvectl dns docker0 %s\n"
-	         "ExecStart=/usr/bin/resolvectl domain docker0%s\n"
-	         "ExecStart=/usr/bin/resolvectl default-route docker0 no\n"
-	         "ExecStop=-/usr/bin/resolvectl revert docker0\n"
-	         "ExecStop=-/sbin/ip link delete callsign0\n\n"
-	         "[Install]\n"
-	         "WantedBy=sys-subsystem-net-devices-docker0.device systemd-resolved.service\n",
-	         setup->domain, setup->docker, routed);
-	setup->resolver_changed |= setup_write(setup, SETUP_DNS_UNIT, text, 0644, SETUP_PLAIN);
-}
-
-/* NetworkManager's own dnsmasq asks ours for the domain, and writes 127.0.0.1 into resolv.conf. */
-static void split_networkmanager(struct setup *setup)
-{
-	char text[256 + 2 * DOMAINS_SIZE], behind[64], servers[DOMAINS_SIZE];
-
-	snprintf(behind, sizeof behind, "/%s\n", setup->docker);
-	each_domain(setup, true, "server=/", behind, servers, sizeof servers);
-	snprintf(text, sizeof text, "# Made by callsign-setup; callsign-setup --undo takes it away.\n%s", servers);
-	setup->resolver_changed |= setup_write(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf", text, 0644, SETUP_PLAIN);
-	setup->resolver_changed |= setup_write(setup, "/etc/NetworkManager/conf.d/callsign.conf",
-	                                       "# Made by callsign-setup; callsign-setup --undo takes it away.\n[main]\ndns=dnsmasq\n", 0644,
-	                                       SETUP_PLAIN);
-}
-
-void setup_split_dns(struct setup *setup)
-{
-	switch (setup->resolver.kind) {
-	case RESOLVER_RESOLVED:
-		split_resolved(setup);
-		break;
-	case RESOLVER_NETWORKMANAGER:
-		split_networkmanager(setup);
-		break;
-	case RESOLVER_LOOPBACK: /* dnsmasq itself, which knows the names by now */
-		break;
-	case RESOLVER_STATIC:
-	case RESOLVER_NONE:
-		if (!resolver_asks(&setup->resolver, setup->docker))
-			setup_say("/etc/resolv.conf is never edited here: for this host's own programs, let whatever writes it put first\n"
-			          "  nameserver %s", setup->docker);
-		break;
-	}
 }

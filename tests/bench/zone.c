@@ -26,6 +26,8 @@
 #include "host/registry/view.h"
 #include "host/sinks/sections.h"
 #include "host/sinks/sinks.h"
+#include "host/sinks/sinkset.h"
+#include "host/sinks/zone/conf.h"
 #include "host/sinks/zone/name.h"
 #include "shared/clock.h"
 #include "shared/log.h"

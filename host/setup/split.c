@@ -1,0 +1,84 @@
+#include <config.h>
+
+#include "setup.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- this host's own programs ---- */
+
+/*
+ * A server for the link alone, not a global one: a global server would be asked for every name, and dnsmasq would ask systemd-resolved
+ * again. A unit, since docker0 may appear after the boot, and what resolvectl sets goes with the link.
+ *
+ * systemd-resolved asks nobody on a link without a carrier, and docker0 has one only while a container is on it; those on networks of
+ * their own (compose) are not. So a pair of interfaces keeps it up.
+ */
+static void split_resolved(struct setup *setup)
+{
+	char text[4096 + SETUP_DOMAINS_SIZE], routed[SETUP_DOMAINS_SIZE], zone[SETUP_ZONE_SIZE], server[SETUP_SERVER_SIZE];
+
+	setup_domains(setup, true, " ~", "", routed, sizeof routed);
+	setup_reverse_zone(setup, zone);
+	snprintf(text, sizeof text,
+	         "# Made by callsign-setup; callsign-setup --undo takes it away.\n"
+	         "[Unit]\n"
+	         "Description=Names below %s are asked for on docker0\n"
+	         "BindsTo=sys-subsystem-net-devices-docker0.device\n"
+	         "After=sys-subsystem-net-devices-docker0.device systemd-resolved.service\n"
+	         "PartOf=systemd-resolved.service\n\n"
+	         "[Service]\n"
+	         "Type=oneshot\n"
+	         "RemainAfterExit=yes\n"
+	         "# systemd-resolved asks nobody on a link without a carrier: this pair keeps docker0 up where no container is on it.\n"
+	         "ExecStart=-/sbin/ip link add callsign0 type veth peer name callsign1\n"
+	         "ExecStart=/sbin/ip link set callsign1 up\n"
+	         "ExecStart=/sbin/ip link set callsign0 master docker0 up\n"
+	         "ExecStart=/usr/bin/resolvectl dns docker0 %s\n"
+	         "ExecStart=/usr/bin/resolvectl domain docker0%s ~%s\n"
+	         "ExecStart=/usr/bin/resolvectl default-route docker0 no\n"
+	         "# The domain is nobody's in the world, so nobody can have signed it, and dnsmasq does not speak TLS.\n"
+	         "ExecStart=/usr/bin/resolvectl dnssec docker0 no\n"
+	         "ExecStart=/usr/bin/resolvectl dnsovertls docker0 no\n"
+	         "ExecStop=-/usr/bin/resolvectl revert docker0\n"
+	         "ExecStop=-/sbin/ip link delete callsign0\n\n"
+	         "[Install]\n"
+	         "WantedBy=sys-subsystem-net-devices-docker0.device systemd-resolved.service\n",
+	         setup->domain, setup_own_server(setup, ":", server), routed, zone);
+	setup->resolver_changed |= setup_write(setup, SETUP_DNS_UNIT, text, 0644, SETUP_PLAIN);
+}
+
+/* NetworkManager's own dnsmasq asks ours for the domain, and writes 127.0.0.1 into resolv.conf. */
+static void split_networkmanager(struct setup *setup)
+{
+	char text[512 + 2 * SETUP_DOMAINS_SIZE], behind[SETUP_SERVER_SIZE + 4], servers[SETUP_DOMAINS_SIZE], zone[SETUP_ZONE_SIZE], server[SETUP_SERVER_SIZE];
+
+	snprintf(behind, sizeof behind, "/%s\n", setup_own_server(setup, "#", server));
+	setup_domains(setup, true, "server=/", behind, servers, sizeof servers);
+	setup_reverse_zone(setup, zone);
+	snprintf(text, sizeof text, "# Made by callsign-setup; callsign-setup --undo takes it away.\n%sserver=/%s%s", servers, zone, behind);
+	setup->resolver_changed |= setup_write(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf", text, 0644, SETUP_PLAIN);
+	setup->resolver_changed |= setup_write(setup, "/etc/NetworkManager/conf.d/callsign.conf",
+	                                       "# Made by callsign-setup; callsign-setup --undo takes it away.\n[main]\ndns=dnsmasq\n", 0644,
+	                                       SETUP_PLAIN);
+}
+
+void setup_split_dns(struct setup *setup)
+{
+	switch (setup->resolver.kind) {
+	case RESOLVER_RESOLVED:
+		split_resolved(setup);
+		break;
+	case RESOLVER_NETWORKMANAGER:
+		split_networkmanager(setup);
+		break;
+	case RESOLVER_LOOPBACK: /* dnsmasq itself, which knows the names by now */
+		break;
+	case RESOLVER_STATIC:
+	case RESOLVER_NONE:
+		if (!resolver_asks(&setup->resolver, setup->docker))
+			setup_say("/etc/resolv.conf is never edited here: for this host's own programs, let whatever writes it put first\n"
+			          "  nameserver %s", setup->docker);
+		break;
+	}
+}
