@@ -75,6 +75,7 @@ struct setup {
 #define SETUP_PASSWORD_SIZE 256
 #define SETUP_DOMAINS_SIZE 8192
 #define SETUP_ZONE_SIZE 96
+#define SETUP_ZONES_SIZE 32768
 #define SETUP_SERVER_SIZE 64
 
 /* ---- messages ---- */
@@ -117,7 +118,7 @@ void setup_group(struct setup *setup);
 /* path's password, made if it is not there. false: failed. */
 bool setup_password(struct setup *setup, const char *path, char out[SETUP_PASSWORD_SIZE]);
 void setup_conf(struct setup *setup);
-void setup_dnsmasq(struct setup *setup);
+void setup_dnsmasq(struct setup *setup); /* dnsmasq.c */
 void setup_split_dns(struct setup *setup);
 void setup_docker(struct setup *setup);
 /* text of daemon.json without server in "dns" (new, to be freed), or NULL: cannot be. empty: nothing is left in it. */
@@ -132,8 +133,8 @@ bool setup_recorded(const struct setup *setup, const char *path);
 /* before, the domain, behind, for each further domain; first: for the first one, too. */
 void setup_domains(const struct setup *setup, bool first, const char *before, const char *behind, char *out, size_t size);
 
-/* The reverse zone of docker0's network, as far as whole bytes go: 172.17.0.1 is in 17.172.in-addr.arpa. false: not known. */
-bool setup_reverse_zone(const struct setup *setup, char out[SETUP_ZONE_SIZE]);
+/* The reverse zones of docker0's own networks, each with before and behind around it (reverse.h). Returns out. */
+char *setup_reverse_zones(const struct setup *setup, const char *before, const char *behind, char *out, size_t size);
 
 /* ---- a dnsmasq of our own (own.c): what it is for stands there ---- */
 

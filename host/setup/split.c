@@ -16,10 +16,10 @@
  */
 static void split_resolved(struct setup *setup)
 {
-	char text[4096 + SETUP_DOMAINS_SIZE], routed[SETUP_DOMAINS_SIZE], zone[SETUP_ZONE_SIZE], server[SETUP_SERVER_SIZE];
+	char text[4096 + SETUP_DOMAINS_SIZE + SETUP_ZONES_SIZE], routed[SETUP_DOMAINS_SIZE], zones[SETUP_ZONES_SIZE], server[SETUP_SERVER_SIZE];
 
 	setup_domains(setup, true, " ~", "", routed, sizeof routed);
-	setup_reverse_zone(setup, zone);
+	setup_reverse_zones(setup, " ~", "", zones, sizeof zones);
 	snprintf(text, sizeof text,
 	         "# Made by callsign-setup; callsign-setup --undo takes it away.\n"
 	         "[Unit]\n"
@@ -35,7 +35,7 @@ static void split_resolved(struct setup *setup)
 	         "ExecStart=/sbin/ip link set callsign1 up\n"
 	         "ExecStart=/sbin/ip link set callsign0 master docker0 up\n"
 	         "ExecStart=/usr/bin/resolvectl dns docker0 %s\n"
-	         "ExecStart=/usr/bin/resolvectl domain docker0%s ~%s\n"
+	         "ExecStart=/usr/bin/resolvectl domain docker0%s%s\n"
 	         "ExecStart=/usr/bin/resolvectl default-route docker0 no\n"
 	         "# The domain is nobody's in the world, so nobody can have signed it, and dnsmasq does not speak TLS.\n"
 	         "ExecStart=/usr/bin/resolvectl dnssec docker0 no\n"
@@ -44,19 +44,20 @@ static void split_resolved(struct setup *setup)
 	         "ExecStop=-/sbin/ip link delete callsign0\n\n"
 	         "[Install]\n"
 	         "WantedBy=sys-subsystem-net-devices-docker0.device systemd-resolved.service\n",
-	         setup->domain, setup_own_server(setup, ":", server), routed, zone);
+	         setup->domain, setup_own_server(setup, ":", server), routed, zones);
 	setup->resolver_changed |= setup_write(setup, SETUP_DNS_UNIT, text, 0644, SETUP_PLAIN);
 }
 
 /* NetworkManager's own dnsmasq asks ours for the domain, and writes 127.0.0.1 into resolv.conf. */
 static void split_networkmanager(struct setup *setup)
 {
-	char text[512 + 2 * SETUP_DOMAINS_SIZE], behind[SETUP_SERVER_SIZE + 4], servers[SETUP_DOMAINS_SIZE], zone[SETUP_ZONE_SIZE], server[SETUP_SERVER_SIZE];
+	char text[512 + SETUP_DOMAINS_SIZE + SETUP_ZONES_SIZE], behind[SETUP_SERVER_SIZE + 4], servers[SETUP_DOMAINS_SIZE], zones[SETUP_ZONES_SIZE];
+	char server[SETUP_SERVER_SIZE];
 
 	snprintf(behind, sizeof behind, "/%s\n", setup_own_server(setup, "#", server));
 	setup_domains(setup, true, "server=/", behind, servers, sizeof servers);
-	setup_reverse_zone(setup, zone);
-	snprintf(text, sizeof text, "# Made by callsign-setup; callsign-setup --undo takes it away.\n%sserver=/%s%s", servers, zone, behind);
+	setup_reverse_zones(setup, "server=/", behind, zones, sizeof zones);
+	snprintf(text, sizeof text, "# Made by callsign-setup; callsign-setup --undo takes it away.\n%s%s", servers, zones);
 	setup->resolver_changed |= setup_write(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf", text, 0644, SETUP_PLAIN);
 	setup->resolver_changed |= setup_write(setup, "/etc/NetworkManager/conf.d/callsign.conf",
 	                                       "# Made by callsign-setup; callsign-setup --undo takes it away.\n[main]\ndns=dnsmasq\n", 0644,

@@ -1,7 +1,6 @@
 #include <config.h>
 
 #include "setup.h"
-#include "shared/address.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +8,6 @@
 #include <string.h>
 
 #include "system/command.h"
-#include "doctor/dnsmasqconf.h"
 #include "shared/contract/ident.h"
 
 /* ---- the group that may read passwords ---- */
@@ -105,79 +103,5 @@ void setup_conf(struct setup *setup)
 		setup_say("%s is left as it is, and does not log in as %s: callsignctl doctor tells whether that works", SETUP_CONF, setup->host_user);
 	}
 	setup_own_daemon(setup);
-	free(old);
-}
-
-/* ---- dnsmasq ---- */
-
-/*
- * Where dnsmasq listens is a matter of what it does besides. If it is this host's own resolver (resolv.conf names the loopback), it goes on
- * listening where it did; else it answers on docker0 alone, so that it is in nobody's way.
- */
-static void listening(struct setup *setup, char *out, size_t size)
-{
-	struct dnsmasqconf conf;
-	bool serves = setup->resolver.kind == RESOLVER_LOOPBACK, named, bound;
-
-	dnsmasqconf_of_system(&conf, setup->root);
-	named = dnsmasqconf_find(&conf, "interface", NULL) != NULL || dnsmasqconf_find(&conf, "listen-address", NULL) != NULL;
-	bound = dnsmasqconf_find(&conf, "bind-interfaces", NULL) != NULL;
-	if (!serves)
-		snprintf(out, size, "interface=docker0\nexcept-interface=lo\n%s", bound ? "" : "bind-dynamic\n");
-	else
-		snprintf(out, size, "%s", named ? "interface=docker0\n" : "");
-	if (bound)
-		setup_say("dnsmasq has bind-interfaces (%s): it does not follow a docker0 that appears later; restart it then",
-		          dnsmasqconf_find(&conf, "bind-interfaces", NULL)->where);
-	dnsmasqconf_free(&conf);
-}
-
-/* What an earlier run found out stays: by now our own interface= lines are among dnsmasq's. */
-static void keep_listening(const char *old, char *out, size_t size)
-{
-	static const char *const keys[] = {"interface=docker0\n", "except-interface=lo\n", "bind-dynamic\n"};
-	char line[64];
-
-	out[0] = '\0';
-	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-		size_t length = strlen(out);
-
-		snprintf(line, sizeof line, "\n%s", keys[i]);
-		if (strstr(old, line) != NULL)
-			snprintf(out + length, size - length, "%s", keys[i]);
-	}
-}
-
-void setup_dnsmasq(struct setup *setup)
-{
-	char text[2048 + 2 * SETUP_DOMAINS_SIZE], zone[SETUP_ZONE_SIZE], where[256] = "", names[SETUP_DOMAINS_SIZE], local[SETUP_DOMAINS_SIZE];
-	char *old, *forwarding;
-
-	if (!setup_is_ours(setup, SETUP_DNSMASQ)) {
-		old = setup_read(setup, SETUP_DNSMASQ);
-		if (old == NULL || strstr(old, "addn-hosts=/run/callsign/hosts") == NULL)
-			setup_error(setup, SETUP_DNSMASQ " is not callsign-setup's: move it away, and run this again");
-		else
-			setup_say(SETUP_DNSMASQ " was written by hand, and is left as it is");
-		free(old);
-		return;
-	}
-	old = setup_read(setup, SETUP_DNSMASQ);
-	if (old == NULL)
-		listening(setup, where, sizeof where);
-	else
-		keep_listening(old, where, sizeof where);
-	setup_reverse_zone(setup, zone);
-	setup_domains(setup, false, ", ", "", names, sizeof names);
-	setup_domains(setup, true, "local=/", "/\n", local, sizeof local);
-	snprintf(text, sizeof text,
-	         "# Made by callsign-setup; callsign-setup --undo takes it away. The names of containers: callsignd replaces this file\n"
-	         "# as a whole and sends SIGHUP. Names below %s%s are answered from here, and never asked for in the world.\n"
-	         "addn-hosts=/run/callsign/hosts\n%slocal=/%s/\n%s",
-	         setup->domain, names, local, zone, where);
-	forwarding = setup_own_forward(setup, text);
-	if (forwarding != NULL)
-		setup->dnsmasq_changed |= setup_write(setup, SETUP_DNSMASQ, forwarding, 0644, SETUP_PLAIN);
-	free(forwarding);
 	free(old);
 }

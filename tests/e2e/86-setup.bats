@@ -165,7 +165,48 @@ EDIT
     run -0 root_setup --docker-address 10.9.0.1
     [[ $output == *"never edited"*"nameserver 10.9.0.1"* ]]
     cmp "$ROOT/etc/resolv.conf" "$ROOT.before/etc/resolv.conf"
-    grep -qx 'server=/9.10.in-addr.arpa/127.0.0.1#253' "$ROOT/etc/dnsmasq.d/callsign"
+    # Nobody has that address yet, so its network may be small.
+    [[ $(grep -c arpa "$ROOT/etc/dnsmasq.d/callsign") == 1 ]]
+    grep -qx 'server=/0.9.10.in-addr.arpa/127.0.0.1#253' "$ROOT/etc/dnsmasq.d/callsign"
+}
+
+@test "setup: reverse names of docker0's network alone are kept here, whatever its prefix" {
+    bare_root 'nameserver 192.0.2.1' '{"bip": "192.168.77.1/24"}'
+    run -0 root_setup --dnsmasq shared --docker-address 192.168.77.1
+    [[ $(grep arpa "$ROOT/etc/dnsmasq.d/callsign") == 'local=/77.168.192.in-addr.arpa/' ]]
+    run -0 root_setup --undo
+    printf '{"bip": "10.9.5.1/22"}\n' >"$ROOT/etc/docker/daemon.json"
+    run -0 root_setup --dnsmasq shared --docker-address 10.9.5.1
+    [[ $(grep arpa "$ROOT/etc/dnsmasq.d/callsign") == $'local=/4.9.10.in-addr.arpa/\nlocal=/5.9.10.in-addr.arpa/\nlocal=/6.9.10.in-addr.arpa/\nlocal=/7.9.10.in-addr.arpa/' ]]
+}
+
+@test "setup: the sample of dnsmasq's piece says what callsign-setup writes" {
+    bare_root 'nameserver 192.0.2.1' ''
+    run -0 root_setup --dnsmasq shared
+    diff <(grep -v '^#' "$TOP_DIR/etc/dnsmasq.d/callsign" | grep .) <(grep -v '^#' "$ROOT/etc/dnsmasq.d/callsign")
+}
+
+# Written when docker0 was the only bridge that counted: containers on networks of their own found no name at all.
+@test "setup: dnsmasq's piece of an earlier version learns of the other bridges, and keeps what it had" {
+    bare_root 'nameserver 192.0.2.1' ''
+    run -0 root_setup
+    python3 - "$ROOT/etc/dnsmasq.d/callsign" "$ROOT/var/lib/callsign/setup/record.json" <<'PYTHON'
+import json, sys
+piece, path = sys.argv[1:]
+text = open(piece).read().replace("interface=br-*\n", "interface=shop0\n")
+record = json.load(open(path))
+for entry in record["files"]:
+    if entry["path"] == "/etc/dnsmasq.d/callsign":
+        entry["written"] = text
+json.dump(record, open(path, "w"))
+open(piece, "w").write(text)
+PYTHON
+    run -0 root_setup
+    [[ $(grep -E '^(except-)?interface=|^bind' "$ROOT/etc/dnsmasq.d/callsign") == $'interface=docker0\ninterface=br-*\ninterface=shop0\nexcept-interface=lo\nbind-dynamic' ]]
+    run -0 root_setup
+    [[ $output == *"nothing to do" ]]
+    run -0 root_setup --undo
+    unchanged
 }
 
 @test "setup: a daemon.json that is wrong is left as it is, with the line" {

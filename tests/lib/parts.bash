@@ -123,6 +123,18 @@ part_upstream_wait() {
 
 # ---- dnsmasq, as Debian starts it: as its own user, with pieces of configuration in /etc/dnsmasq.d ----
 
+# What callsign-setup writes on a machine whose docker0 is the lab's.
+dnsmasq_piece() {
+    local root=$LAB/secret/dnsmasq
+    rm -rf "$root"
+    mkdir -p "$root"/etc/{docker,dnsmasq.d}
+    printf 'callsign:x:%s:\n' "$LAB_CALLSIGN_ID" >"$root/etc/group"
+    printf 'nameserver %s\n' "$LAB_ADDRESS" >"$root/etc/resolv.conf"
+    printf '{"bip": "%s/16"}\n' "$LAB_ADDRESS" >"$root/etc/docker/daemon.json"
+    "$BUILD/host/host/callsign-setup" --root "$root" --host lab --no-broker --dnsmasq shared --docker-address "$LAB_ADDRESS" >"$root/said"
+    cp "$root/etc/dnsmasq.d/callsign" "$LAB/etc/dnsmasq.d/callsign"
+}
+
 dnsmasq_files() {
     mkdir -p "$LAB/run/dnsmasq" "$LAB/run/callsign"
     cat >"$LAB/etc/dnsmasq.conf" <<CONF
@@ -133,7 +145,7 @@ server=127.0.0.9
 pid-file=/run/dnsmasq/dnsmasq.pid
 conf-dir=/etc/dnsmasq.d
 CONF
-    sed 's/17\.172\.in-addr/18.198.in-addr/' "$TOP_DIR/etc/dnsmasq.d/callsign" >"$LAB/etc/dnsmasq.d/callsign"
+    dnsmasq_piece
 }
 
 part_dnsmasq_start() {

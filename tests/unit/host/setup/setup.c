@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "host/doctor/rights.h"
+#include "host/setup/reverse.h"
 #include "host/setup/setup.h"
 
 static const struct setup setup = {.root = "", .vhost = "callsign", .hostname = "h.lan", .host_user = SETUP_HOST_USER, .connections = 7};
@@ -123,6 +124,55 @@ static void test_compare_takes_an_object_once(void **state)
 	json_decref(made);
 }
 
+static void assert_zones(const char *address, unsigned prefix, const char *expected)
+{
+	struct address parsed;
+	char lines[128 * (REVERSE_ZONE + 16)];
+
+	assert_int_equal(address_parse(address, strlen(address), &parsed), 0);
+	reverse_zones(&parsed, prefix, "local=/", "/\n", lines, sizeof lines);
+	assert_string_equal(lines, expected);
+}
+
+static unsigned count_zones(const char *address, unsigned prefix)
+{
+	struct address parsed;
+	char lines[128 * (REVERSE_ZONE + 16)];
+	unsigned count = 0;
+
+	assert_int_equal(address_parse(address, strlen(address), &parsed), 0);
+	reverse_zones(&parsed, prefix, "local=/", "/\n", lines, sizeof lines);
+	for (const char *at = lines; *at != '\0'; at++)
+		count += *at == '\n';
+	return count;
+}
+
+/* What is beside the network is somebody else's to answer. */
+static void test_reverse_zones(void **state)
+{
+	(void)state;
+	assert_zones("172.17.0.1", 16, "local=/17.172.in-addr.arpa/\n");
+	assert_zones("192.168.77.1", 24, "local=/77.168.192.in-addr.arpa/\n");
+	assert_zones("10.1.2.3", 8, "local=/10.in-addr.arpa/\n");
+	assert_zones("10.9.6.1", 22, "local=/4.9.10.in-addr.arpa/\nlocal=/5.9.10.in-addr.arpa/\nlocal=/6.9.10.in-addr.arpa/\n"
+	                             "local=/7.9.10.in-addr.arpa/\n");
+	assert_zones("192.0.2.9", 31, "local=/8.2.0.192.in-addr.arpa/\nlocal=/9.2.0.192.in-addr.arpa/\n");
+	assert_zones("192.0.2.9", 32, "local=/9.2.0.192.in-addr.arpa/\n");
+	assert_zones("172.16.0.1", 12, "local=/16.172.in-addr.arpa/\nlocal=/17.172.in-addr.arpa/\nlocal=/18.172.in-addr.arpa/\n"
+	                               "local=/19.172.in-addr.arpa/\nlocal=/20.172.in-addr.arpa/\nlocal=/21.172.in-addr.arpa/\n"
+	                               "local=/22.172.in-addr.arpa/\nlocal=/23.172.in-addr.arpa/\nlocal=/24.172.in-addr.arpa/\n"
+	                               "local=/25.172.in-addr.arpa/\nlocal=/26.172.in-addr.arpa/\nlocal=/27.172.in-addr.arpa/\n"
+	                               "local=/28.172.in-addr.arpa/\nlocal=/29.172.in-addr.arpa/\nlocal=/30.172.in-addr.arpa/\n"
+	                               "local=/31.172.in-addr.arpa/\n");
+	assert_int_equal(count_zones("172.17.0.1", 17), 128);
+	assert_int_equal(count_zones("172.17.0.1", 25), 128);
+	assert_zones("fd00:c5::1", 64, "local=/0.0.0.0.0.0.0.0.5.c.0.0.0.0.d.f.ip6.arpa/\n");
+	assert_zones("fd00::1", 7, "local=/c.f.ip6.arpa/\nlocal=/d.f.ip6.arpa/\n");
+	assert_int_equal(count_zones("fd00::1", 61), 8);
+	assert_int_equal(count_zones("fd00::1", 128), 1);
+	assert_zones("10.0.0.1", 0, "");
+}
+
 static void test_docker_without(void **state)
 {
 	bool empty;
@@ -146,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escape), cmocka_unit_test(test_rights_of_the_host), cmocka_unit_test(test_rights_of_a_tenant),
 		cmocka_unit_test(test_passwords), cmocka_unit_test(test_compare), cmocka_unit_test(test_compare_takes_an_object_once),
+		cmocka_unit_test(test_reverse_zones),
 		cmocka_unit_test(test_docker_without),
 	};
 

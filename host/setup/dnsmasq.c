@@ -1,0 +1,164 @@
+#include <config.h>
+
+#include "setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor/bridges.h"
+#include "doctor/dnsmasqconf.h"
+
+/*
+ * Our piece of dnsmasq's configuration: which names are its own, and where it answers.
+ *
+ * Containers on any network but Docker's default one (each compose project has its own) ask Docker, which asks dnsmasq for them from where they are:
+ * what is sent to docker0's address then comes in over their bridge, and dnsmasq answers nobody over an interface that it was not told of. So its
+ * interface= lines name all bridges that containers are on, not docker0 alone.
+ */
+#define PIECE "interface="
+
+/* ---- where it answers ---- */
+
+/* The lines that another run wrote, among dnsmasq's, are not what somebody else wants of it. */
+static bool is_asked_for(const struct dnsmasqconf *conf, const char *key)
+{
+	for (size_t i = 0; i < conf->count; i++)
+		if (strcmp(conf->options[i].key, key) == 0 && strncmp(conf->options[i].where, SETUP_DNSMASQ ":", sizeof SETUP_DNSMASQ) != 0)
+			return true;
+	return false;
+}
+
+static bool has_line(const char *text, const char *line)
+{
+	size_t length = strlen(line);
+
+	for (const char *at = text; at != NULL && *at != '\0'; at = strchr(at, '\n'), at += at != NULL)
+		if (strncmp(at, line, length) == 0 && (at[length] == '\n' || at[length] == '\0'))
+			return true;
+	return false;
+}
+
+/* What an earlier run wrote stays: a bridge may be away for a while. */
+static void print_old(const char *old, FILE *out)
+{
+	for (const char *at = old; at != NULL && *at != '\0'; at = strchr(at, '\n'), at += at != NULL) {
+		size_t length = strcspn(at, "\n");
+
+		if (strncmp(at, PIECE, sizeof PIECE - 1) == 0 && strncmp(at, PIECE "docker0\n", sizeof PIECE + 7) != 0 &&
+		    strncmp(at, PIECE BRIDGES_OF_DOCKER "\n", sizeof(PIECE BRIDGES_OF_DOCKER)) != 0)
+			fprintf(out, "%.*s\n", (int)length, at);
+	}
+}
+
+static pid_t running_dnsmasq(void)
+{
+	FILE *file = fopen("/run/dnsmasq/dnsmasq.pid", "re");
+	long pid = 0;
+
+	/* NOLINTNEXTLINE(cert-err34-c): 0 is as good as no number */
+	if (file != NULL && fscanf(file, "%ld", &pid) != 1)
+		pid = 0;
+	if (file != NULL)
+		fclose(file);
+	return (pid_t)pid;
+}
+
+static void print_bridges(const struct setup *setup, const char *old, FILE *out)
+{
+	struct bridges bridges = {.names = NULL};
+
+	fputs(PIECE "docker0\n" PIECE BRIDGES_OF_DOCKER "\n", out);
+	print_old(old, out);
+	if (setup->root[0] != '\0')
+		return;
+	bridges_find(&bridges, running_dnsmasq());
+	for (size_t i = 0; i < bridges.count; i++) {
+		char line[BRIDGES_NAME_SIZE + sizeof PIECE];
+
+		snprintf(line, sizeof line, PIECE "%s", bridges.names[i]);
+		if (old == NULL || !has_line(old, line))
+			fprintf(out, "%s\n", line);
+	}
+	bridges_free(&bridges);
+}
+
+/*
+ * Where dnsmasq listens is a matter of what it does besides. If it is this host's own resolver (resolv.conf names the loopback), it goes on
+ * listening where it did; else it answers containers alone, so that it is in nobody's way. old: what an earlier run found out stays, since by now
+ * resolv.conf may be as we made it.
+ */
+static void print_listening(struct setup *setup, const char *old, FILE *out)
+{
+	struct dnsmasqconf conf;
+	bool named, bound, alone;
+
+	dnsmasqconf_of_system(&conf, setup->root);
+	named = is_asked_for(&conf, "interface") || is_asked_for(&conf, "listen-address");
+	bound = is_asked_for(&conf, "bind-interfaces");
+	alone = old != NULL ? has_line(old, "except-interface=lo") : setup->resolver.kind != RESOLVER_LOOPBACK;
+	if (alone || named || (old != NULL && has_line(old, PIECE "docker0")))
+		print_bridges(setup, old, out);
+	if (alone)
+		fprintf(out, "except-interface=lo\n%s", bound ? "" : "bind-dynamic\n");
+	if (bound && !(old != NULL && has_line(old, PIECE BRIDGES_OF_DOCKER)))
+		setup_say("dnsmasq has bind-interfaces (%s): it does not follow a docker0 that appears later; restart it then",
+		          dnsmasqconf_find(&conf, "bind-interfaces", NULL)->where);
+	dnsmasqconf_free(&conf);
+}
+
+/* ---- the file ---- */
+
+static char *compose(struct setup *setup, const char *old)
+{
+	char names[SETUP_DOMAINS_SIZE], local[SETUP_DOMAINS_SIZE], zones[SETUP_ZONES_SIZE], *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out == NULL)
+		return NULL;
+	setup_domains(setup, false, ", ", "", names, sizeof names);
+	setup_domains(setup, true, "local=/", "/\n", local, sizeof local);
+	fprintf(out, "# Made by callsign-setup; callsign-setup --undo takes it away. The names of containers: callsignd replaces this file\n"
+	             "# as a whole and sends SIGHUP. Names below %s%s are answered from here, and never asked for in the world.\n"
+	             "addn-hosts=/run/callsign/hosts\n%s",
+	        setup->domain, names, local);
+	fputs(setup_reverse_zones(setup, "local=/", "/\n", zones, sizeof zones), out);
+	print_listening(setup, old, out);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static void refuse(struct setup *setup)
+{
+	char *old = setup_read(setup, SETUP_DNSMASQ);
+
+	if (old == NULL || strstr(old, "addn-hosts=/run/callsign/hosts") == NULL)
+		setup_error(setup, SETUP_DNSMASQ " is not callsign-setup's: move it away, and run this again");
+	else
+		setup_say(SETUP_DNSMASQ " was written by hand, and is left as it is");
+	free(old);
+}
+
+void setup_dnsmasq(struct setup *setup)
+{
+	char *old, *text, *forwarding;
+
+	if (!setup_is_ours(setup, SETUP_DNSMASQ)) {
+		refuse(setup);
+		return;
+	}
+	old = setup_read(setup, SETUP_DNSMASQ);
+	text = compose(setup, old);
+	forwarding = text != NULL ? setup_own_forward(setup, text) : NULL;
+	if (forwarding == NULL)
+		setup_error(setup, SETUP_DNSMASQ ": out of memory");
+	else
+		setup->dnsmasq_changed |= setup_write(setup, SETUP_DNSMASQ, forwarding, 0644, SETUP_PLAIN);
+	free(forwarding);
+	free(text);
+	free(old);
+}
