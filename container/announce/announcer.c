@@ -496,6 +496,11 @@ void announcer_set_ports(struct announcer *a, const struct announcement_port *po
 	a->self.nports = nports;
 }
 
+void announcer_set_place(struct announcer *a, const struct place *place)
+{
+	a->self.place = *place;
+}
+
 void announcer_handle(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
                       struct announcer_actions *actions)
 {

@@ -137,6 +137,9 @@ void announcer_init(struct announcer *announcer, const char *name, const char (*
 /* What else is announced, from the first message on. Sorted; at most ANNOUNCEMENT_PORTS_MAX. */
 void announcer_set_ports(struct announcer *announcer, const struct announcement_port *ports, unsigned nports);
 
+/* Where it is; none: nobody knows. Likewise from the first message on. */
+void announcer_set_place(struct announcer *announcer, const struct place *place);
+
 /* Events that mean nothing in a state are ignored. actions is overwritten; carry them out in order. */
 void announcer_handle(struct announcer *announcer, const struct announcer_event *event, int64_t now_ms,
                       struct announcer_actions *actions);

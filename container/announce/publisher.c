@@ -138,6 +138,16 @@ static void connect_next(struct publisher *p)
 		p->retry_at_ms = p->now_ms + PUBLISHER_RETRY_FIRST_MS;
 }
 
+/* Where the kernel does not tell, or somebody stands in for it, an address is this instance's alone, as it was before there were places. */
+static void tell_place(struct publisher *p)
+{
+	struct place place;
+
+	if (place_read(&place) == -1)
+		log_debug("which host and network namespace this is cannot be told: announced without place");
+	announcer_set_place(&p->announcer, &place);
+}
+
 struct publisher *publisher_new(const struct conf *conf, const char *name, const struct addrwatch *watch, bool want_answer,
                                 int64_t now_ms)
 {
@@ -164,6 +174,7 @@ struct publisher *publisher_new(const struct conf *conf, const char *name, const
 	backoff_init(&p->backoff, PUBLISHER_RETRY_FIRST_MS, PUBLISHER_RETRY_MAX_MS);
 	p->now_ms = now_ms;
 	connect_next(p);
+	tell_place(p); /* while the login is under way */
 	return p;
 }
 

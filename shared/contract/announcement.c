@@ -125,6 +125,16 @@ static void put_ports(struct encoder *out, const struct announcement *announceme
 	put(out, "}");
 }
 
+/* Last, with room for the end of the object. */
+static void put_place(struct encoder *out, const struct announcement *announcement)
+{
+	size_t needed = strlen(",\"place\":\"\"}") + PLACE_TEXT_LENGTH;
+	char text[PLACE_TEXT_SIZE];
+
+	if (announcement->has_session && place_known(&announcement->place) && needed <= ANNOUNCEMENT_BODY_MAX - out->used)
+		put_text(out, "place", place_format(&announcement->place, text));
+}
+
 static void put_sender(struct encoder *out, const struct announcement *announcement)
 {
 	put_text(out, "name", announcement->name);
@@ -143,6 +153,7 @@ static void put_fields(struct encoder *out, const struct announcement *announcem
 		put_records(out, announcement);
 		put_ports(out, announcement);
 		put_number(out, "lease", announcement->lease_s);
+		put_place(out, announcement);
 		break;
 	case ANNOUNCEMENT_DOWN:
 		put_sender(out, announcement);
@@ -223,7 +234,7 @@ const char *announcement_will_queue(const char *name, const struct ident *sessio
 
 bool announcement_same_records(const struct announcement *a, const struct announcement *b)
 {
-	if (a->naddresses != b->naddresses || a->naliases != b->naliases)
+	if (a->naddresses != b->naddresses || a->naliases != b->naliases || !place_equal(&a->place, &b->place))
 		return false;
 	for (unsigned i = 0; i < a->naddresses; i++)
 		if (!address_equal(&a->addresses[i], &b->addresses[i]))

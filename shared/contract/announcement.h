@@ -13,6 +13,7 @@
 #include "shared/address.h"
 #include "hostname.h"
 #include "ident.h"
+#include "place.h"
 
 /*
  * THE CONTRACT: what emitters and hosts say to each other, version 1. docs/protocol describes it for people who write an
@@ -74,6 +75,7 @@ struct announcement {
 	char aliases[ANNOUNCEMENT_ALIASES_MAX][HOSTNAME_NAME_SIZE];
 	unsigned nports;               /* up: 0 or more; sorted by name, no name twice */
 	struct announcement_port ports[ANNOUNCEMENT_PORTS_MAX];
+	struct place place;            /* up with a session: where the addresses are; none: not said */
 	char host[HOSTNAME_FQDN_SIZE]; /* rollcall, resolves, refused */
 	struct ident nonce;            /* rollcall */
 	uint32_t spread_ms;            /* rollcall */
@@ -91,7 +93,10 @@ struct announcement {
  */
 int announcement_decode(const void *body, size_t length, struct announcement *out, char error[ANNOUNCEMENT_ERROR_SIZE]);
 
-/* Encode into body, not terminated. Returns the length, or -1 if it would be over ANNOUNCEMENT_BODY_MAX (or memory ran out). */
+/*
+ * Encode into body, not terminated. Returns the length, or -1 if it would be over ANNOUNCEMENT_BODY_MAX. A place that does not fit any more is left
+ * out: what was said before there were places can still be said.
+ */
 int announcement_encode(const struct announcement *announcement, char body[ANNOUNCEMENT_BODY_MAX]);
 
 /* "up", "down", … */
@@ -120,7 +125,7 @@ const char *announcement_port_add(struct announcement_port ports[ANNOUNCEMENT_PO
 
 bool announcement_ports_equal(const struct announcement_port *a, unsigned na, const struct announcement_port *b, unsigned nb);
 
-/* Whether a and b announce the same addresses and aliases (in the same order) and ports. */
+/* Whether a and b announce the same addresses and aliases (in the same order), ports and place. */
 bool announcement_same_records(const struct announcement *a, const struct announcement *b);
 
 #endif

@@ -225,6 +225,28 @@ static int get_ports(const struct decoder *in)
 	return 0;
 }
 
+/* Without a session nobody notices when it is true no more (the host has booted): then it counts for nothing, but must still be well-formed. */
+static int get_place(const struct decoder *in)
+{
+	char excerpt[EXCERPT_SIZE];
+	struct place place;
+	const char *text;
+	size_t length;
+
+	in->out->place = (struct place){0};
+	if (json_object_get(in->root, "place") == NULL)
+		return 0;
+	text = get_string(in, "place", &length);
+	if (text == NULL)
+		return -1;
+	if (place_parse(text, length, &place) == -1)
+		return refuse(in, "'place' is not HOST/NETNS, 16 lower-case hex digits each: '%s'",
+			      log_safe(excerpt, sizeof(excerpt), text, length));
+	if (in->out->has_session)
+		in->out->place = place;
+	return 0;
+}
+
 static int decode_up(const struct decoder *in)
 {
 	int64_t lease_s;
@@ -235,7 +257,7 @@ static int decode_up(const struct decoder *in)
 	if (get_sender(in, false) == -1 || get_seq(in) == -1 ||
 	    get_list(in, "addresses", 1, ANNOUNCEMENT_ADDRESSES_MAX, add_address) == -1 ||
 	    get_list(in, "aliases", 0, ANNOUNCEMENT_ALIASES_MAX, add_alias) == -1 ||
-	    get_ports(in) == -1 ||
+	    get_ports(in) == -1 || get_place(in) == -1 ||
 	    get_integer(in, "lease", ANNOUNCEMENT_LEASE_MIN_S, ANNOUNCEMENT_LEASE_MAX_S, &lease_s) == -1)
 		return -1;
 	in->out->lease_s = (uint32_t)lease_s;

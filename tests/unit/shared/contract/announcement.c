@@ -169,6 +169,7 @@ static void accepts_the_unusual(void **state)
 #define DOWN_NAMED(name) "{\"v\":1,\"op\":\"down\",\"name\":\"" name "\",\"instance\":\"" INSTANCE "\",\"seq\":1}"
 #define UP_WITH(rest)    "{\"v\":1,\"op\":\"up\"," SENDER ",\"seq\":1," rest "}"
 #define UP_PORTS(ports)  UP_WITH("\"addresses\":[\"10.0.0.1\"],\"lease\":60,\"ports\":" ports)
+#define UP_PLACE(place)  UP_WITH("\"session\":\"" SESSION "\",\"addresses\":[\"10.0.0.1\"],\"lease\":60,\"place\":" place)
 #define REFUSED_FOR(why) "{\"v\":1,\"op\":\"refused\"," ANSWER ",\"reason\":" why "}"
 
 static const struct bad {
@@ -286,6 +287,21 @@ static const struct bad {
 	{UP_PORTS("{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"j\":1,\"k\":1,\"l\":1,"
 		  "\"m\":1,\"n\":1,\"o\":1,\"p\":1,\"q\":1}"),
 	 "more than 16"},
+	/* place: also where it counts for nothing */
+	{UP_PLACE("null"), "'place' is not a string"},
+	{UP_PLACE("1"), "'place' is not a string"},
+	{UP_PLACE("[]"), "'place' is not a string"},
+	{UP_PLACE("{\"host\":1}"), "'place' is not a string"},
+	{UP_PLACE("\"\""), "HOST/NETNS"},
+	{UP_PLACE("\"0123456789abcdef\""), "HOST/NETNS"},
+	{UP_PLACE("\"0123456789abcdef/fedcba987654321\""), "HOST/NETNS"},
+	{UP_PLACE("\"0123456789abcdef/fedcba98765432100\""), "HOST/NETNS"},
+	{UP_PLACE("\"0123456789ABCDEF/fedcba9876543210\""), "HOST/NETNS"},
+	{UP_PLACE("\"0123456789abcdef-fedcba9876543210\""), "HOST/NETNS"},
+	{UP_PLACE("\"0123456789abcde /fedcba9876543210\""), "HOST/NETNS"},
+	{UP_PLACE("\"0123456789abcdef/fedcba987654321\\n\""), "\\x0a"},
+	{UP_PLACE("\"0123456789abcdef/fedcba9876543210\",\"place\":\"0123456789abcdef/fedcba9876543210\""), "duplicate"},
+	{UP_WITH("\"addresses\":[\"10.0.0.1\"],\"lease\":60,\"place\":\"here\""), "HOST/NETNS"},
 	/* addresses */
 	{UP_WITH("\"lease\":60"), "'addresses' is missing"},
 	{UP_WITH("\"addresses\":[],\"lease\":60"), "empty"},
@@ -479,6 +495,8 @@ static void encodes_what_it_decodes(void **state)
 		"{\"v\":1,\"op\":\"up\"," SENDER ",\"seq\":1,\"addresses\":[\"10.0.0.1\"],\"lease\":86400}",
 		"{\"v\":1,\"op\":\"up\"," SENDER
 		",\"seq\":1,\"addresses\":[\"10.0.0.1\"],\"ports\":{\"0a\":1,\"http\":8080,\"ws\":65535},\"lease\":86400}",
+		"{\"v\":1,\"op\":\"up\"," SENDER ",\"session\":\"" SESSION
+		"\",\"seq\":1,\"addresses\":[\"10.0.0.1\"],\"lease\":86400,\"place\":\"0123456789abcdef/fedcba9876543210\"}",
 		"{\"v\":1,\"op\":\"refused\",\"name\":\"a\",\"fqdn\":\"\",\"host\":\"h\",\"reason\":\"\"}",
 	};
 
@@ -506,6 +524,62 @@ static void refuses_to_encode_too_much(void **state)
 		snprintf(up.aliases[i], sizeof(up.aliases[i]), "%s", L63 "." L63 "." L63);
 	assert_int_equal(announcement_encode(&up, out), -1);
 	free(out);
+}
+
+/* A name of this length: number, then letters, a dot at each fiftieth. */
+static void fill_name(char out[HOSTNAME_NAME_SIZE], unsigned length, unsigned number)
+{
+	for (unsigned i = 0; i < length; i++)
+		out[i] = i % 50 == 49 && i + 1 < length ? '.' : 'a';
+	out[0] = (char)('a' + number % 26);
+	if (length > 1)
+		out[1] = (char)('a' + number / 26);
+	out[length] = '\0';
+}
+
+/* What fitted before there were places fits now. */
+static void leaves_out_a_place_that_does_not_fit(void **state)
+{
+	struct announcement up, again;
+	char error[ANNOUNCEMENT_ERROR_SIZE], *out = malloc(ANNOUNCEMENT_BODY_MAX);
+	unsigned with = 0, without = 0, refused = 0;
+
+	(void)state;
+	assert_non_null(out);
+	assert_int_equal(up_with_counts(1, ANNOUNCEMENT_ALIASES_MAX, &up), 0);
+	up.has_session = true;
+	up.place = (struct place){1, 2};
+	for (unsigned i = 0; i + 1 < ANNOUNCEMENT_ALIASES_MAX; i++)
+		fill_name(up.aliases[i], 120, i);
+	for (unsigned length = 1; length <= HOSTNAME_NAME_MAX; length++) {
+		int encoded;
+
+		fill_name(up.aliases[ANNOUNCEMENT_ALIASES_MAX - 1], length, 60);
+		encoded = announcement_encode(&up, out);
+		refused += encoded == -1;
+		if (encoded == -1)
+			continue;
+		assert_int_equal(refused, 0);
+		assert_int_equal(announcement_decode(out, (size_t)encoded, &again, error), 0);
+		with += place_known(&again.place);
+		without += !place_known(&again.place);
+	}
+	assert_true(with > 0 && refused > 0);
+	assert_int_equal(without, strlen(",\"place\":\"\"") + PLACE_TEXT_LENGTH);
+	free(out);
+}
+
+static void a_place_needs_a_session(void **state)
+{
+	struct announcement up = decode(UP_WITH("\"addresses\":[\"10.0.0.1\"],\"lease\":60,\"place\":\"0123456789abcdef/fedcba9876543210\""));
+
+	(void)state;
+	assert_false(place_known(&up.place));
+	up = decode(UP_PLACE("\"0123456789abcdef/fedcba9876543210\""));
+	assert_true(up.place.host == 0x0123456789abcdef && up.place.netns == 0xfedcba9876543210);
+	up = decode(UP_PLACE("\"0000000000000000/0000000000000000\""));
+	assert_false(place_known(&up.place));
+	assert_false(place_known(&(struct place){0}));
 }
 
 static void refuses_to_encode_what_nobody_would_read(void **state)
@@ -596,6 +670,9 @@ static void compares_records(void **state)
 	assert_null(announcement_port_add(b.ports, &b.nports, &(struct announcement_port){"http", 80}));
 	assert_false(announcement_same_records(&a, &b));
 	a = b;
+	b.place = (struct place){1, 2};
+	assert_false(announcement_same_records(&a, &b));
+	a = b;
 	assert_true(announcement_same_records(&a, &b));
 	b.ports[0].port = 81;
 	assert_false(announcement_same_records(&a, &b));
@@ -662,6 +739,8 @@ int main(void)
 		cmocka_unit_test(limits_the_reason),
 		cmocka_unit_test(encodes_what_it_decodes),
 		cmocka_unit_test(refuses_to_encode_too_much),
+		cmocka_unit_test(leaves_out_a_place_that_does_not_fit),
+		cmocka_unit_test(a_place_needs_a_session),
 		cmocka_unit_test(refuses_to_encode_what_nobody_would_read),
 		cmocka_unit_test(compares_routing_keys),
 		cmocka_unit_test(names_the_mailbox),
