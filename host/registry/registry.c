@@ -47,6 +47,18 @@ void registry_set_options(struct registry *registry, const struct registry_optio
 
 /* ---- messages ---- */
 
+/* Without a session nobody tells when a place is one no more. Returns whether it is another one. */
+static bool node_set_place(struct node *node, const struct announcement *message)
+{
+	struct place place = message->has_session ? message->place : (struct place){0};
+
+	if (place_equal(&node->fact.place, &place))
+		return false;
+	node->fact.place = place;
+	node->fact.revision++;
+	return true;
+}
+
 enum registry_verdict registry_restore(struct registry *registry, const struct announcement *message, const char *user_name,
                                        int64_t expires_ms, int64_t now_ms)
 {
@@ -64,6 +76,7 @@ enum registry_verdict registry_restore(struct registry *registry, const struct a
 		return REGISTRY_REJECTED_MEMORY;
 	}
 	node->fact.has_session = message->has_session;
+	node_set_place(node, message);
 	if (message->has_session) {
 		node->fact.session = message->session;
 		node_set_lease(registry, node, REGISTRY_RESTORED_LEASE_S, now_ms);
@@ -110,7 +123,7 @@ static enum registry_verdict up_existing(struct registry *registry, struct node 
                                          int64_t now_ms)
 {
 	enum registry_verdict verdict = node_accepts(node, message, node->fact.user);
-	bool same_session, same_records;
+	bool same_session, same_records, moved;
 
 	if (verdict != REGISTRY_APPLIED)
 		return verdict;
@@ -126,6 +139,7 @@ static enum registry_verdict up_existing(struct registry *registry, struct node 
 	}
 	same_session = node->fact.has_session == message->has_session &&
 	               (!message->has_session || ident_equal(&node->fact.session, &message->session));
+	moved = node_set_place(node, message);
 	node->fact.has_session = message->has_session;
 	if (message->has_session)
 		node->fact.session = message->session;
@@ -133,7 +147,7 @@ static enum registry_verdict up_existing(struct registry *registry, struct node 
 	node_set_lease(registry, node, message->lease_s, now_ms);
 	node_confirm(registry, node, false, now_ms);
 	/* One without session has its lease written down: there a renewal is a change. */
-	if (!same_records || !same_session || !message->has_session)
+	if (!same_records || moved || !same_session || !message->has_session)
 		node_tell(registry, node);
 	return REGISTRY_APPLIED;
 }
@@ -152,6 +166,7 @@ static enum registry_verdict up_new(struct registry *registry, struct user *user
 	node->fact.has_session = message->has_session;
 	if (message->has_session)
 		node->fact.session = message->session;
+	node_set_place(node, message);
 	node->fact.seq = message->seq;
 	node_set_lease(registry, node, message->lease_s, now_ms);
 	node_confirm(registry, node, true, now_ms);

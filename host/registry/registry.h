@@ -40,9 +40,10 @@ struct fact {
 	const struct announcement_port *ports; /* sorted by name; NULL if there are none */
 	const char *reason; /* for gone() only: what its emitter said of why it withdraws; NULL: nothing */
 	void *view;         /* the watcher's own */
+	struct place place; /* none: not said */
 	enum fact_state state;
 	uint32_t lease_s; /* clamped */
-	uint16_t revision; /* another one each time that addresses, aliases or ports change */
+	uint16_t revision; /* another one each time that addresses, aliases, ports or the place change */
 	uint8_t naddresses, naliases, nports;
 	bool has_session;
 };
@@ -96,7 +97,7 @@ void registry_set_options(struct registry *registry, const struct registry_optio
 
 /*
  * A fact read back from the hosts file at start, unconfirmed. message: op up with name, instance, session (or none), addresses (at least 1),
- * aliases, ports; seq and lease_s are ignored. expires_ms: for one without session, when its lease ends (CLOCK_NEVER if not known), else ignored.
+ * aliases, ports, place; seq and lease_s are ignored. expires_ms: for one without session, when its lease ends (CLOCK_NEVER if not known), else ignored.
  */
 enum registry_verdict registry_restore(struct registry *registry, const struct announcement *message, const char *user,
                                        int64_t expires_ms, int64_t now_ms);

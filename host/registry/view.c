@@ -53,7 +53,7 @@ static const void *key_bytes(const struct table_link *link, size_t *length)
 	return key->bytes;
 }
 
-static void key_mark(struct view *view, struct key *key)
+void key_mark(struct view *view, struct key *key)
 {
 	if (key->dirty)
 		return;
@@ -68,6 +68,16 @@ static struct key *key_find(struct view *view, const void *bytes, size_t length)
 	return link != NULL ? TABLE_ENTRY(link, struct key, link) : NULL;
 }
 
+static bool key_in_own_network(const struct view *view, const struct key *key)
+{
+	struct address address;
+
+	if (key->is_name || view->policy.own_network == NULL)
+		return false;
+	memcpy(&address, key->bytes, sizeof address);
+	return view->policy.own_network(view->policy.arg, &address);
+}
+
 static struct key *key_get(struct view *view, const void *bytes, size_t length, bool is_name)
 {
 	struct key *key = key_find(view, bytes, length);
@@ -77,6 +87,7 @@ static struct key *key_get(struct view *view, const void *bytes, size_t length, 
 	key = view_allocate(1, offsetof(struct key, bytes) + length + is_name);
 	key->is_name = is_name;
 	memcpy(key->bytes, bytes, length);
+	key->own_network = key_in_own_network(view, key);
 	table_add(&view->keys, &key->link);
 	return key;
 }
@@ -224,6 +235,21 @@ static void entry_reach(struct view *view, struct entry *entry)
 		entry->reach |= (uint16_t)view->policy.address_domains(view->policy.arg, fact->user, &fact->addresses[i]);
 }
 
+/* The same names and addresses, but other ports, or another place: then others may share them. */
+static void entry_take_revision(struct view *view, struct entry *entry)
+{
+	unsigned i;
+
+	if (entry->revision == entry->listing.fact->revision)
+		return;
+	entry->revision = entry->listing.fact->revision;
+	entry->content = true;
+	for (i = 0; i < entry->nnames + entry->naddresses; i++) {
+		if (entry->claims[i].key->claims->next != NULL)
+			key_mark(view, entry->claims[i].key);
+	}
+}
+
 static void view_fact_changed(void *arg, struct fact *fact)
 {
 	struct view *view = arg;
@@ -238,8 +264,7 @@ static void view_fact_changed(void *arg, struct fact *fact)
 		fact->view = entry;
 		DL_APPEND(view->entries, entry);
 	} else if (entry_claims_the_same(entry)) {
-		entry->content = entry->content || entry->revision != fact->revision; /* ports */
-		entry->revision = fact->revision;
+		entry_take_revision(view, entry);
 		entry_mark(view, entry);
 		return;
 	} else {
@@ -317,6 +342,7 @@ static void claim_set_policy(struct view *view, struct claim *claim)
 	bool was_allowed = claim->allowed != 0;
 
 	claim->allowed = claim_allowed(view, claim);
+	claim->key->own_network = key_in_own_network(view, claim->key);
 	/* Whoever is listed by now keeps it. */
 	if (claim->allowed != 0 && !was_allowed)
 		claim_place(view, claim);
@@ -393,12 +419,16 @@ static void entry_refresh(struct view *view, struct entry *entry)
 	struct listing *listing = &entry->listing;
 	uint16_t reach;
 	bool records = entry_copy_listed(entry, &reach) || entry->fresh || entry->content;
+	uint32_t later = listing->later;
 	unsigned i;
 
 	listing->names = 0;
-	listing->addresses = 0;
-	for (i = 0; i < entry->naddresses; i++)
+	listing->addresses = listing->later = 0;
+	for (i = 0; i < entry->naddresses; i++) {
 		listing->addresses |= (uint32_t)(listing->in[entry->nnames + i] != 0) << i;
+		listing->later |= (uint32_t)entry->claims[entry->nnames + i].later << i;
+	}
+	records = records || later != listing->later;
 	for (i = 0; i < entry->nnames; i++) {
 		listing->names |= (uint64_t)(listing->in[i] != 0) << i;
 		claim_set_served(view, &entry->claims[i], (listing->in[i] & reach) != 0);
@@ -435,10 +465,9 @@ void view_each(struct view *view, bool (*visit)(void *arg, const struct listing 
 	}
 }
 
-void view_each_claim(struct view *view, const char *name, bool (*visit)(void *arg, const struct listing *listing, bool listed), void *arg)
+static void each_claim(const struct key *key, bool (*visit)(void *arg, const struct listing *listing, bool listed), void *arg)
 {
-	struct key *key = key_find(view, name, strlen(name));
-	struct claim *claim;
+	const struct claim *claim;
 	int pass;
 
 	if (key == NULL)
@@ -449,6 +478,16 @@ void view_each_claim(struct view *view, const char *name, bool (*visit)(void *ar
 				return;
 		}
 	}
+}
+
+void view_each_claim(struct view *view, const char *name, bool (*visit)(void *arg, const struct listing *listing, bool listed), void *arg)
+{
+	each_claim(key_find(view, name, strlen(name)), visit, arg);
+}
+
+void view_each_address_claim(struct view *view, const struct address *address, bool (*visit)(void *arg, const struct listing *listing, bool listed), void *arg)
+{
+	each_claim(key_find(view, address, sizeof *address), visit, arg);
 }
 
 bool view_listed(const struct fact *fact)

@@ -11,8 +11,13 @@
 /*
  * What is served, computed from the facts: which of each fact's names and addresses are listed. Pure. The rules:
  *   one name, several instances of one user   conflict: all of them, the newest or the first (by instance)
- *   one address, several instances of a user  the newest instance owns it; when it goes, the older has it back
+ *   one address, several instances of a user  the newest instance owns it, with all that share its place; on each other host the newest there, likewise.
+ *                                             One without place shares with nobody. When the newest goes, the older has it back
  *   one name or address, several users        whoever came first keeps it until it goes; the others wait
+ *
+ * What a host can see for itself are its own place and its own bridges. Of the ranges of those there may be one on each host:
+ *   a name, instances of one user             an instance elsewhere yields to one that is here if an address of it leads into such a range here
+ *   such an address, several users            whose instances with it are all elsewhere keeps it, and the user who comes first with one here has it too
  *   the policy                                a name or address it does not allow is not listed, and holds nothing
  */
 struct view;
@@ -26,6 +31,8 @@ enum view_conflict { VIEW_ALL, VIEW_NEWEST, VIEW_FIRST };
 struct view_policy {
 	uint32_t (*name_domains)(void *arg, const char *user, const char *name);
 	uint32_t (*address_domains)(void *arg, const char *user, const struct address *address);
+	uint64_t host; /* of this host's own place; 0: not known */
+	bool (*own_network)(void *arg, const struct address *address); /* in a subnet of one of this host's bridges? NULL: nothing is */
 	void *arg;
 	unsigned ndomains; /* 0: one without a name, whose conflict is the view's */
 	struct {
@@ -39,6 +46,7 @@ struct listing {
 	const struct fact *fact;
 	uint64_t names;     /* bit 0: fact->name; bit 1 + i: fact->aliases[i]; in any domain */
 	uint32_t addresses; /* bit i: fact->addresses[i] */
+	uint32_t later;     /* likewise: those that another listing has too, which comes first, for what may lead to one name alone (PTR) */
 	const uint16_t *in; /* domains of each name, then of each address, a bit each; NULL: all that is listed is in the first domain */
 };
 
@@ -70,6 +78,9 @@ void view_each(struct view *view, bool (*visit)(void *arg, const struct listing 
 
 /* Everyone who claims a name (as name or alias), the listed ones first. */
 void view_each_claim(struct view *view, const char *name, bool (*visit)(void *arg, const struct listing *listing, bool listed), void *arg);
+
+/* Everyone who claims an address, likewise. */
+void view_each_address_claim(struct view *view, const struct address *address, bool (*visit)(void *arg, const struct listing *listing, bool listed), void *arg);
 
 /* Whether this fact's own name is listed with at least one address. */
 bool view_listed(const struct fact *fact);

@@ -6,17 +6,18 @@
 
 /*
  * Who gets a name or an address. A name is decided in each domain by itself: where two users may not have it in the same domain, both have it. An
- * address is in one place, whatever the domains.
+ * address is in one place, or in one on each host (view_place.c), whatever the domains.
  */
 
 #define EVERYWHERE UINT16_MAX
 
-/* One decision: on a name in the domain of one bit, or on an address (bits: EVERYWHERE). */
+/* One decision: on a name in the domain of one bit, or on an address that is claimed once (bits: EVERYWHERE). */
 struct decision {
 	const struct key *key;
 	uint16_t bits;
 	uint16_t held; /* the bit of claim->held that goes with it */
 	enum view_conflict conflict;
+	bool prefers_here; /* one of the holder's leads to this host: those that only seem to, stand back */
 	const struct claim *holder;
 	const struct claim *choice; /* NULL: all of the holder's stand */
 };
@@ -46,8 +47,41 @@ static const struct claim *find_holder(const struct decision *decision)
 	return holder;
 }
 
+/* Whether it is served in this domain with any address. */
+static bool leads_somewhere(const struct decision *decision, const struct claim *claim)
+{
+	const struct entry *entry = claim->entry;
+	unsigned i;
+
+	for (i = 0; i < entry->naddresses; i++) {
+		if ((entry->claims[entry->nnames + i].listed & decision->bits) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* A host prefers what is on itself, where the other one's address is in the range of a bridge of its own: there it would find somebody else. */
+static bool prefers_here(const struct view *view, const struct decision *decision)
+{
+	const struct claim *claim;
+
+	if (view->policy.host == 0 || decision->holder == NULL || decision->key->claims->next == NULL)
+		return false;
+	DL_FOREACH(decision->key->claims, claim) {
+		if (takes_part(decision, claim) && claim_same_user(claim, decision->holder) && entry_here(view, claim->entry) &&
+		    leads_somewhere(decision, claim))
+			return true;
+	}
+	return false;
+}
+
+static bool stands_back(const struct view *view, const struct decision *decision, const struct claim *claim)
+{
+	return decision->prefers_here && entry_astray(view, claim->entry);
+}
+
 /* Of the holder's instances the one that stands alone (newest or first), or NULL where all of them stand. */
-static const struct claim *find_choice(const struct decision *decision)
+static const struct claim *find_choice(const struct view *view, const struct decision *decision)
 {
 	const struct claim *claim, *choice = NULL;
 	int order;
@@ -55,7 +89,7 @@ static const struct claim *find_choice(const struct decision *decision)
 	if (decision->conflict == VIEW_ALL || decision->holder == NULL)
 		return NULL;
 	DL_FOREACH(decision->key->claims, claim) {
-		if (!takes_part(decision, claim) || !claim_same_user(claim, decision->holder))
+		if (!takes_part(decision, claim) || !claim_same_user(claim, decision->holder) || stands_back(view, decision, claim))
 			continue;
 		if (choice == NULL) {
 			choice = claim;
@@ -69,13 +103,13 @@ static const struct claim *find_choice(const struct decision *decision)
 }
 
 /* What the decision means for one claim. rival: who has what it wants, if that is somebody else. */
-static void apply(const struct decision *decision, struct claim *claim, uint16_t *listed, const struct claim **rival)
+static void apply(const struct view *view, const struct decision *decision, struct claim *claim, uint16_t *listed, const struct claim **rival)
 {
 	bool takes = takes_part(decision, claim);
 	bool holds = takes && claim_same_user(claim, decision->holder);
 
 	claim->held = (uint16_t)(holds ? claim->held | decision->held : claim->held & ~decision->held);
-	if (holds && (decision->choice == NULL || decision->choice == claim))
+	if (holds && (decision->choice == NULL || decision->choice == claim) && !stands_back(view, decision, claim))
 		*listed |= claim->allowed & decision->bits;
 	if (takes && !holds)
 		*rival = decision->holder;
@@ -105,17 +139,58 @@ static unsigned decide_all(const struct view *view, const struct key *key, struc
 		uint16_t bit = (uint16_t)(1U << i);
 
 		decisions[i] = (struct decision){.key = key, .bits = key->is_name ? bit : EVERYWHERE, .held = bit, .conflict = view->conflict};
-		if (!key->is_name)
-			decisions[i].conflict = VIEW_NEWEST; /* whoever got it last */
-		else if (view->policy.ndomains > 0)
+		if (key->is_name && view->policy.ndomains > 0)
 			decisions[i].conflict = view->policy.domains[i].conflict;
 		decisions[i].holder = find_holder(&decisions[i]);
-		decisions[i].choice = find_choice(&decisions[i]);
+		decisions[i].prefers_here = key->is_name && prefers_here(view, &decisions[i]);
+		decisions[i].choice = find_choice(view, &decisions[i]);
 	}
 	return count;
 }
 
-void key_decide(struct view *view, struct key *key)
+/* Where a name is claimed by others too, it may be another one's that leads somewhere now. */
+static void mark_names(struct view *view, const struct entry *entry)
+{
+	unsigned i;
+
+	for (i = 0; i < entry->nnames; i++) {
+		if (entry->claims[i].key->claims->next != NULL)
+			key_mark(view, entry->claims[i].key);
+	}
+}
+
+static void claim_set_listed(struct view *view, struct claim *claim, uint16_t listed)
+{
+	if (listed == claim->listed && claim->later == claim->was_later)
+		return;
+	if (!claim->key->is_name && (listed == 0) != (claim->listed == 0) && entry_here(view, claim->entry))
+		mark_names(view, claim->entry);
+	claim->listed = listed;
+	claim->was_later = claim->later;
+	entry_mark(view, claim->entry);
+}
+
+/* An address that is claimed more than once. */
+static void address_decide(struct view *view, struct key *key)
+{
+	struct holders holders;
+	struct claim *claim;
+
+	address_share(view, key, &holders);
+	DL_FOREACH(key->claims, claim) {
+		const struct claim *holder = address_holder(view, &holders, claim);
+		const struct claim *rival = claim->allowed != 0 && !claim_same_user(claim, holder) ? holder : NULL;
+
+		claim->held = claim->allowed != 0 && claim_same_user(claim, holders.anywhere) ? HELD_ANYWHERE : 0;
+		if (claim->allowed != 0 && holders.here != NULL && claim_same_user(claim, holders.here))
+			claim->held |= HELD_HERE;
+		claim_set_listed(view, claim, claim->stands ? claim->allowed : 0);
+		tell_waiting(view, claim, rival);
+	}
+}
+
+/* A name, or an address that is claimed once. */
+static void claims_decide(struct view *view, struct key *key)
 {
 	struct decision decisions[POLICY_DOMAINS_MAX];
 	unsigned i, count = decide_all(view, key, decisions);
@@ -125,12 +200,18 @@ void key_decide(struct view *view, struct key *key)
 		const struct claim *rival = NULL;
 		uint16_t listed = 0;
 
+		claim->later = false;
 		for (i = 0; i < count; i++)
-			apply(&decisions[i], claim, &listed, &rival);
-		if (listed != claim->listed) {
-			claim->listed = listed;
-			entry_mark(view, claim->entry);
-		}
+			apply(view, &decisions[i], claim, &listed, &rival);
+		claim_set_listed(view, claim, listed);
 		tell_waiting(view, claim, rival);
 	}
+}
+
+void key_decide(struct view *view, struct key *key)
+{
+	if (key->is_name || key->claims->next == NULL)
+		claims_decide(view, key);
+	else
+		address_decide(view, key);
 }

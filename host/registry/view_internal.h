@@ -19,11 +19,18 @@ struct claim {
 	uint64_t order; /* when this user began to claim this key, without a gap since: the lowest keeps it */
 	uint16_t allowed; /* by the policy, a bit for each domain */
 	uint16_t listed;  /* likewise */
-	uint16_t held;    /* where its user keeps the key; an address: 1 for everywhere */
-	bool waiting;     /* told of already */
-	bool served;      /* counted in key->served */
+	uint16_t held;    /* where its user keeps the key; an address: HELD_… */
+	bool waiting : 1; /* told of already */
+	bool served : 1;  /* counted in key->served */
+	bool stands : 1;  /* an address: its user's other claims leave it to this one */
+	bool later : 1;   /* an address: another claim that is listed comes first */
+	bool was_later : 1; /* as told of */
 	struct claim *prev, *next;
 };
+
+/* How a user keeps an address: as everybody does, and for what is on this host. */
+#define HELD_ANYWHERE 1
+#define HELD_HERE     2
 
 struct key {
 	struct table_link link;
@@ -31,6 +38,7 @@ struct key {
 	uint32_t served; /* claims that make a record of it; for names */
 	bool is_name;
 	bool dirty;
+	bool own_network; /* an address: in a subnet of one of this host's bridges */
 	char bytes[]; /* a name, or a struct address */
 };
 
@@ -67,7 +75,19 @@ struct view {
 /* view_decide.c: which of the claims on key are listed, and where. Marks the entries for which that made a difference. */
 void key_decide(struct view *view, struct key *key);
 
+/* view_place.c: the same for an address that is claimed more than once. */
+struct holders {
+	const struct claim *anywhere, *here; /* NULL: nobody */
+};
+void address_share(const struct view *view, struct key *key, struct holders *holders);
+const struct claim *address_holder(const struct view *view, const struct holders *holders, const struct claim *claim);
+
+bool entry_here(const struct view *view, const struct entry *entry);
+bool entry_elsewhere(const struct view *view, const struct entry *entry);
+bool entry_astray(const struct view *view, const struct entry *entry);
+
 bool claim_same_user(const struct claim *a, const struct claim *b);
 void entry_mark(struct view *view, struct entry *entry);
+void key_mark(struct view *view, struct key *key);
 
 #endif

@@ -25,6 +25,7 @@ struct kit {
 	struct registry_options options;
 	struct registry *registry;
 	struct view *view;
+	enum view_conflict view_conflict;
 	struct registry_watcher views; /* the view's watcher, which ours passes on to */
 	int64_t now_ms;
 	unsigned fresh, changed, gone; /* calls of the watcher: changed with fact->view NULL, changed, gone */
@@ -32,6 +33,8 @@ struct kit {
 	const char *refused_name;      /* policy: this name is not allowed to anybody; NULL: all are */
 	unsigned refused_address;      /* likewise; 0: all are allowed */
 	size_t max_names;              /* of each user; 0: no bound */
+	unsigned host;                 /* this host's, as in kit_place(); 0: not known */
+	unsigned own_below;            /* addresses below this one are in the range of a bridge of this host */
 	char text[512];
 };
 
@@ -121,6 +124,19 @@ static inline void kit_on_gone(void *arg, struct fact *fact, const char *why)
 	kit->views.gone(kit->views.arg, fact, why);
 }
 
+/* host 0: none. */
+static inline struct place kit_place(unsigned host, unsigned netns)
+{
+	return (struct place){host, host != 0 ? netns : 0};
+}
+
+static inline bool kit_own_network(void *arg, const struct address *address)
+{
+	const struct kit *kit = arg;
+
+	return kit_address_number(address) < kit->own_below;
+}
+
 static inline uint32_t kit_name_allowed(void *arg, const char *user, const char *name)
 {
 	const struct kit *kit = arg;
@@ -147,7 +163,11 @@ static inline size_t kit_max_names(void *arg, const char *user)
 
 static inline struct view_policy kit_policy(struct kit *kit)
 {
-	return (struct view_policy){.name_domains = kit_name_allowed, .address_domains = kit_address_allowed, .arg = kit};
+	return (struct view_policy){.name_domains = kit_name_allowed,
+				    .address_domains = kit_address_allowed,
+				    .host = kit->host,
+				    .own_network = kit_own_network,
+				    .arg = kit};
 }
 
 /* As the configuration does with `domain`. */
@@ -170,17 +190,30 @@ static inline struct registry_options kit_options(void)
 /* A daemon that has just started: nothing restored, not connected. */
 static inline void kit_open(struct kit *kit, const struct registry_options *options, enum view_conflict conflict)
 {
-	struct view_policy policy = kit_policy(kit);
 	struct registry_watcher watcher = {.changed = kit_on_changed, .gone = kit_on_gone, .max_names = kit_max_names, .arg = kit};
+	struct view_policy policy;
 
 	memset(kit, 0, sizeof(*kit));
+	policy = kit_policy(kit);
 	kit->options = *options;
 	kit->now_ms = KIT_START_MS;
+	kit->view_conflict = conflict;
 	kit->view = view_new(conflict, &policy);
 	assert_non_null(kit->view);
 	kit->views = view_registry_watcher(kit->view);
 	kit->registry = registry_new(options, &watcher, kit->now_ms);
 	assert_non_null(kit->registry);
+}
+
+/* What this host sees of itself. */
+static inline void kit_own(struct kit *kit, unsigned host, unsigned own_below)
+{
+	struct view_policy policy;
+
+	kit->host = host;
+	kit->own_below = own_below;
+	policy = kit_policy(kit);
+	view_set_policy(kit->view, kit->view_conflict, &policy);
 }
 
 static inline void kit_close(struct kit *kit)

@@ -20,7 +20,14 @@ void model_init(struct model *model, int64_t lost_grace_ms, bool ask, enum model
 	for (int i = 0; i < MODEL_NAMES; i++)
 		model->name_holder[i] = -1;
 	for (int i = 0; i < MODEL_ADDRESSES; i++)
-		model->address_holder[i] = -1;
+		model->address_holder[i] = model->here_holder[i] = -1;
+}
+
+unsigned model_host_of(unsigned place)
+{
+	static const unsigned hosts[MODEL_PLACES] = {0, MODEL_HOST, MODEL_HOST, 2, 2, 3};
+
+	return hosts[place];
 }
 
 /* ---- facts ---- */
@@ -60,6 +67,7 @@ static void become(struct model *model, const struct model_step *step, struct mo
 	fact->session = step->session;
 	fact->seq = step->seq;
 	fact->addresses = step->addresses;
+	fact->place = step->session ? step->place : 0;
 	fact->names = 1U << step->name | (step->alias ? 1U << (1 - step->name) : 0);
 	fact->lease_ms = step->lease_s * INT64_C(1000);
 	fact->expires_ms = model->now_ms + fact->lease_ms;
@@ -343,20 +351,112 @@ static int holder(const struct model *model, int before, const bool claims[MODEL
 	return first;
 }
 
+static bool is_here(const struct model *model, unsigned i)
+{
+	return model_host_of(model->facts[i].place) == MODEL_HOST;
+}
+
+static bool is_elsewhere(const struct model *model, unsigned i)
+{
+	return model->facts[i].place && !is_here(model, i);
+}
+
+/* Whether this user claims it from here; or from anywhere but surely elsewhere. */
+static bool claims_here(const struct model *model, int user, const bool claims[MODEL_INSTANCES], bool surely)
+{
+	for (unsigned i = 0; i < MODEL_INSTANCES; i++)
+		if (claims[i] && (int)model->facts[i].user == user && (surely ? is_here(model, i) : !is_elsewhere(model, i)))
+			return true;
+	return false;
+}
+
+/*
+ * In the range of a bridge of this host: whoever is here and has it keeps it; else the holder, if one of its is here; else somebody whose is, if all of the
+ * holder's are surely elsewhere.
+ */
+static int holder_here(const struct model *model, unsigned a, const bool claims[MODEL_INSTANCES])
+{
+	int holder = model->address_holder[a];
+
+	if (a >= MODEL_OWN_NETWORK || holder < 0)
+		return -1;
+	if (model->here_holder[a] >= 0 && claims_here(model, model->here_holder[a], claims, true))
+		return model->here_holder[a];
+	if (claims_here(model, holder, claims, true))
+		return holder;
+	return claims_here(model, 1 - holder, claims, true) && !claims_here(model, holder, claims, false) ? 1 - holder : -1;
+}
+
+/* Of those of one user that stand for the same: the newest has it, and who shares its place; on each other host likewise. */
+static bool has_it(const struct model *model, unsigned i, const bool set[MODEL_INSTANCES])
+{
+	unsigned newest = i, newest_there = i;
+
+	for (unsigned j = 0; j < MODEL_INSTANCES; j++) {
+		if (!set[j])
+			continue;
+		if (j > newest)
+			newest = j;
+		if (j > newest_there && model_host_of(model->facts[j].place) == model_host_of(model->facts[i].place))
+			newest_there = j;
+	}
+	if (!model->facts[i].place || !model->facts[newest].place)
+		return i == newest;
+	return model->facts[i].place == model->facts[newest_there].place;
+}
+
 static void refresh_addresses(struct model *model, unsigned owned[MODEL_INSTANCES])
 {
 	for (unsigned a = 0; a < MODEL_ADDRESSES; a++) {
 		bool claims[MODEL_INSTANCES];
-		int newest = -1;
 
 		for (unsigned i = 0; i < MODEL_INSTANCES; i++)
 			claims[i] = model->facts[i].known && model->facts[i].addresses >> a & 1;
 		model->address_holder[a] = holder(model, model->address_holder[a], claims);
-		for (unsigned i = 0; i < MODEL_INSTANCES; i++)
-			if (claims[i] && (int)model->facts[i].user == model->address_holder[a])
-				newest = (int)i;
-		if (newest >= 0)
-			owned[newest] |= 1U << a;
+		model->here_holder[a] = holder_here(model, a, claims);
+		for (unsigned i = 0; i < MODEL_INSTANCES; i++) {
+			bool set[MODEL_INSTANCES];
+
+			for (unsigned j = 0; j < MODEL_INSTANCES; j++) {
+				int whose = model->here_holder[a] >= 0 && is_here(model, j) ? model->here_holder[a]
+										   : model->address_holder[a];
+
+				set[j] = claims[j] && (int)model->facts[j].user == whose &&
+					 model->facts[j].user == model->facts[i].user;
+			}
+			if (set[i] && has_it(model, i, set))
+				owned[i] |= 1U << a;
+		}
+	}
+}
+
+/* On another host, with an address that leads to this one's own containers: such a one yields to one that is here. */
+static bool is_astray(const struct model *model, unsigned i)
+{
+	return is_elsewhere(model, i) && (model->facts[i].addresses & ((1U << MODEL_OWN_NETWORK) - 1)) != 0;
+}
+
+static void refresh_name(struct model *model, unsigned n, const unsigned owned[MODEL_INSTANCES])
+{
+	bool claims[MODEL_INSTANCES], here = false;
+
+	for (unsigned i = 0; i < MODEL_INSTANCES; i++)
+		claims[i] = model->facts[i].known && model->facts[i].names >> n & 1;
+	model->name_holder[n] = holder(model, model->name_holder[n], claims);
+	for (unsigned i = 0; i < MODEL_INSTANCES; i++) {
+		claims[i] &= (int)model->facts[i].user == model->name_holder[n];
+		here |= claims[i] && is_here(model, i) && owned[i];
+	}
+	model->served[n] = 0;
+	for (unsigned i = 0; i < MODEL_INSTANCES; i++) {
+		if (!claims[i] || (here && is_astray(model, i)))
+			continue;
+		if (model->conflict == MODEL_NEWEST)
+			model->served[n] = owned[i];
+		else
+			model->served[n] |= owned[i];
+		if (model->conflict == MODEL_FIRST)
+			break;
 	}
 }
 
@@ -365,24 +465,8 @@ static void refresh(struct model *model)
 	unsigned owned[MODEL_INSTANCES] = {0};
 
 	refresh_addresses(model, owned);
-	for (unsigned n = 0; n < MODEL_NAMES; n++) {
-		bool claims[MODEL_INSTANCES];
-
-		for (unsigned i = 0; i < MODEL_INSTANCES; i++)
-			claims[i] = model->facts[i].known && model->facts[i].names >> n & 1;
-		model->name_holder[n] = holder(model, model->name_holder[n], claims);
-		model->served[n] = 0;
-		for (unsigned i = 0; i < MODEL_INSTANCES; i++) {
-			if (!claims[i] || (int)model->facts[i].user != model->name_holder[n])
-				continue;
-			if (model->conflict == MODEL_NEWEST)
-				model->served[n] = owned[i];
-			else
-				model->served[n] |= owned[i];
-			if (model->conflict == MODEL_FIRST)
-				break;
-		}
-	}
+	for (unsigned n = 0; n < MODEL_NAMES; n++)
+		refresh_name(model, n, owned);
 }
 
 static void pass(struct model *model, int64_t ms)

@@ -13,6 +13,13 @@
  */
 enum { MODEL_INSTANCES = 3, MODEL_NAMES = 2, MODEL_ADDRESSES = 6, MODEL_SESSIONS = 16, MODEL_USERS = 2 };
 
+/*
+ * Places: 0 is none, 1 and 2 are network namespaces of this host, 3 and 4 of another one, 5 is on a third. The addresses below MODEL_OWN_NETWORK are in the range
+ * of a bridge of this host.
+ */
+enum { MODEL_PLACES = 6, MODEL_HOST = 1, MODEL_OWN_NETWORK = 3 };
+unsigned model_host_of(unsigned place);
+
 enum model_kind {
 	MODEL_UP,
 	MODEL_DOWN,
@@ -34,6 +41,7 @@ struct model_step {
 	unsigned seq;
 	unsigned addresses; /* a bit each */
 	unsigned lease_s;
+	unsigned place;
 	bool alias; /* the other name is its alias */
 	int pass_ms;
 };
@@ -44,7 +52,7 @@ enum model_conflict { MODEL_ALL, MODEL_NEWEST, MODEL_FIRST };
 
 struct model_fact {
 	bool known;
-	unsigned name, user, session, seq, addresses, names;
+	unsigned name, user, session, seq, addresses, names, place;
 	bool restored; /* its seq is not known */
 	enum model_state state;
 	int64_t expires_ms, lease_ms, grace_end_ms, since;
@@ -71,7 +79,7 @@ struct model {
 	struct model_fact removed[MODEL_INSTANCES]; /* by a lost, not long ago */
 	int64_t lost_ms[MODEL_INSTANCES], removed_ms[MODEL_INSTANCES];
 	struct model_ended instances[MODEL_INSTANCES], sessions[MODEL_SESSIONS];
-	int name_holder[MODEL_NAMES], address_holder[MODEL_ADDRESSES]; /* a user, or -1 */
+	int name_holder[MODEL_NAMES], address_holder[MODEL_ADDRESSES], here_holder[MODEL_ADDRESSES]; /* a user, or -1 */
 	unsigned served[MODEL_NAMES];                                  /* addresses, a bit each */
 	unsigned verdicts; /* of the last message: what it may be, 1 << enum registry_verdict */
 };

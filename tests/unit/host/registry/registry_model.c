@@ -29,7 +29,7 @@ struct schedule {
 /* What a host believes, as the model's numbers. Compared as bytes. */
 struct belief {
 	struct {
-		unsigned known, name, user, session, seq, addresses, state;
+		unsigned known, name, user, session, seq, addresses, place, state;
 	} facts[MODEL_INSTANCES];
 	unsigned served[MODEL_NAMES];
 	unsigned phase;
@@ -86,6 +86,7 @@ static struct announcement message_of(const struct model_step *step)
 			kit_add_address(&message, a);
 	if (step->alias)
 		kit_add_alias(&message, names[1 - step->name]);
+	message.place = kit_place(model_host_of(step->place), step->place);
 	return message;
 }
 
@@ -177,17 +178,42 @@ static bool believe_fact(void *arg, struct fact *fact)
 	belief->facts[i].session = fact->has_session ? fact->session.bytes[15] : 0;
 	belief->facts[i].seq = (unsigned)fact->seq;
 	belief->facts[i].state = (unsigned)fact->state;
+	belief->facts[i].place = (unsigned)fact->place.netns;
 	for (unsigned a = 0; a < fact->naddresses; a++)
 		belief->facts[i].addresses |= 1U << kit_address_number(&fact->addresses[a]);
 	return true;
 }
 
-/* What is served, and the invariants: an address for one instance of a user and for one user, a name for one user. */
+/*
+ * What is served, and the invariants: a name is listed for one user; an address for one instance, unless they share a place or are on different hosts; and for
+ * one user, unless one of the two is here, the other is not, and the address is in the range of a bridge of this host. However many have it, one comes first.
+ */
 struct serving {
 	struct belief *belief;
-	int address_instance[MODEL_ADDRESSES], name_user[MODEL_NAMES];
-	unsigned listed; /* instances, a bit each */
+	int name_user[MODEL_NAMES];
+	unsigned address_instances[MODEL_ADDRESSES]; /* a bit each */
+	unsigned first[MODEL_ADDRESSES];             /* how many of them */
+	unsigned listed;                             /* instances, a bit each */
 };
+
+static bool may_share(const struct belief *belief, unsigned a, unsigned i, unsigned j)
+{
+	unsigned one = belief->facts[i].place, other = belief->facts[j].place;
+	bool one_here = model_host_of(one) == MODEL_HOST, other_here = model_host_of(other) == MODEL_HOST;
+
+	if (belief->facts[i].user != belief->facts[j].user)
+		return a < MODEL_OWN_NETWORK && one_here != other_here;
+	return one && other && (one == other || model_host_of(one) != model_host_of(other));
+}
+
+static void serve_address(struct serving *serving, unsigned a, unsigned instance, bool later)
+{
+	for (unsigned other = 0; other < MODEL_INSTANCES; other++)
+		if ((serving->address_instances[a] >> other & 1) && !may_share(serving->belief, a, other, instance))
+			broken = "an address is listed for two instances that do not share it";
+	serving->address_instances[a] |= 1U << instance;
+	serving->first[a] += !later;
+}
 
 static void serve_name(struct serving *serving, const struct fact *fact, unsigned name, unsigned addresses)
 {
@@ -217,9 +243,7 @@ static bool believe_listing(void *arg, const struct listing *listing)
 		if (!(listing->addresses >> a & 1))
 			continue;
 		addresses |= 1U << number;
-		if (serving->address_instance[number] >= 0)
-			broken = "an address is listed for two instances";
-		serving->address_instance[number] = instance;
+		serve_address(serving, number, (unsigned)instance, listing->later >> a & 1);
 	}
 	if (listing->names & 1)
 		serve_name(serving, fact, number_of(fact->name, names, MODEL_NAMES), addresses);
@@ -231,12 +255,11 @@ static bool believe_listing(void *arg, const struct listing *listing)
 
 static void believe(struct kit *kit, struct belief *belief)
 {
-	struct serving serving = {belief, {0}, {0}, 0};
+	struct serving serving = {.belief = belief};
 	struct registry_counts counts;
 	unsigned named = 0, known = 0;
 
 	memset(belief, 0, sizeof(*belief));
-	memset(serving.address_instance, -1, sizeof(serving.address_instance));
 	memset(serving.name_user, -1, sizeof(serving.name_user));
 	registry_each(kit->registry, believe_fact, belief);
 	view_each(kit->view, believe_listing, &serving);
@@ -247,6 +270,9 @@ static void believe(struct kit *kit, struct belief *belief)
 		if (!(serving.listed >> i & 1) && mirror[i].names && mirror[i].addresses)
 			broken = "the view's watcher still has what is not listed";
 	}
+	for (unsigned a = 0; a < MODEL_ADDRESSES; a++)
+		if (serving.first[a] > 1)
+			broken = "an address leads first to two";
 	for (unsigned n = 0; n < MODEL_NAMES; n++)
 		named += belief->served[n] != 0;
 	if (named != view_names(kit->view))
@@ -271,6 +297,7 @@ static void expect(const struct model *model, struct belief *belief)
 		belief->facts[i].session = fact->session;
 		belief->facts[i].seq = fact->seq;
 		belief->facts[i].addresses = fact->addresses;
+		belief->facts[i].place = fact->place;
 		belief->facts[i].state = (unsigned)fact->state;
 	}
 	memcpy(belief->served, model->served, sizeof(belief->served));
@@ -309,9 +336,9 @@ static void print_belief(const char *who, const struct belief *belief)
 	print_error("%s: phase %u, web %#x, db %#x;", who, belief->phase, belief->served[0], belief->served[1]);
 	for (unsigned i = 0; i < MODEL_INSTANCES; i++)
 		if (belief->facts[i].known)
-			print_error(" [%u: name %u user %u session %u seq %u addresses %#x state %c]", i,
-				    belief->facts[i].name, belief->facts[i].user, belief->facts[i].session,
-				    belief->facts[i].seq, belief->facts[i].addresses, "cul"[belief->facts[i].state]);
+			print_error(" [%u: name %u user %u session %u seq %u addresses %#x place %u state %c]", i,
+				    belief->facts[i].name, belief->facts[i].user, belief->facts[i].session, belief->facts[i].seq,
+				    belief->facts[i].addresses, belief->facts[i].place, "cul"[belief->facts[i].state]);
 	print_error("\n");
 }
 
@@ -328,6 +355,7 @@ static int run(const struct schedule *schedule, bool verbose)
 	options.lost_grace_ms = schedule->lost_grace_ms;
 	options.ask = schedule->ask;
 	kit_open(&kit, &options, conflicts[schedule->conflict]);
+	kit_own(&kit, MODEL_HOST, MODEL_OWN_NETWORK);
 	view_set_watcher(kit.view, &watcher);
 	memset(mirror, 0, sizeof(mirror));
 	memset(&before, 0, sizeof(before));
@@ -378,7 +406,7 @@ static void print_schedule(const struct schedule *schedule)
 		if (step->kind <= MODEL_RESTORE)
 			print_error(":i%u,n%u,u%u,s%u", step->instance, step->name, step->user, step->session);
 		if (step->kind == MODEL_UP || step->kind == MODEL_RESTORE)
-			print_error(",q%u,a%#x,l%u,%s", step->seq, step->addresses, step->lease_s,
+			print_error(",q%u,a%#x,l%u,p%u,%s", step->seq, step->addresses, step->lease_s, step->place,
 				    step->alias ? "alias" : "plain");
 		if (step->kind == MODEL_PASS)
 			print_error(":%d", step->pass_ms);
@@ -407,14 +435,14 @@ static bool parse_step(const char *word, struct model_step *step)
 			return arguments && sscanf(arguments, ":n%u", &step->name) == 1 && step->name < MODEL_NAMES;
 		if (kind > MODEL_RESTORE)
 			return !arguments;
-		got = arguments ? sscanf(arguments, ":i%u,n%u,u%u,s%u,q%u,a%x,l%u,%c", &step->instance, &step->name,
+		got = arguments ? sscanf(arguments, ":i%u,n%u,u%u,s%u,q%u,a%x,l%u,p%u,%c", &step->instance, &step->name,
 					 &step->user, &step->session, &step->seq, &step->addresses, &step->lease_s,
-					 &alias)
+					 &step->place, &alias)
 				: 0;
 		step->alias = alias == 'a';
-		return got == (kind == MODEL_UP || kind == MODEL_RESTORE ? 8 : 4) && step->instance < MODEL_INSTANCES &&
+		return got == (kind == MODEL_UP || kind == MODEL_RESTORE ? 9 : 4) && step->instance < MODEL_INSTANCES &&
 		       step->name < MODEL_NAMES && step->user < MODEL_USERS && step->session < MODEL_SESSIONS &&
-		       step->addresses < 1U << MODEL_ADDRESSES;
+		       step->addresses < 1U << MODEL_ADDRESSES && step->place < MODEL_PLACES;
 	}
 	return false;
 }
@@ -512,7 +540,7 @@ static void add(struct schedule *schedule, struct model_step step)
 
 /* Six messages of a small world. */
 #define WORLD  6
-#define WORLDS 4
+#define WORLDS 8
 
 static void world(unsigned number, struct model_step out[WORLD])
 {
@@ -537,6 +565,39 @@ static void world(unsigned number, struct model_step out[WORLD])
 		out[4] = up(0, 0, 3, 5, 4, 30);
 		out[4].user = 1;
 		out[5] = up(0, 1, 1, 6, 4, 30);
+	} else if (number == 4) { /* a pod: two in one namespace, and a third that was given the address */
+		out[1] = up(0, 0, 1, 2, 1, 30);
+		out[3] = up(1, 1, 2, 1, 1, 30);
+		out[4] = up(2, 1, 3, 1, 3, 10);
+		out[5] = end_of(MODEL_LOST, 1, 1, 2);
+		out[0].place = out[1].place = out[3].place = 1;
+		out[4].place = 2;
+	} else if (number == 5) { /* the same name and address on two hosts; one moves to another namespace, one does not say where it is */
+		out[3] = up(1, 0, 2, 1, 3, 30);
+		out[4] = up(2, 0, 3, 1, 1, 30);
+		out[5] = up(1, 0, 2, 2, 5, 30);
+		out[0].place = 1;
+		out[3].place = out[5].place = 3;
+		out[1].place = 2;
+	} else if (number == 6) { /* two users, one here, one elsewhere */
+		out[3] = up(1, 1, 2, 1, 1, 30);
+		out[4] = up(2, 1, 3, 1, 9, 30);
+		out[5] = end_of(MODEL_LOST, 1, 1, 2);
+		out[3].user = out[5].user = 1;
+		out[0].place = out[1].place = 3;
+		out[3].place = 1;
+		out[4].place = 5;
+	} else if (number == 7) { /* … who says now this and now that */
+		out[2] = up(1, 1, 2, 1, 9, 30);
+		out[3] = up(1, 1, 2, 2, 9, 30);
+		out[4] = up(1, 1, 2, 3, 9, 30);
+		out[5] = up(2, 0, 3, 1, 9, 30);
+		out[2].user = out[3].user = out[4].user = 1;
+		out[0].place = 1;
+		out[1].place = 5;
+		out[2].place = 4;
+		out[3].place = 1;
+		out[5].place = 2;
 	}
 }
 
@@ -781,18 +842,23 @@ static struct model_step random_message(unsigned instance, unsigned name, unsign
 	if (kind == 5 || kind == 7)
 		step.kind = MODEL_LOST;
 	step.user = user;
+	/* Mostly where the others are, so that they meet. */
+	step.place = below(4) == 0 ? below(MODEL_PLACES) : instance == 0 ? 1 : session % 3 + 1;
 	return step;
 }
 
 static void random_pool(struct model_step pool[POOL])
 {
 	unsigned rivals = below(3) == 0;
+	bool placed = below(3) > 0;
 
 	for (unsigned i = 0; i < POOL; i++) {
 		unsigned instance = below(MODEL_INSTANCES);
 
 		/* An instance has one name and one user, unless somebody cheats. */
 		pool[i] = random_message(instance, instance == 2, rivals && instance == 1);
+		if (!placed)
+			pool[i].place = 0;
 		if (pool[i].kind == MODEL_UP && below(16) == 0)
 			pool[i].user = 1 - pool[i].user;
 		if (pool[i].kind == MODEL_UP && below(16) == 0)
