@@ -3,7 +3,6 @@
 #include "dnsmasq.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -348,17 +347,6 @@ static void note_reload(void *arg, uint64_t us)
 	stats->bucket[i]++;
 }
 
-/* "" if there is none: nothing that holds only for one boot is believed then. */
-static void read_boot_id(char out[HOSTSFILE_BOOT_SIZE])
-{
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t length = fd < 0 ? -1 : read(fd, out, HOSTSFILE_BOOT_SIZE - 1);
-
-	out[length == HOSTSFILE_BOOT_SIZE - 1 ? length : 0] = '\0';
-	if (fd >= 0)
-		close(fd);
-}
-
 static void domains_of(const struct conf *conf, struct hostsfile_domains *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -387,7 +375,7 @@ struct dnsmasq *dnsmasq_new(const struct conf *conf, const struct localaddr *loc
 	reload_init(&dnsmasq->reload, conf, localaddr, now_ms);
 	dnsmasq->reload.stats.reloaded = note_reload;
 	dnsmasq->reload.stats.arg = &dnsmasq->stats;
-	read_boot_id(dnsmasq->boot_id);
+	place_read_boot_id(dnsmasq->boot_id); /* "": nothing that holds only for one boot is believed */
 	refresh_own(dnsmasq, now_ms);
 	return dnsmasq;
 }

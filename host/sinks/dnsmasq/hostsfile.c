@@ -25,6 +25,7 @@ struct entry {
 	struct ident instance, session;
 	uint32_t length;
 	bool has_session;
+	bool later; /* behind those that are not */
 	char text[];
 };
 
@@ -187,6 +188,17 @@ static size_t render_tail(char *out, const struct listing *listing, const struct
 	return (size_t)(put_comment(at, listing, (served_domains(listing, 0) & taken) != 0) - out);
 }
 
+static char *put_place(char *at, const struct fact *fact)
+{
+	char text[PLACE_TEXT_SIZE];
+
+	if (!place_known(&fact->place))
+		return at;
+	at = put(put(at, HOSTSFILE_PLACE), place_format(&fact->place, text));
+	*at++ = '\n';
+	return at;
+}
+
 /* Mostly the same stands behind each address. Returns the length; nothing listed: 0. */
 static size_t render(char *out, const struct listing *listing, const struct hostsfile_domains *domains)
 {
@@ -211,6 +223,8 @@ static size_t render(char *out, const struct listing *listing, const struct host
 		if (length == 0)
 			tail = NULL;
 	}
+	if (at > out)
+		at = put_place(at, listing->fact);
 	return (size_t)(at - out);
 }
 
@@ -249,10 +263,10 @@ static struct entry *entry_new(struct hostsfile *file, const struct ident *insta
 	return entry;
 }
 
-static bool entry_says(const struct entry *entry, const struct fact *fact, const char *text, size_t length)
+static bool entry_says(const struct entry *entry, const struct fact *fact, bool later, const char *text, size_t length)
 {
 	return entry->length == length && memcmp(entry->text, text, length) == 0 && entry->has_session == fact->has_session &&
-	       (!fact->has_session || ident_equal(&entry->session, &fact->session));
+	       entry->later == later && (!fact->has_session || ident_equal(&entry->session, &fact->session));
 }
 
 bool hostsfile_listing(struct hostsfile *file, const struct listing *listing)
@@ -260,15 +274,17 @@ bool hostsfile_listing(struct hostsfile *file, const struct listing *listing)
 	const struct fact *fact = listing->fact;
 	struct entry *entry = entry_find(file, &fact->instance);
 	size_t length = render(file->scratch, listing, &file->domains);
+	bool later = (listing->addresses & listing->later) != 0;
 
 	if (length == 0)
 		return hostsfile_gone(file, &fact->instance);
-	if (entry != NULL && entry_says(entry, fact, file->scratch, length))
+	if (entry != NULL && entry_says(entry, fact, later, file->scratch, length))
 		return false;
 	if (entry == NULL || entry->length != length)
 		entry = entry_new(file, &fact->instance, length, entry);
 	entry->session = fact->session;
 	entry->has_session = fact->has_session;
+	entry->later = later;
 	memcpy(entry->text, file->scratch, length);
 	return true;
 }
@@ -371,6 +387,15 @@ static void write_entry(struct atomicfile *out, const struct entry *entry)
 	atomicfile_write(out, at, left);
 }
 
+static void write_entries(struct atomicfile *out, const struct hostsfile *file, bool later)
+{
+	const struct entry *entry;
+
+	DL_FOREACH (file->entries, entry)
+		if (entry->later == later)
+			write_entry(out, entry);
+}
+
 int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t serial, const char *boot_id,
 		    const struct hostsfile_own *own, size_t nown)
 {
@@ -379,7 +404,7 @@ int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t ser
 	if (out == NULL)
 		return -1;
 	write_head(out, file, serial, boot_id, own, nown);
-	for (const struct entry *entry = file->entries; entry != NULL; entry = entry->next)
-		write_entry(out, entry);
+	write_entries(out, file, false);
+	write_entries(out, file, true);
 	return atomicfile_commit(out);
 }

@@ -24,6 +24,10 @@
  * Behind user= stands name=NAME if the instance's own name is not in this line (only aliases are), and
  * for an instance without session until=MS, the end of its lease on the monotonic clock, which holds only as long as
  * the machine does not boot. At the end ports=NAME:NUMBER,NAME:NUMBER, sorted by name, if it has announced any.
+ *
+ * Behind the lines of an instance whose place is known stands a line `# place HOST/NETNS`: a line of its own, so that a daemon of before, which skips what it
+ * does not know, still reads the instance. Instances that share an address with one that is to come first (struct listing, later) stand behind all others:
+ * dnsmasq leads an address back to the first name that it finds.
  */
 struct hostsfile;
 
@@ -39,6 +43,7 @@ struct hostsfile;
 #define HOSTSFILE_NOTICE      "# Written by callsignd, which replaces it whole at each change: do not edit."
 #define HOSTSFILE_DOMAINS     "# domains"
 #define HOSTSFILE_OWN         " # host"
+#define HOSTSFILE_PLACE       "# place "
 
 uint32_t hostsfile_serial_next(uint32_t serial);
 /* Whether a is b or came after it (less than half of the circle ahead). Neither is NONE. */

@@ -28,6 +28,7 @@ struct parser {
 	struct hostsfile_content *out;
 	struct seen *seen;
 	bool open; /* record holds an instance that may have further lines */
+	bool may_place; /* the last line was one of its, so that the next may say its place */
 	struct hostsfile_record record, line;
 };
 
@@ -109,6 +110,16 @@ static int take_instance(struct parser *parser, struct text text)
 	return 0;
 }
 
+/* Of the instance whose line was the last one. One without session has none. */
+static int take_place(struct parser *parser, struct text text)
+{
+	struct announcement *message = &parser->record.message;
+
+	if (!hostsfile_take(&text, HOSTSFILE_PLACE) || !parser->may_place || !message->has_session)
+		return -1;
+	return place_parse(text.at, (size_t)(text.end - text.at), &message->place);
+}
+
 static int take_serial(struct parser *parser, struct text text)
 {
 	uint32_t serial = hostsfile_line_serial(text, &parser->domains);
@@ -134,11 +145,16 @@ static int take_domains(struct parser *parser, struct text text)
 
 static void take_line(struct parser *parser, struct text line)
 {
-	if (take_instance(parser, line) == 0 || take_serial(parser, line) == 0 ||
-	    hostsfile_line_own(line, &parser->domains) || take_domains(parser, line) == 0 ||
-	    (hostsfile_take(&line, HOSTSFILE_NOTICE) && line.at == line.end))
+	bool taken = take_instance(parser, line) == 0;
+
+	if (taken) {
+		parser->may_place = true;
 		return;
-	parser->out->skipped++;
+	}
+	taken = take_place(parser, line) == 0 || take_serial(parser, line) == 0 || hostsfile_line_own(line, &parser->domains) ||
+	        take_domains(parser, line) == 0 || (hostsfile_take(&line, HOSTSFILE_NOTICE) && line.at == line.end);
+	parser->may_place = false;
+	parser->out->skipped += !taken;
 }
 
 /* The next line without its newline; one that is cut or over HOSTSFILE_LINE_MAX comes out empty, which is of nobody's

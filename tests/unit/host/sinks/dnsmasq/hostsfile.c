@@ -51,7 +51,7 @@ struct reading {
 static void visit(void *arg, const struct announcement *message, const char *user, int64_t until_ms)
 {
 	struct reading *reading = arg;
-	char hex[IDENT_TEXT_SIZE], address[ADDRESS_TEXT_SIZE];
+	char hex[IDENT_TEXT_SIZE], address[ADDRESS_TEXT_SIZE], place[PLACE_TEXT_SIZE];
 	size_t used = strlen(reading->text);
 
 #define ADD(...) (used += (size_t)snprintf(reading->text + used, sizeof(reading->text) - used, __VA_ARGS__))
@@ -67,6 +67,8 @@ static void visit(void *arg, const struct announcement *message, const char *use
 		ADD(" %" PRId64, until_ms);
 	for (unsigned i = 0; i < message->nports; i++)
 		ADD(" %s=%u", message->ports[i].name, (unsigned)message->ports[i].port);
+	if (place_known(&message->place))
+		ADD(" @%s", place_format(&message->place, place));
 	ADD("\n");
 	assert_true(used < sizeof(reading->text));
 #undef ADD
@@ -272,6 +274,79 @@ static void ports_of_another_form_are_skipped(void **state)
 	/* Two lines of one instance that disagree: the second one goes. */
 	assert_parsed(HEAD "198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=web ports=http:80\n198.18.0.2 a.docker" TAIL1,
 		      "a 198.18.0.1 01 session [web] http=80\n", 1);
+}
+
+#define PLACE "0123456789abcdef/fedcba9876543210"
+
+static void places_are_remembered(void **state)
+{
+	struct hostsfile *file = hostsfile_new(&docker);
+	struct sample a, b;
+
+	(void)state;
+	sample_init(&a, "a", 1, 1, 1);
+	a.fact.place = (struct place){0x0123456789abcdef, 0xfedcba9876543210};
+	a.fact.naddresses = 2;
+	a.addresses[1] = kit_address(3);
+	a.listing.addresses = 3;
+	sample_init(&b, "b", 2, 1, 2);
+	hostsfile_listing(file, &a.listing);
+	hostsfile_listing(file, &b.listing);
+	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0),
+			    HEAD "198.18.0.1 a.docker" TAIL1 "198.18.0.3 a.docker" TAIL1 "# place " PLACE "\n198.18.0.2 b.docker" TAIL2);
+	assert_parsed(written, "a 198.18.0.1 198.18.0.3 01 session [web] @" PLACE "\nb 198.18.0.2 02 session [web]\n", 0);
+	a.fact.place.netns++;
+	assert_true(hostsfile_listing(file, &a.listing));
+	assert_false(hostsfile_listing(file, &a.listing));
+	/* Nothing listed: no line of its own either. */
+	a.listing.addresses = 0;
+	assert_true(hostsfile_listing(file, &a.listing));
+	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0), HEAD "198.18.0.2 b.docker" TAIL2);
+	hostsfile_free(file);
+}
+
+/* What does not belong to the line before it says nothing, and keeps nobody from being read. */
+static void places_of_another_form_or_elsewhere_are_skipped(void **state)
+{
+	static const char *const bad[] = {
+		"# place", "# place ", "# place here", "#place " PLACE, "# place  " PLACE, "# place " PLACE " ", "# place " PLACE "0",
+		"# place 0123456789ABCDEF/fedcba9876543210", "# place " PLACE " instance=" I1, "# places " PLACE,
+	};
+	char text[1024];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		snprintf(text, sizeof(text), HEAD "198.18.0.1 a.docker" TAIL1 "%s\n198.18.0.2 b.docker" TAIL2, bad[i]);
+		assert_parsed(text, "a 198.18.0.1 01 session [web]\nb 198.18.0.2 02 session [web]\n", 1);
+	}
+	assert_skipped("# place " PLACE);
+	/* Twice; behind a line that is nobody's; behind a line that was skipped; of an instance without session. */
+	assert_parsed(HEAD "198.18.0.1 a.docker" TAIL1 "# place " PLACE "\n# place 1123456789abcdef/fedcba9876543210\n",
+		      "a 198.18.0.1 01 session [web] @" PLACE "\n", 1);
+	assert_parsed(HEAD "198.18.0.1 a.docker" TAIL1 "127.128.0.8 serial.callsign.docker\n# place " PLACE "\n", "a 198.18.0.1 01 session [web]\n", 2);
+	assert_parsed(HEAD "198.18.0.1 a.docker" TAIL1 "198.18.0.2 b.docker" TAIL2 "198.18.0.3 a.docker" TAIL1 "# place " PLACE "\n",
+		      "a 198.18.0.1 01 session [web]\nb 198.18.0.2 02 session [web]\n", 2);
+	assert_parsed(HEAD "198.18.0.1 a.docker # instance=" I1 " user=web\n# place " PLACE "\n", "a 198.18.0.1 01 alone [web]\n", 1);
+}
+
+static void who_shares_an_address_stands_behind_who_comes_first(void **state)
+{
+	struct hostsfile *file = hostsfile_new(&docker);
+	struct sample a, b;
+
+	(void)state;
+	sample_init(&a, "a", 1, 1, 1);
+	sample_init(&b, "b", 2, 1, 1);
+	a.listing.later = 1;
+	hostsfile_listing(file, &a.listing);
+	hostsfile_listing(file, &b.listing);
+	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0), HEAD "198.18.0.1 b.docker" TAIL2 "198.18.0.1 a.docker" TAIL1);
+	hostsfile_gone(file, &b.fact.instance);
+	a.listing.later = 0;
+	assert_true(hostsfile_listing(file, &a.listing));
+	assert_false(hostsfile_listing(file, &a.listing));
+	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0), HEAD "198.18.0.1 a.docker" TAIL1);
+	hostsfile_free(file);
 }
 
 static void another_domain_renders_anew(void **state)
@@ -584,6 +659,9 @@ int main(void)
 		cmocka_unit_test(an_alias_listed_without_the_name_keeps_the_name),
 		cmocka_unit_test(ports_are_remembered),
 		cmocka_unit_test(ports_of_another_form_are_skipped),
+		cmocka_unit_test(places_are_remembered),
+		cmocka_unit_test(places_of_another_form_or_elsewhere_are_skipped),
+		cmocka_unit_test(who_shares_an_address_stands_behind_who_comes_first),
 		cmocka_unit_test(another_domain_renders_anew),
 		cmocka_unit_test(the_longest_listing_survives),
 		cmocka_unit_test(what_was_written_is_read),
