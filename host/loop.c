@@ -30,6 +30,7 @@
 #include "status/measure.h"
 #include "status/status.h"
 #include "system/localaddr.h"
+#include "system/localnet.h"
 #include "web/http.h"
 
 #define POLLFDS_OWN 6 /* signals, bus, control, the kernel's word of addresses, HTTP, a knock at the broker */
@@ -44,6 +45,9 @@ struct loop {
 	struct withdrawals *withdrawals;
 	struct changelog *changelog;
 	struct localaddr *localaddr;
+	struct localnet *localnet;
+	uint64_t localaddr_changes; /* those that localnet knows */
+	struct place place;         /* of this host */
 	struct subscriber *subscriber;
 	struct knock *knock;
 	struct dnsmasq *dnsmasq;
@@ -76,6 +80,13 @@ static uint32_t loop_address_domains(void *arg, const char *user, const struct a
 	return policy_address_domains(&loop->conf->policy, user, address);
 }
 
+static bool loop_own_network(void *arg, const struct address *address)
+{
+	const struct loop *loop = arg;
+
+	return localnet_has(loop->localnet, address);
+}
+
 static size_t loop_max_names(void *arg, const char *user)
 {
 	const struct loop *loop = arg;
@@ -85,7 +96,8 @@ static size_t loop_max_names(void *arg, const char *user)
 
 static struct view_policy loop_view_policy(struct loop *loop)
 {
-	struct view_policy policy = {.name_domains = loop_name_domains, .address_domains = loop_address_domains, .arg = loop};
+	struct view_policy policy = {.name_domains = loop_name_domains, .address_domains = loop_address_domains, .host = loop->place.host,
+	                             .own_network = loop_own_network, .arg = loop};
 	const struct conf *conf = loop->conf;
 
 	for (policy.ndomains = 0; policy.ndomains < conf->policy.ndomains; policy.ndomains++) {
@@ -214,6 +226,17 @@ static int loop_tell_host_addresses(const struct loop *loop, struct conf *conf)
 	return policy_set_host_addresses(&conf->policy, addresses, count);
 }
 
+/* 1: the ranges of this host's own bridges are others than before; 0. */
+static int loop_read_networks(struct loop *loop)
+{
+	int changed = localnet_read(loop->localnet, loop->localaddr);
+
+	loop->localaddr_changes = localaddr_changes(loop->localaddr);
+	if (changed == -1)
+		log_warn("this host's bridges cannot be listed: those known before stay in force");
+	return changed == 1;
+}
+
 static void loop_host_addresses_changed(struct loop *loop)
 {
 	struct view_policy policy = loop_view_policy(loop);
@@ -222,6 +245,16 @@ static void loop_host_addresses_changed(struct loop *loop)
 		log_warn("this host's own addresses have changed: those known before stay in force");
 	else
 		view_set_policy(loop->view, loop->conf->conflict, &policy);
+}
+
+static void loop_step_addresses(struct loop *loop, bool readable, int64_t now_ms)
+{
+	bool changed = localaddr_step(loop->localaddr, readable, now_ms) == 1;
+
+	if (loop->localaddr_changes != localaddr_changes(loop->localaddr))
+		changed = loop_read_networks(loop) || changed;
+	if (changed)
+		loop_host_addresses_changed(loop);
 }
 
 static bool loop_take_configuration(struct loop *loop, int64_t now_ms)
@@ -240,6 +273,7 @@ static bool loop_take_configuration(struct loop *loop, int64_t now_ms)
 		return false;
 	}
 	loop->conf = fresh;
+	(void)loop_read_networks(loop); /* a bridge may have other ports by now, of which no address tells */
 	policy = loop_view_policy(loop);
 	registry_set_options(loop->registry, &fresh->registry);
 	view_set_policy(loop->view, fresh->conflict, &policy);
@@ -297,6 +331,7 @@ static void loop_sources(void *arg, struct status_sources *out)
 		.changes = &loop->changes,
 		.reloads = &loop->reloads,
 		.measure = &loop->measure,
+		.place = loop->place,
 	};
 }
 
@@ -414,8 +449,7 @@ static bool loop_turn(struct loop *loop, bool wait)
 	now_ms = clock_ms();
 	if (fds[0].revents != 0)
 		loop_signals(loop, now_ms);
-	if (localaddr_step(loop->localaddr, fds[3].revents != 0, now_ms) == 1)
-		loop_host_addresses_changed(loop);
+	loop_step_addresses(loop, fds[3].revents != 0, now_ms);
 	loop->taken_us = clock_us();
 	more = subscriber_step(loop->subscriber, loop->sinks.generation + 1, now_ms);
 	knock_step(loop->knock, loop->registry, loop->subscriber, now_ms);
@@ -445,16 +479,20 @@ static int loop_open(struct loop *loop, int64_t now_ms)
 	struct control_daemon daemon = {
 		.sources = loop_sources, .reload = loop_reload, .rollcall = loop_rollcall, .forget = loop_forget, .arg = loop,
 	};
-	struct view_policy policy = loop_view_policy(loop);
+	struct view_policy policy;
 
+	if (place_read(&loop->place) == -1)
+		log_warnx("the kernel's boot id cannot be read: of equal ranges on several hosts this one does not know which is its own");
+	policy = loop_view_policy(loop);
 	if (loop_signals_open() == -1 || (loop->refusals = refusals_new()) == NULL || (loop->changelog = changelog_new()) == NULL ||
 	    (loop->withdrawals = withdrawals_new()) == NULL ||
-	    (loop->localaddr = localaddr_new(now_ms)) == NULL || loop_tell_host_addresses(loop, loop->conf) == -1 ||
+	    (loop->localaddr = localaddr_new(now_ms)) == NULL || (loop->localnet = localnet_new()) == NULL || loop_tell_host_addresses(loop, loop->conf) == -1 ||
 	    (loop->view = view_new(loop->conf->conflict, &policy)) == NULL ||
 	    (loop->registry = registry_new(&loop->conf->registry, &facts, now_ms)) == NULL ||
 	    (loop->control = control_new(&daemon)) == NULL || (loop->http = http_new(loop_sources, loop)) == NULL ||
 	    (loop->knock = knock_new()) == NULL || (loop->dnsmasq = dnsmasq_new(loop->conf, loop->localaddr, now_ms)) == NULL)
 		return -1;
+	(void)loop_read_networks(loop);
 	sinks_add(&loop->sinks, dnsmasq_sink(loop->dnsmasq));
 	view_set_watcher(loop->view, &listings);
 	loop->subscriber = subscriber_new(loop->conf, loop->registry, loop->refusals, now_ms);
@@ -470,6 +508,7 @@ static void loop_close(struct loop *loop)
 	sinks_free(&loop->sinks);
 	registry_free(loop->registry);
 	view_free(loop->view);
+	localnet_free(loop->localnet);
 	localaddr_free(loop->localaddr);
 	changelog_free(loop->changelog);
 	refusals_free(loop->refusals);

@@ -100,14 +100,14 @@ const struct rtattr *rtnetlink_attribute_next(const struct rtattr *attribute, si
 	return rtnetlink_attribute((const char *)attribute + step, left);
 }
 
-static void read_label(const struct rtattr *attribute, char label[IFNAMSIZ])
+static void read_text(const struct rtattr *attribute, char text[IFNAMSIZ])
 {
 	size_t length = strnlen(RTA_DATA(attribute), RTA_PAYLOAD(attribute));
 
 	if (length >= IFNAMSIZ)
 		return;
-	memcpy(label, RTA_DATA(attribute), length);
-	label[length] = '\0';
+	memcpy(text, RTA_DATA(attribute), length);
+	text[length] = '\0';
 }
 
 /* IFA_LOCAL is ours; on a point-to-point link IFA_ADDRESS is the other end's. IPv6 has IFA_ADDRESS alone, as a rule. */
@@ -131,12 +131,43 @@ int rtnetlink_read_address(const struct nlmsghdr *header, struct rtnetlink_addre
 		else if (attribute->rta_type == IFA_FLAGS && RTA_PAYLOAD(attribute) == sizeof(out->flags))
 			memcpy(&out->flags, RTA_DATA(attribute), sizeof(out->flags));
 		else if (attribute->rta_type == IFA_LABEL)
-			read_label(attribute, out->label);
+			read_text(attribute, out->label);
 	}
 	if (local == NULL && any == NULL)
 		return -1;
 	out->address.family = out->peer.family = size == 4 ? 4 : 6;
 	memcpy(out->address.bytes, local != NULL ? local : any, size);
 	memcpy(out->peer.bytes, any != NULL ? any : local, size);
+	return 0;
+}
+
+/* IFLA_LINKINFO holds attributes of its own. */
+static void read_kind(const struct rtattr *info, struct rtnetlink_link *out)
+{
+	size_t left = RTA_PAYLOAD(info);
+	const struct rtattr *attribute;
+
+	for (attribute = rtnetlink_attribute(RTA_DATA(info), &left); attribute != NULL; attribute = rtnetlink_attribute_next(attribute, &left)) {
+		if (attribute->rta_type == IFLA_INFO_KIND)
+			read_text(attribute, out->kind);
+	}
+}
+
+int rtnetlink_read_link(const struct nlmsghdr *header, struct rtnetlink_link *out)
+{
+	const struct ifinfomsg *info = NLMSG_DATA(header);
+	const struct rtattr *attribute;
+	size_t left;
+
+	if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*info)))
+		return -1;
+	*out = (struct rtnetlink_link){.index = (unsigned)info->ifi_index};
+	left = NLMSG_PAYLOAD(header, sizeof(*info));
+	for (attribute = rtnetlink_attribute(IFLA_RTA(info), &left); attribute != NULL; attribute = rtnetlink_attribute_next(attribute, &left)) {
+		if (attribute->rta_type == IFLA_MASTER && RTA_PAYLOAD(attribute) == sizeof(out->master))
+			memcpy(&out->master, RTA_DATA(attribute), sizeof(out->master));
+		else if (attribute->rta_type == IFLA_LINKINFO)
+			read_kind(attribute, out);
+	}
 	return 0;
 }

@@ -44,4 +44,13 @@ struct rtnetlink_address {
 /* Of RTM_NEWADDR or RTM_DELADDR: 0, or -1 if there is no IPv4 or IPv6 address in it. */
 int rtnetlink_read_address(const struct nlmsghdr *header, struct rtnetlink_address *out);
 
+struct rtnetlink_link {
+	unsigned index;
+	unsigned master;     /* index of the bridge or bond that it is a port of; 0: none */
+	char kind[IFNAMSIZ]; /* bridge, veth, …; a network card has none */
+};
+
+/* Of RTM_NEWLINK or RTM_DELLINK: 0, or -1. */
+int rtnetlink_read_link(const struct nlmsghdr *header, struct rtnetlink_link *out);
+
 #endif

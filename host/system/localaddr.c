@@ -30,6 +30,7 @@ struct localaddr {
 	struct entries entries;
 	struct address *list;
 	size_t count;
+	uint64_t changes;
 	bool unreadable;   /* and that was told */
 };
 
@@ -210,6 +211,7 @@ static int make_list(struct localaddr *localaddr)
 	localaddr->list = list;
 	localaddr->count = count;
 	entries->changed = false;
+	localaddr->changes++;
 	return same ? 0 : 1;
 }
 
@@ -296,6 +298,17 @@ const struct address *localaddr_list(const struct localaddr *localaddr, size_t *
 {
 	*count = localaddr->count;
 	return localaddr->list;
+}
+
+const struct rtnetlink_address *localaddr_entries(const struct localaddr *localaddr, size_t *count)
+{
+	*count = localaddr->entries.count;
+	return localaddr->entries.array;
+}
+
+uint64_t localaddr_changes(const struct localaddr *localaddr)
+{
+	return localaddr->changes;
 }
 
 /* Of an interface's addresses the one that the host itself would take: a primary one before secondaries. */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "shared/address.h"
+#include "shared/rtnetlink.h"
 
 /*
  * The addresses of this host's own interfaces, as they come and go (rtnetlink(7)). They are read once; from then on the kernel's news are
@@ -28,6 +29,10 @@ int localaddr_step(struct localaddr *localaddr, bool readable, int64_t now_ms);
 
 /* Sorted, without loopback, link-local and the like: nobody may announce those anyway. Valid until the next step. */
 const struct address *localaddr_list(const struct localaddr *localaddr, size_t *count);
+
+/* As the kernel tells them, loopback and the like too. Valid until the next step. changes: counts up each time that anything of it may be another. */
+const struct rtnetlink_address *localaddr_entries(const struct localaddr *localaddr, size_t *count);
+uint64_t localaddr_changes(const struct localaddr *localaddr);
 
 /* An interface's IPv4 address: of several one that may be announced, and is primary; of those the one known longest. 0, or -1: there is none. */
 int localaddr_ipv4(const struct localaddr *localaddr, const char *interface, struct address *out);

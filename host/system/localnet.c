@@ -1,0 +1,210 @@
+#include <config.h>
+
+#include "localnet.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shared/rtnetlink.h"
+
+struct localnet {
+	struct prefix *array;
+	size_t count;
+};
+
+/* A bridge, or a port of one. */
+struct link {
+	unsigned index;
+	bool bridge; /* else a port that goes on beyond this host */
+};
+
+struct links {
+	struct link *array;
+	size_t count, room;
+};
+
+/* ---- the links ---- */
+
+static int links_add(struct links *links, unsigned index, bool bridge)
+{
+	size_t room = links->room == 0 ? 16 : links->room * 2;
+	struct link *larger;
+
+	if (links->count == links->room) {
+		larger = reallocarray(links->array, room, sizeof *larger);
+		if (larger == NULL)
+			return -1;
+		links->array = larger;
+		links->room = room;
+	}
+	links->array[links->count++] = (struct link){.index = index, .bridge = bridge};
+	return 0;
+}
+
+/* What stays on this host, whatever is plugged into it. */
+static bool is_of_this_host(const struct rtnetlink_link *link)
+{
+	static const char *const kinds[] = {"veth", "tun", "dummy"};
+	size_t i;
+
+	for (i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		if (strcmp(link->kind, kinds[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* 1: the dump is complete; 0; -1 with errno. */
+static int take_message(struct links *links, const struct nlmsghdr *header)
+{
+	const struct nlmsgerr *error = NLMSG_DATA(header);
+	struct rtnetlink_link link;
+
+	if (header->nlmsg_type == NLMSG_DONE)
+		return 1;
+	if (header->nlmsg_type == NLMSG_ERROR && header->nlmsg_len >= NLMSG_LENGTH(sizeof *error)) {
+		errno = -error->error;
+		return -1;
+	}
+	if (header->nlmsg_type != RTM_NEWLINK || rtnetlink_read_link(header, &link) == -1)
+		return 0;
+	if (strcmp(link.kind, "bridge") == 0 && links_add(links, link.index, true) == -1)
+		return -1;
+	if (link.master != 0 && !is_of_this_host(&link))
+		return links_add(links, link.master, false);
+	return 0;
+}
+
+static int take_datagram(int fd, struct links *links)
+{
+	const struct nlmsghdr *header;
+	const void *datagram;
+	ssize_t length = rtnetlink_receive(fd, &datagram);
+	size_t left = (size_t)length;
+	int result = 0;
+
+	if (length == -1)
+		return -1;
+	for (header = rtnetlink_first(datagram, &left); header != NULL && result == 0; header = rtnetlink_next(header, &left))
+		result = take_message(links, header);
+	return result;
+}
+
+static int read_links(struct links *links)
+{
+	int fd = rtnetlink_open(0, 0), result, saved;
+
+	if (fd == -1)
+		return -1;
+	result = rtnetlink_dump(fd, RTM_GETLINK, AF_UNSPEC, 1);
+	while (result == 0)
+		result = take_datagram(fd, links);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return result == 1 ? 0 : -1;
+}
+
+static bool is_own_bridge(const struct links *links, unsigned index)
+{
+	bool bridge = false;
+	size_t i;
+
+	for (i = 0; i < links->count; i++) {
+		if (links->array[i].index != index)
+			continue;
+		if (!links->array[i].bridge)
+			return false;
+		bridge = true;
+	}
+	return bridge;
+}
+
+/* ---- the subnets ---- */
+
+static int compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct prefix));
+}
+
+static struct prefix subnet_of(const struct rtnetlink_address *entry)
+{
+	struct prefix subnet = {.base = entry->address, .length = entry->prefix_length};
+	unsigned bit;
+
+	for (bit = subnet.length; bit < 8 * sizeof subnet.base.bytes; bit++)
+		subnet.base.bytes[bit / 8] &= (uint8_t)~(0x80U >> bit % 8);
+	return subnet;
+}
+
+/* Of the bridges. -1 with errno. */
+static int make_list(struct localnet *out, const struct links *links, const struct localaddr *localaddr)
+{
+	const struct rtnetlink_address *entries;
+	size_t count, i;
+
+	entries = localaddr_entries(localaddr, &count);
+	out->array = calloc(count + 1, sizeof *out->array);
+	if (out->array == NULL)
+		return -1;
+	for (i = 0; i < count; i++) {
+		const struct rtnetlink_address *entry = &entries[i];
+		unsigned most = entry->address.family == 4 ? 32 : 128;
+
+		/* One that is its own network has nothing in it besides. */
+		if (entry->prefix_length > 0 && entry->prefix_length < most && address_unusable(&entry->address) == NULL && is_own_bridge(links, entry->link))
+			out->array[out->count++] = subnet_of(entry);
+	}
+	qsort(out->array, out->count, sizeof *out->array, compare);
+	return 0;
+}
+
+/* ---- the public functions ---- */
+
+struct localnet *localnet_new(void)
+{
+	return calloc(1, sizeof(struct localnet));
+}
+
+void localnet_free(struct localnet *localnet)
+{
+	if (localnet == NULL)
+		return;
+	free(localnet->array);
+	free(localnet);
+}
+
+int localnet_read(struct localnet *localnet, const struct localaddr *localaddr)
+{
+	struct localnet fresh = {.array = NULL};
+	struct links links = {.array = NULL};
+	bool same;
+
+	if (read_links(&links) == -1 || make_list(&fresh, &links, localaddr) == -1) {
+		int saved = errno;
+
+		free(links.array);
+		errno = saved;
+		return -1;
+	}
+	free(links.array);
+	same = fresh.count == localnet->count && (fresh.count == 0 || memcmp(fresh.array, localnet->array, fresh.count * sizeof *fresh.array) == 0);
+	free(localnet->array);
+	*localnet = fresh;
+	return same ? 0 : 1;
+}
+
+bool localnet_has(const struct localnet *localnet, const struct address *address)
+{
+	size_t i;
+
+	for (i = 0; i < localnet->count; i++) {
+		if (prefix_contains(&localnet->array[i], address))
+			return true;
+	}
+	return false;
+}
