@@ -15,14 +15,33 @@ static const char *safe(const char *text, char out[SAFE_SIZE])
 	return log_phrase(out, SAFE_SIZE, text, strlen(text));
 }
 
+/* Whether one of the same user's on this host is served instead of one elsewhere, whose addresses nobody has taken. */
+static bool stands_back(const json_t *why, const json_t *claim)
+{
+	const json_t *claims = json_object_get(why, "claims"), *other;
+	size_t i;
+
+	if (!json_is_false(json_object_get(claim, "here")) || json_array_size(json_object_get(claim, "addresses_held_by")) > 0)
+		return false;
+	for (i = 0; i < json_array_size(claims); i++) {
+		other = json_array_get(claims, i);
+		if (json_is_true(json_object_get(other, "serves_it")) && json_is_true(json_object_get(other, "here")) &&
+		    strcmp(entry_text(other, "user"), entry_text(claim, "user")) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* How one claim on the name fares, in words. */
-static const char *verdict(const json_t *claim)
+static const char *verdict(const json_t *why, const json_t *claim)
 {
 	const char *state = entry_text(claim, "state");
 
 	if (!json_is_true(json_object_get(claim, "serves_it"))) {
 		if (!json_is_true(json_object_get(claim, "allowed")))
 			return "not served: the policy does not allow this user the name";
+		if (stands_back(why, claim))
+			return "not served: it is on another host with the same range, and one on this host is preferred";
 		if (json_array_size(entry_in(claim, "held_back", "addresses")) > 0 && json_array_size(json_object_get(claim, "addresses")) == 0)
 			return "not served: its addresses belong to a newer instance or to another user, or the policy does not allow them";
 		return "not served: it waits, the name is held by another user, or by another instance (registry.conflict)";
@@ -34,12 +53,61 @@ static const char *verdict(const json_t *claim)
 	return "served";
 }
 
-static void print_claim(const struct ctl *ctl, const json_t *claim)
+/* The names in a list of others that have an address of this one, each once, as far as they go into out. */
+static const char *names_of(const json_t *list, char out[SAFE_SIZE])
+{
+	json_t *names = json_array();
+	size_t i, j;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		const char *name = entry_text(json_array_get(list, i), "name");
+
+		for (j = 0; j < json_array_size(names) && strcmp(json_string_value(json_array_get(names, j)), name) != 0; j++)
+			continue;
+		if (j == json_array_size(names))
+			json_array_append_new(names, json_string(name));
+	}
+	entry_join(names, out, SAFE_SIZE);
+	json_decref(names);
+	return out;
+}
+
+/* One that is not here may be on this host, or on a third. */
+static void print_away(const json_t *other, const char *own_place)
+{
+	char name[SAFE_SIZE], address[SAFE_SIZE], place[SAFE_SIZE];
+	const char *host = entry_text(other, "place");
+
+	if (own_place[0] != '\0' && strncmp(host, own_place, 16) == 0)
+		printf("    %s is also on this host: %s\n", safe(entry_text(other, "address"), address), safe(entry_text(other, "name"), name));
+	else
+		printf("    %s is also on host %.16s: %s\n", safe(entry_text(other, "address"), address), safe(host[0] != '\0' ? host : "unknown", place),
+		       safe(entry_text(other, "name"), name));
+}
+
+static void print_others(const json_t *claim, const char *own_place)
+{
+	const json_t *away = json_object_get(claim, "also_on"), *here = json_object_get(claim, "here");
+	char joined[SAFE_SIZE], names[SAFE_SIZE];
+	size_t i;
+
+	if (json_is_boolean(here))
+		printf("    on %s host%s%.16s\n", json_is_true(here) ? "this" : "another", json_is_true(here) ? "" : ", ",
+		       json_is_true(here) ? "" : safe(entry_text(claim, "place"), joined));
+	if (json_array_size(json_object_get(claim, "shares_network_with")) > 0)
+		printf("    shares its network with %s\n", safe(names_of(json_object_get(claim, "shares_network_with"), joined), names));
+	for (i = 0; i < json_array_size(away); i++)
+		print_away(json_array_get(away, i), own_place);
+	if (json_array_size(json_object_get(claim, "addresses_held_by")) > 0)
+		printf("    its addresses are those of %s now\n", safe(names_of(json_object_get(claim, "addresses_held_by"), joined), names));
+}
+
+static void print_claim(const struct ctl *ctl, const json_t *why, const json_t *claim)
 {
 	char addresses[1024], since[SAFE_SIZE], user[SAFE_SIZE], name[SAFE_SIZE], age[32];
 	bool serves = json_is_true(json_object_get(claim, "serves_it"));
 
-	printf("  %s%s%s\n", table_tone_on(serves ? TABLE_GOOD : TABLE_DOUBTFUL, ctl->colour), verdict(claim), table_tone_off(ctl->colour));
+	printf("  %s%s%s\n", table_tone_on(serves ? TABLE_GOOD : TABLE_DOUBTFUL, ctl->colour), verdict(why, claim), table_tone_off(ctl->colour));
 	if (serves)
 		printf("    in %s\n", safe(entry_join(json_object_get(claim, "serves_it_in"), addresses, sizeof addresses), name));
 	printf("    user %s, instance %s\n", safe(entry_text(claim, "user"), user), safe(entry_text(claim, "instance"), name));
@@ -55,6 +123,7 @@ static void print_claim(const struct ctl *ctl, const json_t *claim)
 	putchar('\n');
 	if (json_object_size(json_object_get(claim, "ports")) > 0)
 		printf("    ports %s\n", safe(entry_ports(json_object_get(claim, "ports"), addresses, sizeof addresses), name));
+	print_others(claim, entry_text(why, "host_place"));
 }
 
 static void print_claims(const struct ctl *ctl, const json_t *why)
@@ -65,7 +134,7 @@ static void print_claims(const struct ctl *ctl, const json_t *why)
 	if (json_array_size(claims) == 0 && json_array_size(json_object_get(why, "withdrawn")) == 0)
 		puts("  nobody has announced it");
 	for (i = 0; i < json_array_size(claims); i++)
-		print_claim(ctl, json_array_get(claims, i));
+		print_claim(ctl, why, json_array_get(claims, i));
 	if (json_integer_value(omitted) > 0)
 		printf("  and %" JSON_INTEGER_FORMAT " more that claim it\n", json_integer_value(omitted));
 }

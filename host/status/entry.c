@@ -92,6 +92,13 @@ static json_t *fqdns_json(const struct policy *policy, const struct listing *lis
 	return array;
 }
 
+json_t *status_place_json(const struct place *place)
+{
+	char text[PLACE_TEXT_SIZE];
+
+	return place_known(place) ? json_string(place_format(place, text)) : json_null();
+}
+
 json_t *status_entry_json(const struct listing *listing, const struct conf *conf, bool leases_stand_still, struct status_clock clock)
 {
 	const struct fact *fact = listing->fact;
@@ -113,6 +120,7 @@ json_t *status_entry_json(const struct listing *listing, const struct conf *conf
 	object_set(&object, "lease_left_s", lease_left_json(fact, leases_stand_still, clock));
 	object_set(&object, "user", user_json(fact->user));
 	object_set(&object, "instance", json_string(ident_format(&fact->instance, text)));
+	object_set(&object, "place", status_place_json(&fact->place));
 	object_set(&object, "session", fact->has_session ? json_string(ident_format(&fact->session, text)) : json_null());
 	return object_done(&object);
 }

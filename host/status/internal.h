@@ -21,6 +21,8 @@ json_t *object_done(struct object *object);                             /* a new
 /* Sets KEY (a time) and KEY_age_s; both null for a time that never was. */
 void object_set_time(struct object *object, const char *key, int64_t ms, struct status_clock clock);
 
+json_t *status_place_json(const struct place *place); /* null: not known */
+
 /* Takes value over; NULL, too, if there is no memory. */
 json_t *array_add(json_t *array, json_t *value);
 

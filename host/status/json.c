@@ -159,6 +159,7 @@ json_t *status_json(const struct status *status)
 	object_set(&object, "domain", json_string(status->domain));
 	object_set(&object, "domains", domains_json(status->policy, UINT32_MAX));
 	object_set(&object, "hostname", json_string(status->hostname));
+	object_set(&object, "place", status_place_json(&status->place));
 	object_set(&object, "broker", broker_json(status));
 	object_set(&object, "resync", resync_json(status));
 	object_set(&object, "names", names_json(status));

@@ -212,6 +212,7 @@ void status_gather(const struct status_sources *sources, struct status_clock clo
 	snprintf(out->domain, sizeof out->domain, "%s", conf->domain);
 	out->policy = &conf->policy;
 	snprintf(out->hostname, sizeof out->hostname, "%s", conf->hostname);
+	out->place = sources->place;
 	snprintf(out->queue, sizeof out->queue, "%s", conf->queue.name);
 	snprintf(out->hosts_file, sizeof out->hosts_file, "%s", conf->dnsmasq.hosts_file);
 	subscriber_status(sources->subscriber, &out->broker);

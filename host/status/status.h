@@ -71,6 +71,7 @@ struct status_sources {
 	const struct status_changes *changes;
 	const struct status_reloads *reloads;
 	const struct measure *measure; /* for metrics and the page */
+	struct place place;            /* of this host */
 };
 
 #define STATUS_SINKS_MAX 16
@@ -90,6 +91,7 @@ struct status {
 	char domain[HOSTNAME_FQDN_SIZE];
 	const struct policy *policy; /* all of the domains; as long as the sources */
 	char hostname[HOSTNAME_FQDN_SIZE];
+	struct place place;
 	char queue[QUEUE_NAME_MAX + 1];
 	char hosts_file[STATUS_TEXT_SIZE];
 	struct subscriber_status broker;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "neighbours.h"
 #include "registry/served.h"
 #include "internal.h"
 
@@ -31,6 +32,51 @@ static unsigned number_of(const struct fact *fact, const char *name)
 	return 0;
 }
 
+/* null: it does not say where it is, or this host does not know itself. */
+static json_t *why_here(const struct why *why, const struct fact *fact)
+{
+	const struct place *own = &why->sources->place;
+
+	return place_known(own) && place_known(&fact->place) ? json_boolean(fact->place.host == own->host) : json_null();
+}
+
+/* Others that are served with an address of one claim: three lists. */
+struct others {
+	json_t *shares, *away, *hold;
+};
+
+static json_t *other_json(const struct fact *other, const struct address *address)
+{
+	struct object object = object_new();
+	char text[ADDRESS_TEXT_SIZE];
+
+	object_set(&object, "name", json_string(other->name));
+	object_set(&object, "user", user_json(other->user));
+	object_set(&object, "address", json_string(address_format(address, text)));
+	object_set(&object, "place", status_place_json(&other->place));
+	return object_done(&object);
+}
+
+static bool why_neighbour(void *arg, enum neighbour how, const struct fact *other, const struct address *address)
+{
+	struct others *others = arg;
+	json_t **list = how == NEIGHBOUR_SHARES ? &others->shares : how == NEIGHBOUR_AWAY ? &others->away : &others->hold;
+
+	*list = array_add(*list, other_json(other, address));
+	return true;
+}
+
+static void add_others(const struct why *why, const struct listing *listing, json_t *claim)
+{
+	struct others others = {.shares = json_array(), .away = json_array(), .hold = json_array()};
+
+	neighbours_each(why->sources->view, listing, why_neighbour, &others);
+	json_object_set_new(claim, "shares_network_with", others.shares);
+	json_object_set_new(claim, "also_on", others.away);
+	json_object_set_new(claim, "addresses_held_by", others.hold);
+	json_object_set_new(claim, "here", why_here(why, listing->fact));
+}
+
 static bool why_claim(void *arg, const struct listing *listing, bool listed)
 {
 	struct why *why = arg;
@@ -50,6 +96,7 @@ static bool why_claim(void *arg, const struct listing *listing, bool listed)
 	json_object_set_new(claim, "serves_it", json_boolean(listed && domains != 0));
 	json_object_set_new(claim, "serves_it_in", domains_json(&why->sources->conf->policy, domains));
 	json_object_set_new(claim, "allowed", json_boolean(policy_name_allowed(&why->sources->conf->policy, listing->fact->user, why->name)));
+	add_others(why, listing, claim);
 	json_array_append_new(why->claims, claim);
 	return true;
 }
@@ -130,6 +177,7 @@ json_t *status_why_json(const struct status_sources *sources, const char *name, 
 	object_set(&object, "user_may_in", user != NULL ? domains_json(policy, policy_name_domains(policy, user, name)) : json_null());
 	object_set(&object, "reserved", json_boolean(policy_reserved(policy, name)));
 	object_set(&object, "own", json_boolean(own_name(policy, name)));
+	object_set(&object, "host_place", status_place_json(&sources->place));
 	object_set(&object, "user", user != NULL ? user_json(user) : json_null());
 	object_set(&object, "user_may", user != NULL ? json_boolean(policy_name_allowed(policy, user, name)) : json_null());
 	object_set(&object, "claims", why.claims);

@@ -7,6 +7,7 @@
 
 #include "page_parts.h"
 #include "registry/served.h"
+#include "status/neighbours.h"
 #include "shared/log.h"
 
 struct search {
@@ -117,6 +118,45 @@ static void write_domains(const struct listing *listing, const struct policy *po
 	}
 }
 
+/* Who else has its addresses. */
+struct others {
+	FILE *out;
+	unsigned count;
+	enum neighbour last;
+};
+
+#define OTHERS_MAX 4
+
+static bool write_other(void *arg, enum neighbour how, const struct fact *other, const struct address *address)
+{
+	static const char *const words[] = {
+		[NEIGHBOUR_SHARES] = "shares its network with ", [NEIGHBOUR_AWAY] = "also on another host: ", [NEIGHBOUR_HOLDS] = "now that of "};
+	struct others *others = arg;
+
+	(void)address;
+	if (others->count == OTHERS_MAX) {
+		fputs(" …", others->out);
+		return false;
+	}
+	if (others->count > 0 && others->last == how)
+		fputs(", ", others->out);
+	else
+		fprintf(others->out, "%s<small>%s", others->count > 0 ? "</small>" : "", words[how]);
+	page_escape(others->out, other->name);
+	others->last = how;
+	others->count++;
+	return true;
+}
+
+static void write_others(const struct listing *listing, const struct status_sources *sources, FILE *out)
+{
+	struct others others = {.out = out};
+
+	neighbours_each(sources->view, listing, write_other, &others);
+	if (others.count > 0)
+		fputs("</small>", out);
+}
+
 static void write_row(const struct listing *listing, const struct status_sources *sources, int64_t now_ms, FILE *out)
 {
 	enum status_state state = status_listing_state(listing, &sources->conf->policy);
@@ -139,6 +179,7 @@ static void write_row(const struct listing *listing, const struct status_sources
 		page_escape(out, fact->ports[i].name);
 		fprintf(out, " %u%s", (unsigned)fact->ports[i].port, i + 1U == fact->nports ? "</small>" : "");
 	}
+	write_others(listing, sources, out);
 	fprintf(out, "</td><td><span class=\"%s\">%s</span><small>for ", state_class(state), status_state_word(state));
 	page_duration(out, now_ms - fact->since_ms);
 	fputs("</small></td></tr>\n", out);
