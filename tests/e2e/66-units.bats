@@ -49,8 +49,33 @@ spawn_under() {
     wait_resolves machine.docker "$(address plain)"
 }
 
-@test "callsign-emit.service: such a /proc is one without /proc/net" {
-    [[ $(proc_options callsign-emit) == *subset=pid* ]]
-    run -0 lab_in unshare --mount sh -c "mount -t proc -o $(proc_options callsign-emit) proc /proc && ls /proc"
-    [[ $output != *net* && $output == *self* ]]
+@test "callsign-emit.service: the boot's id is known, so that it can say where it is" {
+    local pid
+    lab_docker run --detach --name plain --entrypoint sleep lab:1 1000
+    pid=$(container_pid plain)
+    spawn_under callsign-emit unit nsenter --target "$pid" --net env CALLSIGN_URLS=amqp://emit@gateway/callsign \
+        CALLSIGN_PASSWORD_FILE="$LAB/secret/emit" CALLSIGN_NAME=machine "$BUILD/static/container/callsign-emit"
+    wait_resolves machine.docker "$(address plain)"
+    grep -x "# place $(sha256 "$(cat "$BOOT_ID")")/[0-9a-f]\{16\}" "$LAB/run/callsign/hosts"
+}
+
+# The first 16 digits.
+sha256() {
+    printf %s "$1" | sha256sum | head -c 16
+}
+
+# A harder unit of somebody's own: nothing but processes in /proc.
+@test "an emitter without /proc/net and /proc/sys finds its broker, and does not say where it is" {
+    local pid
+    lab_docker run --detach --name plain --entrypoint sleep lab:1 1000
+    pid=$(container_pid plain)
+    run -0 lab_in unshare --mount sh -c "mount -t proc -o subset=pid proc /proc && ls /proc"
+    [[ $output != *net* && $output != *sys* && $output == *self* ]]
+    UNITS+=(unit)
+    # shellcheck disable=SC2016
+    lab_spawn unit unshare --mount sh -c 'mount -t proc -o subset=pid proc /proc && exec "$@"' - nsenter --target "$pid" --net \
+        env CALLSIGN_URLS=amqp://emit@gateway/callsign CALLSIGN_PASSWORD_FILE="$LAB/secret/emit" CALLSIGN_NAME=machine \
+        "$BUILD/static/container/callsign-emit"
+    wait_resolves machine.docker "$(address plain)"
+    ! grep '# place' "$LAB/run/callsign/hosts"
 }
