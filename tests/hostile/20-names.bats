@@ -97,3 +97,84 @@ host_address_refused() {
     sed -i '/^user "red"/s/198\.18\.0\.0\/16/198.18.64.0\/18/' "$CONF"
     reload
 }
+
+# ---- where an address is, which anybody can say as he likes ----
+
+SESSION=0123456789abcdef0123456789abcdef
+
+# What the hosts file tells of blue-web's: red is assumed to know it.
+blue_place() {
+    sed -n '/ blue-web\.docker /,/^# place/s/^# place //p' "$HOSTS" | head -n 1
+}
+
+# placed NAME ADDRESS PLACE [MORE-JSON]: as INSTANCE, with a session that never was.
+placed() {
+    red_up "$1" "$2" "${4-},\"session\":\"$SESSION\",\"place\":\"$3\""
+}
+
+# leads_back ADDRESS NAME
+leads_back() {
+    [[ $(lab_in dig +short +time=2 +tries=2 "@$LAB_ADDRESS" -x "$1") == "$2.docker." ]]
+}
+
+@test "places of another form: the daemon" {
+    local place
+    for place in '""' '"here"' null 1 '[]' '"0123456789abcdef"' '"0123456789ABCDEF/0123456789ABCDEF"' '"0123456789abcdef/0123456789abcde"' \
+        '"0123456789abcdef/0123456789abcdef0"' '"0123456789abcdef\u002f0123456789abcde\u0000"' '"0123456789abcdef/0123456789abcde\n"'; do
+        printf "'place'|JSON\tup.red-x\t%s\n" "$(red_up red-x 198.18.64.9 ",\"session\":\"$SESSION\",\"place\":$place")"
+    done | host_refuses
+}
+
+@test "blue's address claimed from a forged place: blue keeps it, shares it with nobody, and it leads back to blue" {
+    local address place
+    sed -i '/^user "red"/s/198\.18\.64\.0\/18/198.18.0.0\/16/' "$CONF"
+    reload
+    address=$(address blue-web)
+    [[ $(blue_place) =~ ^[0-9a-f]{16}/[0-9a-f]{16}$ ]]
+    # Blue's own; another container of this host's; another host's.
+    for place in "$(blue_place)" "$(blue_place | cut -c -17)0123456789abcdef" 0123456789abcdef/0123456789abcdef; do
+        log_mark
+        INSTANCE=$(new_instance)
+        amqp red publish callsign up.red-x "$(placed red-x "$address" "$place")"
+        wait_log "refused user=red .*$address is held by user blue"
+        [[ -z $(resolve red-x.docker) ]]
+        resolves_to blue-web.docker "$address"
+        leads_back "$address" blue-web
+        amqp red publish callsign down.red-x "$(down_body red-x "$INSTANCE")"
+    done
+    lab_kill callsignd
+    lab_start callsignd
+    lab_pid callsignd >"$LAB/daemon.pid"
+    resolves_to blue-web.docker "$address"
+    leads_back "$address" blue-web
+    sed -i '/^user "red"/s/198\.18\.0\.0\/16/198.18.64.0\/18/' "$CONF"
+    reload
+}
+
+@test "an address of blue's on another host, and a name: red says that it is here, and blue loses nothing" {
+    local blue
+    sed -i -e '/^user "red"/s/198\.18\.64\.0\/18/198.18.0.0\/16/' -e '/^user "red"/s/"red-\*"/"red-*", "blue-far"/' "$CONF"
+    reload
+    blue=$(new_instance)
+    amqp blue publish callsign up.blue-far "$(up_body blue-far 198.18.9.7 "$blue" \
+        ",\"session\":\"${SESSION/0/f}\",\"place\":\"0123456789abcdef/0123456789abcdef\"")"
+    wait_resolves blue-far.docker 198.18.9.7
+    # The name: never by the place.
+    log_mark
+    amqp red publish callsign up.red-x "$(placed red-x 198.18.9.8 "$(blue_place)" ',"aliases":["blue-far"]')"
+    wait_log 'refused user=red .*blue-far is held by user blue'
+    [[ $(resolve blue-far.docker) == 198.18.9.7 ]]
+    amqp red publish callsign down.red-x "$(down_body red-x "$INSTANCE")"
+    # The address: in the range of this host's own bridge, where blue's says that it is not; what is here has it too.
+    INSTANCE=$(new_instance)
+    amqp red publish callsign up.red-x "$(placed red-x 198.18.9.7 "$(blue_place)")"
+    wait_resolves red-x.docker 198.18.9.7
+    [[ $(resolve blue-far.docker) == 198.18.9.7 ]]
+    leads_back 198.18.9.7 blue-far
+    amqp red publish callsign down.red-x "$(down_body red-x "$INSTANCE")"
+    wait_gone red-x.docker
+    amqp blue publish callsign down.blue-far "$(down_body blue-far "$blue")"
+    wait_gone blue-far.docker
+    sed -i -e '/^user "red"/s/198\.18\.0\.0\/16/198.18.64.0\/18/' -e 's/"red-\*", "blue-far"/"red-*"/' "$CONF"
+    reload
+}
