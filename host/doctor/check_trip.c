@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "line.h"
+#include "trip.h"
 #include "registry/served.h"
 #include "shared/clock.h"
 
@@ -41,7 +42,7 @@ static void choose_address(const struct doctor *doctor, struct address *out)
 		out->bytes[last] &= 0xfe;
 }
 
-static int compose(const struct doctor *doctor, struct announcement *up)
+int trip_compose(const struct doctor *doctor, struct announcement *up)
 {
 	char text[IDENT_TEXT_SIZE];
 	struct timespec now;
@@ -60,7 +61,7 @@ static int compose(const struct doctor *doctor, struct announcement *up)
 	return 0;
 }
 
-static int publish(struct line *line, const struct announcement *message)
+int trip_publish(struct line *line, const struct announcement *message)
 {
 	char key[ANNOUNCEMENT_KEY_MAX + 1], body[ANNOUNCEMENT_BODY_MAX];
 	int length = announcement_encode(message, body);
@@ -70,7 +71,7 @@ static int publish(struct line *line, const struct announcement *message)
 }
 
 /* The first domain that takes the name of the user that we log in as. */
-static const char *trip_domain(const struct doctor *doctor, const char *name)
+const char *trip_domain(const struct doctor *doctor, const char *name)
 {
 	const struct bus_endpoint *endpoint = &doctor->conf->bus.endpoints[0];
 	int first = served_first(policy_name_domains(&doctor->conf->policy, endpoint->user != NULL ? endpoint->user : "", name));
@@ -90,7 +91,7 @@ static bool is_served(const struct doctor *doctor, const char *name, bool *asked
 }
 
 /* Until the name is (or is not) served, or the host has refused it. */
-static bool await_served(const struct doctor *doctor, struct line *line, const char *name, bool served)
+bool trip_await(const struct doctor *doctor, struct line *line, const char *name, bool served)
 {
 	int64_t until_ms = clock_ms() + TRIP_MS;
 	bool asked;
@@ -135,21 +136,21 @@ static void make_trip(const struct doctor *doctor, struct line *line, struct tri
 {
 	bool resolves, gone;
 
-	if (publish(line, up) == -1) {
+	if (trip_publish(line, up) == -1) {
 		doctor_broken(finding, "callsign-setup", "cannot announce: %s", line->failure.text);
 		return;
 	}
 	trip->announced_us = since(trip);
-	resolves = line->result == BUS_CONFIRMED && await_served(doctor, line, up->name, true);
+	resolves = line->result == BUS_CONFIRMED && trip_await(doctor, line, up->name, true);
 	trip->resolves_us = since(trip);
 	if (!resolves)
 		judge_up(line, up, finding);
 	up->op = ANNOUNCEMENT_DOWN;
 	up->seq++;
-	if (publish(line, up) == -1 || !resolves)
+	if (trip_publish(line, up) == -1 || !resolves)
 		return;
 	trip->withdrawn_us = since(trip);
-	gone = await_served(doctor, line, up->name, false);
+	gone = trip_await(doctor, line, up->name, false);
 	trip->gone_us = since(trip);
 	if (gone)
 		report(trip, up, finding);
@@ -163,7 +164,7 @@ void doctor_trip(struct doctor *doctor, struct doctor_finding *finding)
 	struct announcement up;
 	struct line line;
 
-	if (compose(doctor, &up) == -1) {
+	if (trip_compose(doctor, &up) == -1) {
 		doctor_broken(finding, "", "no random numbers");
 		return;
 	}

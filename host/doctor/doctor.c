@@ -11,7 +11,7 @@
 
 enum link {
 	CONFIGURATION, DAEMON, BROKER, LOGIN, VHOST, EXCHANGES, QUEUE, PERMISSIONS, USERS, DNSMASQ, HOSTS_FILE, LOCAL, LISTENING, FORWARDING, SERIAL,
-	SIGHUP_ALLOWED, SINKS, RESOLVER, DOCKER, PORT53, FIREWALL, TRIP, LINKS
+	SIGHUP_ALLOWED, SINKS, RESOLVER, DOCKER, PORT53, FIREWALL, PATH, TRIP, LINKS
 };
 
 #define NEEDS(link) (1U << (link))
@@ -44,6 +44,8 @@ static const struct {
 	[DOCKER] = {"docker", doctor_docker, NEEDS(CONFIGURATION)},
 	[PORT53] = {"port-53", doctor_port53, NEEDS(CONFIGURATION)},
 	[FIREWALL] = {"firewall", doctor_firewall, NEEDS(CONFIGURATION)},
+	[PATH] = {"freshness", doctor_path, NEEDS_VHOST | NEEDS(DAEMON) | NEEDS(EXCHANGES) | NEEDS(QUEUE) | NEEDS(DNSMASQ) | NEEDS(LISTENING) |
+	          NEEDS(HOSTS_FILE) | NEEDS(RESOLVER)},
 	[TRIP] = {"round-trip", doctor_trip, NEEDS_VHOST | NEEDS(DAEMON) | NEEDS(EXCHANGES) | NEEDS(QUEUE) | NEEDS(DNSMASQ) | NEEDS(LISTENING) |
 	          NEEDS(HOSTS_FILE)},
 };
@@ -140,7 +142,7 @@ static void print_sum(const unsigned counts[4])
 /* ---- the walk along the chain ---- */
 
 /* What has no meaning where names are served by somebody else. */
-#define OF_DNSMASQ (NEEDS(DNSMASQ) | NEEDS(LOCAL) | NEEDS(LISTENING) | NEEDS(FORWARDING) | NEEDS(SERIAL) | NEEDS(SIGHUP_ALLOWED) | NEEDS(RESOLVER) | NEEDS(TRIP))
+#define OF_DNSMASQ (NEEDS(DNSMASQ) | NEEDS(LOCAL) | NEEDS(LISTENING) | NEEDS(FORWARDING) | NEEDS(SERIAL) | NEEDS(SIGHUP_ALLOWED) | NEEDS(RESOLVER) | NEEDS(PATH) | NEEDS(TRIP))
 
 static void examine(struct doctor *doctor, enum link link, unsigned broken, struct doctor_finding *finding)
 {

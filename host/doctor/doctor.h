@@ -65,6 +65,8 @@ doctor_check doctor_dnsmasq, doctor_hosts_file, doctor_local, doctor_listening, 
 doctor_check doctor_resolver, doctor_docker, doctor_port53;
 /* check_firewall.c */
 doctor_check doctor_firewall;
+/* check_path.c */
+doctor_check doctor_path;
 /* check_own.c */
 doctor_check doctor_forwarding;
 /* check_trip.c */

@@ -123,7 +123,7 @@ import json, sys
 answer = json.loads(sys.stdin.read())
 assert answer["ok"] is True
 names = [check["check"] for check in answer["checks"]]
-assert names[0] == "configuration" and names[-1] == "round-trip" and len(names) == 22 == len(set(names)), names
+assert names[0] == "configuration" and names[-1] == "round-trip" and len(names) == 23 == len(set(names)), names
 assert all(check["result"] in ("ok", "warning") and check["what"] for check in answer["checks"])
 steps = answer["checks"][-1]["steps"]
 assert sorted(steps) == ["announced_ms", "gone_ms", "login_ms", "resolves_ms", "withdrawn_ms"]
@@ -478,4 +478,41 @@ nft_rules() {
     cp -p "$LAB/secret/conf" "$CONF"
     lab_restart callsignd
     says warning round-trip 'refuses the throw-away name'
+}
+
+@test "doctor: what this host's programs find is so now, and its reverse name too" {
+    doctor_with "$(broker_tool)" 0
+    says ok freshness 'a name asked for too early after [0-9]+ ms, none after [0-9]+ ms'
+    poll_until 5000 no_names
+}
+
+# ask_through COMMAND…: this host's programs ask it on 127.0.0.1 instead of dnsmasq.
+ask_through() {
+    lab_spawn between "$@"
+    printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:2\n' >"$LAB/etc/resolv.conf"
+    poll_until 10000 own_serial
+}
+
+own_serial() {
+    lab_in getent ahostsv4 serial.callsign.docker >/dev/null
+}
+
+@test "doctor: a server on the way that keeps denials, with that server's own settings" {
+    ask_through dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --bind-interfaces --listen-address=127.0.0.1 \
+        --pid-file="$LAB/run/between.pid" --server="/docker/$LAB_ADDRESS" --neg-ttl=20 --server=127.0.0.9
+    doctor_with "$(broker_tool)" 0
+    lab_stop between
+    printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
+    says warning freshness 'keeps "no such name"'
+    grep -q "server=/docker/$LAB_ADDRESS#53" <<<"$output"
+}
+
+@test "doctor: a server on the way that keeps addresses of who has gone" {
+    ask_through dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --bind-interfaces --listen-address=127.0.0.1 \
+        --pid-file="$LAB/run/between.pid" --server="/docker/$LAB_ADDRESS" --server=/18.198.in-addr.arpa/"$LAB_ADDRESS" --min-cache-ttl=20 --no-negcache \
+        --server=127.0.0.9
+    doctor_with "$(broker_tool)" 0
+    lab_stop between
+    printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
+    says warning freshness 'keeps addresses'
 }
