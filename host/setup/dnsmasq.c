@@ -97,7 +97,7 @@ static void print_listening(struct setup *setup, const char *old, FILE *out)
 	dnsmasqconf_of_system(&conf, setup->root);
 	named = is_asked_for(&conf, "interface") || is_asked_for(&conf, "listen-address");
 	bound = is_asked_for(&conf, "bind-interfaces");
-	alone = old != NULL ? has_line(old, "except-interface=lo") : setup->resolver.kind != RESOLVER_LOOPBACK;
+	alone = old != NULL ? has_line(old, "except-interface=lo") : setup->resolver.kind != RESOLVER_LOOPBACK || setup->holder[0] != '\0';
 	if (alone || named || (old != NULL && has_line(old, PIECE "docker0")))
 		print_bridges(setup, old, out);
 	if (alone)

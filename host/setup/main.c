@@ -229,6 +229,7 @@ static void complete(struct arguments *arguments)
 	if (setup->docker == NULL)
 		set_docker(arguments, DEFAULT_DOCKER);
 	resolver_find(setup->root, &setup->resolver);
+	setup_find_holder(setup);
 }
 
 /* ---- the work ---- */

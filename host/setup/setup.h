@@ -49,6 +49,7 @@ struct setup {
 	bool dry_run, no_broker, no_services;
 	json_t *record;        /* {"files": [...], "broker": {...}, "groups": [...]} */
 	struct resolver resolver;
+	char holder[16];       /* the program on port 53 of the loopback, if it is neither dnsmasq nor systemd-resolved; or "" */
 	enum setup_dnsmasq_kind dnsmasq;
 	bool own_changed, own_gone; /* the second dnsmasq's files; they are to go */
 	bool failed;           /* something was said that an operator must see to */
@@ -72,6 +73,7 @@ struct setup {
 #define SETUP_OWN_PID "/run/callsign-dnsmasq/dnsmasq.pid"
 #define SETUP_OWN_ADDRESS "127.0.0.1"
 #define SETUP_OWN_PORT "253"
+#define SETUP_OWN_PORT_NUMBER 253
 #define SETUP_PASSWORD_SIZE 256
 #define SETUP_DOMAINS_SIZE 8192
 #define SETUP_ZONE_SIZE 96
@@ -120,6 +122,7 @@ bool setup_password(struct setup *setup, const char *path, char out[SETUP_PASSWO
 void setup_conf(struct setup *setup);
 void setup_dnsmasq(struct setup *setup); /* dnsmasq.c */
 void setup_split_dns(struct setup *setup);
+void setup_find_holder(struct setup *setup); /* sets setup->holder (split.c) */
 void setup_docker(struct setup *setup);
 /* text of daemon.json without server in "dns" (new, to be freed), or NULL: cannot be. empty: nothing is left in it. */
 char *setup_docker_without(const char *text, const char *server, bool *empty);

@@ -3,7 +3,12 @@
 #include "setup.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "doctor/ports.h"
+#include "doctor/servers.h"
+#include "shared/address.h"
 
 /* ---- this host's own programs ---- */
 
@@ -64,8 +69,60 @@ static void split_networkmanager(struct setup *setup)
 	                                       SETUP_PLAIN);
 }
 
+/* ---- another name server on the loopback ---- */
+
+/* One that systemd-resolved or dnsmasq holds is no matter: they are told by us. */
+static void meet(void *arg, const struct ports_listener *listener)
+{
+	static const struct address loopback = {.family = 4, .bytes = {127, 0, 0, 1}};
+	struct setup *setup = arg;
+
+	if ((listener->wildcard || address_equal(&listener->address, &loopback)) && strcmp(listener->program, "dnsmasq") != 0 &&
+	    strncmp(listener->program, "systemd-resolve", strlen("systemd-resolve")) != 0)
+		snprintf(setup->holder, sizeof setup->holder, "%s", listener->program);
+}
+
+void setup_find_holder(struct setup *setup)
+{
+	if (setup->root[0] == '\0')
+		(void)ports_each(53, meet, setup);
+}
+
+/* Its configuration is the administrator's: the lines are said. */
+static void tell_holder(const struct setup *setup)
+{
+	char lines[4096], zone[SETUP_ZONES_SIZE];
+	struct servers_way way = {.domain = setup->domain, .reverse = zone, .address = setup_own(setup) ? SETUP_OWN_ADDRESS : setup->docker,
+	                          .port = setup_own(setup) ? SETUP_OWN_PORT_NUMBER : 53};
+
+	setup_reverse_zones(setup, "", "\n", zone, sizeof zone);
+	zone[strcspn(zone, "\n")] = '\0'; /* the first; a network that is no whole label has several */
+	if (servers_lines(setup->holder, &way, lines, sizeof lines) != NULL)
+		setup_say("%s is this host's name server, on port 53 of the loopback. For this host's own programs it is to ask for the names of containers:\n%s",
+		          setup->holder, lines);
+	else
+		setup_say("%s is on port 53 of the loopback: for this host's own programs let it ask %s port %u for names below %s", setup->holder,
+		          way.address, way.port, setup->domain);
+}
+
+/* nss-mdns takes names below .local for its own, and with mdns_minimal [NOTFOUND=return] nobody else is asked. */
+static void warn_of_mdns(const struct setup *setup)
+{
+	size_t length = strlen(setup->domain);
+	char *text;
+
+	if (strcmp(setup->domain, "local") != 0 && (length < 6 || strcmp(setup->domain + length - 6, ".local") != 0))
+		return;
+	text = setup_read(setup, "/etc/nsswitch.conf");
+	if (text != NULL && strstr(text, "mdns") != NULL)
+		setup_say("/etc/nsswitch.conf has mdns: this host's programs ask multicast DNS for names below .local, and dnsmasq never; choose "
+		          "another domain than %s", setup->domain);
+	free(text);
+}
+
 void setup_split_dns(struct setup *setup)
 {
+	warn_of_mdns(setup);
 	switch (setup->resolver.kind) {
 	case RESOLVER_RESOLVED:
 		split_resolved(setup);
@@ -73,7 +130,9 @@ void setup_split_dns(struct setup *setup)
 	case RESOLVER_NETWORKMANAGER:
 		split_networkmanager(setup);
 		break;
-	case RESOLVER_LOOPBACK: /* dnsmasq itself, which knows the names by now */
+	case RESOLVER_LOOPBACK: /* dnsmasq itself, which knows the names by now, or that one */
+		if (setup->holder[0] != '\0')
+			tell_holder(setup);
 		break;
 	case RESOLVER_STATIC:
 	case RESOLVER_NONE:
