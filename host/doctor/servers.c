@@ -9,40 +9,50 @@
 static const struct {
 	const char *program, *lines;
 } servers[] = {
-	{"unbound", "in unbound.conf, within server: do-not-query-localhost: no\n"
+	{"unbound", "in unbound.conf, within server:\n"
+	            "  do-not-query-localhost: no\n"
 	            "  domain-insecure: \"%d.\"\n"
 	            "  private-domain: \"%d.\"\n"
 	            "  local-zone: \"%r.\" nodefault\n"
+	            "  domain-insecure: \"%r.\"\n"
 	            "and after it:\n"
-	            "forward-zone:\n"
-	            "  name: \"%d.\"\n"
-	            "  forward-addr: %a@%p\n"
-	            "  forward-no-cache: yes\n"
-	            "forward-zone:  # for reverse names\n"
-	            "  name: \"%r.\"\n"
-	            "  forward-addr: %a@%p\n"
-	            "  forward-no-cache: yes\n"},
-	{"named", "in named.conf, within options: validate-except { \"%d\"; };\n"
+	            "  forward-zone:\n"
+	            "    name: \"%d.\"\n"
+	            "    forward-addr: %a@%p\n"
+	            "    forward-no-cache: yes\n"
+	            "  forward-zone: # reverse names: %r\n"
+	            "    name: \"%r.\"\n"
+	            "    forward-addr: %a@%p # %r\n"
+	            "    forward-no-cache: yes # %r\n"},
+	{"named", "in named.conf, within options:\n"
+	          "  validate-except { \"%d\"; };\n"
 	          "  disable-empty-zone \"%r\";\n"
 	          "and after it:\n"
-	          "zone \"%d\" { type forward; forward only; forwarders { %a port %p; }; };\n"
-	          "zone \"%r\" { type forward; forward only; forwarders { %a port %p; }; };\n"},
-	{"pdns_recursor", "in recursor.conf (recursor.yml has the same in sections: recursor, packetcache):\n"
-	                  "forward-zones-recurse+=%d=%a:%p\n"
-	                  "forward-zones-recurse+=%r=%a:%p\n"
-	                  "packetcache-ttl=1\n"
-	                  "max-negative-ttl=1\n"},
-	{"kresd", "in kresd.conf:\n"
-	          "cache.min_ttl(0)\n"
-	          "policy.add(policy.suffix(policy.STUB('%a@%p'), policy.todnames({'%d.'})))\n"
-	          "policy.add(policy.suffix(policy.STUB('%a@%p'), policy.todnames({'%r.'})))\n"},
+	          "  zone \"%d\" { type forward; forward only; forwarders { %a port %p; }; };\n"
+	          "  zone \"%r\" { type forward; forward only; forwarders { %a port %p; }; };\n"},
+	{"pdns_recursor", "in recursor.conf (recursor.yml has the same in its sections recursor and packetcache):\n"
+	                  "  forward-zones-recurse+=%d=%a:%p\n"
+	                  "  forward-zones-recurse+=%r=%a:%p\n"
+	                  "  packetcache-ttl=1\n"
+	                  "  packetcache-servfail-ttl=1\n"
+	                  "  max-negative-ttl=1\n"},
+	{"kresd", "in kresd.conf (Knot Resolver 5), behind cache.size:\n"
+	          "  cache.min_ttl(0)\n"
+	          "  policy.add(policy.suffix(policy.STUB('%a@%p'), policy.todnames({'%d.'})))\n"
+	          "  policy.add(policy.suffix(policy.STUB('%a@%p'), policy.todnames({'%r.'})))\n"
+	          "or in config.yaml (Knot Resolver 6):\n"
+	          "cache: {ttl-min: 0s}\n"
+	          "forward:\n"
+	          "- {subtree: %d., servers: [%a@%p], options: {authoritative: true, dnssec: false}}\n"
+	          "- {subtree: %r., servers: [%a@%p], options: {authoritative: true, dnssec: false}}\n"},
 	{"dnsmasq", "in /etc/dnsmasq.d, and neither use-stale-cache nor min-cache-ttl:\n"
-	            "server=/%d/%a#%p\n"
-	            "server=/%r/%a#%p\n"
-	            "rebind-domain-ok=/%d/\n"},
+	            "  server=/%d/%a#%p\n"
+	            "  server=/%r/%a#%p\n"
+	            "  rebind-domain-ok=/%d/\n"},
 	{"systemd-resolve", "callsign-setup\n"},
-	{"nscd", "in /etc/nscd.conf: negative-time-to-live hosts 0\n"
-	         "  positive-time-to-live hosts 0\n"},
+	{"nscd", "in /etc/nscd.conf:\n"
+	         "  negative-time-to-live hosts 0\n"
+	         "  positive-time-to-live hosts 1\n"},
 };
 
 static void put(FILE *out, char what, const struct servers_way *way)

@@ -1,0 +1,166 @@
+#!/usr/bin/env bats
+# Name servers that hold port 53 of the loopback: callsign-setup listens on the bridges alone and says what that server is to be told, in words that
+# the real one takes; then this host's programs find what is true now. They run from a folder laid over /usr: nothing is installed on the machine.
+
+load common
+
+UNPACKED=$BUILD/servers
+SERVERS=(unbound pdns-recursor bind9 nscd)
+
+setup_file() {
+    [[ -z $(apt-cache madison knot-resolver 2>/dev/null) ]] || SERVERS+=(knot-resolver)
+    "$TESTS_DIR/lib/unpack" "$UNPACKED" "${SERVERS[@]}"
+}
+
+setup() {
+    common_setup
+    DIR=$LAB/run/between
+    mkdir -p "$DIR"
+    printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:2\n' >"$LAB/etc/resolv.conf"
+}
+
+teardown() {
+    [[ -n ${BATS_TEST_COMPLETED-} ]] || tail -n 30 "$LAB/log/between" || true
+    lab_stop between || true
+    rm -rf "$DIR" "$LAB/state"
+    printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
+    common_teardown
+}
+
+# shellcheck disable=SC2016 # for the inner shell
+OVER_USR=(unshare --mount sh -ec 'mount -t overlay overlay -o "lowerdir=$1/usr:/usr" /usr; mount -t tmpfs tmpfs /var/lib; mount -t tmpfs tmpfs /var/cache
+    mkdir -p /var/cache/bind; shift; exec "$@"' -)
+
+between() {
+    lab_stop between 2>/dev/null || true
+    lab_spawn between "${OVER_USR[@]}" "$UNPACKED" "$@"
+    poll_until 15000 answers_the_world
+}
+
+answers_the_world() {
+    [[ $(lab_in dig +short +time=1 +tries=1 @127.0.0.1 known.example A) == 198.18.255.1 ]]
+}
+
+# What callsign-setup says that PROGRAM is to be told: the lines that are indented, those behind "and after it:" into said.after.
+told() {
+    run -0 lab_in callsign-setup --no-broker --no-services --dry-run --docker-address "$LAB_ADDRESS" --state "$LAB/state" --dnsmasq shared
+    [[ $output == *"$1 is this host's name server"* ]]
+    sed -n "/^$1 is this host's/,\$p" <<<"$output" | sed '1d; /^[^ ]*: \(made\|changed\)$/,$d; /^or in /,$d' >"$BATS_TEST_TMPDIR/all"
+    sed '/^and after it/,$d' "$BATS_TEST_TMPDIR/all" | grep '^  ' >"$BATS_TEST_TMPDIR/said"
+    sed '1,/^and after it/d' "$BATS_TEST_TMPDIR/all" | grep '^  ' | sed 's/^  //' >"$BATS_TEST_TMPDIR/said.after"
+}
+
+finds() {
+    [[ $(lab_in getent ahostsv4 "$1" | awk 'NR == 1 { print $1 }') == "$2" ]]
+}
+
+finds_nothing() {
+    not lab_in getent ahostsv4 "$1"
+}
+
+freshness() {
+    lab_in env PATH="$(broker_tool):$LAB_PATH" callsignctl doctor --json |
+        jq -r '.checks[] | select(.check == "freshness" or .check == "resolver") | .result + " " + .what'
+}
+
+# All that a name may be: asked for too early, there, without an IPv6 address, found by its address, gone.
+all_is_true() {
+    local addresses
+    finds_nothing web.docker
+    start web
+    wait_up web
+    poll_until 1500 finds web.docker "$(address web)"
+    [[ $(lab_in dig +time=2 +tries=1 @127.0.0.1 serial.callsign.docker AAAA) == *"status: NOERROR"* ]]
+    poll_until 1500 finds_by_address "$(address web)" web.docker
+    remove_containers
+    poll_until 3000 finds_nothing web.docker
+    run -0 freshness
+    [[ $(grep -c '^ok ' <<<"$output") == 2 ]]
+}
+
+finds_by_address() {
+    [[ $(lab_in getent hosts "$1" | awk '{ print $2 }') == "$2" ]]
+}
+
+unbound_conf() {
+    printf 'server:\n  directory: "%s"\n  username: ""\n  chroot: ""\n  pidfile: ""\n  interface: 127.0.0.1\n' /run/between
+    cat "$1"
+    printf 'forward-zone:\n  name: "."\n  forward-addr: 127.0.0.9\n'
+    cat "$2"
+}
+
+@test "unbound on the loopback: the lines that are said make it right" {
+    unbound_conf /dev/null /dev/null | sed 's/^server:/&\n  do-not-query-localhost: no/' >"$DIR/conf"
+    between unbound -d -c /run/between/conf
+    not finds serial.callsign.docker "$(resolve serial.callsign.docker)"
+    told unbound
+    unbound_conf "$BATS_TEST_TMPDIR/said" "$BATS_TEST_TMPDIR/said.after" >"$DIR/conf"
+    between unbound -d -c /run/between/conf
+    all_is_true
+}
+
+bind_conf() {
+    printf 'options {\n  directory "/run/between"; listen-on { 127.0.0.1; }; listen-on-v6 { none; }; pid-file "/run/between/pid";\n'
+    printf '  session-keyfile "/run/between/key"; dnssec-validation no; forwarders { 127.0.0.9; }; forward only;\n'
+    cat "$1"
+    printf '};\ncontrols { };\n'
+    cat "$2"
+}
+
+@test "BIND on the loopback: the lines that are said make it right" {
+    bind_conf /dev/null /dev/null >"$DIR/conf"
+    between named -g -c /run/between/conf
+    told named
+    bind_conf "$BATS_TEST_TMPDIR/said" "$BATS_TEST_TMPDIR/said.after" >"$DIR/conf"
+    between named -g -c /run/between/conf
+    all_is_true
+}
+
+# 5.x reads YAML unless told otherwise; its settings have the same names.
+pdns() {
+    local old=()
+    [[ $(over_help pdns_recursor) != *enable-old-settings* ]] || old=(--enable-old-settings)
+    between pdns_recursor --config-dir=/run/between "${old[@]}"
+}
+
+over_help() {
+    lab_in "${OVER_USR[@]}" "$UNPACKED" "$1" --help 2>&1
+}
+
+@test "pdns-recursor on the loopback: the lines that are said make it right" {
+    printf '%s\n' local-address=127.0.0.1 socket-dir=/run/between daemon=no setuid= setgid= write-pid=no dnssec=off dont-query= \
+        forward-zones-recurse=.=127.0.0.9 >"$DIR/recursor.conf"
+    pdns
+    told pdns_recursor
+    sed 's/^  //' "$BATS_TEST_TMPDIR/said" >>"$DIR/recursor.conf"
+    pdns
+    all_is_true
+}
+
+@test "Knot Resolver on the loopback: the lines that are said make it right" {
+    [[ -x $UNPACKED/usr/sbin/kresd ]] || skip "this Debian has no Knot Resolver 5"
+    printf '%s\n' "net.listen('127.0.0.1', 53, {kind='dns'})" "net.ipv6 = false" "trust_anchors.remove('.')" 'cache.size = 10 * MB' >"$DIR/conf.lua"
+    cp "$DIR/conf.lua" "$DIR/last.lua"
+    printf '%s\n' "policy.add(policy.all(policy.STUB('127.0.0.9')))" >>"$DIR/last.lua"
+    between kresd -n -c /run/between/last.lua /run/between
+    told kresd
+    cat "$DIR/conf.lua" "$BATS_TEST_TMPDIR/said" >"$DIR/last.lua"
+    printf '%s\n' "policy.add(policy.all(policy.STUB('127.0.0.9')))" >>"$DIR/last.lua"
+    between kresd -n -c /run/between/last.lua /run/between
+    all_is_true
+}
+
+@test "nscd: the doctor names it and its setting, and with that it is right" {
+    printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
+    mkdir -p "$LAB/run/nscd"
+    printf '%s\n' 'server-user root' 'paranoia no' 'enable-cache hosts yes' 'positive-time-to-live hosts 600' 'negative-time-to-live hosts 20' \
+        >"$DIR/conf"
+    lab_stop between 2>/dev/null || true
+    lab_spawn between "${OVER_USR[@]}" "$UNPACKED" sh -c 'mkdir -p /var/cache/nscd; exec nscd -F -f /run/between/conf'
+    poll_until 5000 test -S "$LAB/run/nscd/socket"
+    run -0 lab_in env PATH="$(broker_tool):$LAB_PATH" callsignctl doctor
+    grep -q '^warning  freshness .*(nscd) keeps' <<<"$output"
+    grep -q 'negative-time-to-live hosts 0' <<<"$output"
+    lab_stop between
+    rm -rf "$LAB/run/nscd"
+}
