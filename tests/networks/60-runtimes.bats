@@ -75,8 +75,20 @@ plug() {
     podman pod create --name pod --hostname my-pod --network pods --ip 198.19.8.8 --infra-image localhost/lab:1 --infra-command 'sleep 1000'
     podman run --detach --pod pod --name member localhost/lab:1 sleep 1000
     wait_resolves my-pod.docker 198.19.8.8
+    # Another one with a name of its own: one address, two names, and each goes with its own end.
+    podman run --detach --pod pod --name sidecar --env CALLSIGN_NAME=my-sidecar localhost/lab:1 sleep 1000
+    wait_resolves my-sidecar.docker 198.19.8.8
+    resolves_to my-pod.docker 198.19.8.8
+    injected "podman kill, in a pod"
+    podman kill member
+    gone_within 3000 my-pod
+    resolves_to my-sidecar.docker 198.19.8.8
+    podman start member
+    wait_resolves my-pod.docker 198.19.8.8
+    resolves_to my-sidecar.docker 198.19.8.8
     podman pod rm --force --time 0 pod
     wait_gone my-pod.docker
+    wait_gone my-sidecar.docker
 }
 
 @test "Podman, rootless: a container without a network that root plugs in" {
