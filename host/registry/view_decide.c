@@ -11,11 +11,10 @@
 
 #define EVERYWHERE UINT16_MAX
 
-/* One decision: on a name in the domain of one bit, or on an address that is claimed once (bits: EVERYWHERE). */
+/* One decision: on a name in the domain of one bit. */
 struct decision {
 	const struct key *key;
-	uint16_t bits;
-	uint16_t held; /* the bit of claim->held that goes with it */
+	uint16_t bit; /* of claim->held too */
 	enum view_conflict conflict;
 	bool prefers_here; /* one of the holder's leads to this host: those that only seem to, stand back */
 	const struct claim *holder;
@@ -24,9 +23,7 @@ struct decision {
 
 static bool takes_part(const struct decision *decision, const struct claim *claim)
 {
-	uint16_t allowed = claim->allowed & decision->bits;
-
-	return (claim->key->is_name ? allowed & claim->entry->reach : allowed) != 0;
+	return (claim->allowed & claim->entry->reach & decision->bit) != 0;
 }
 
 /* Whoever has it keeps it; else the user who came first, among those whom the policy allows it. */
@@ -38,7 +35,7 @@ static const struct claim *find_holder(const struct decision *decision)
 	DL_FOREACH(decision->key->claims, claim) {
 		if (!takes_part(decision, claim))
 			continue;
-		held = (claim->held & decision->held) != 0;
+		held = (claim->held & decision->bit) != 0;
 		if (holder != NULL && (held != holder_held ? holder_held : claim->order >= holder->order))
 			continue;
 		holder = claim;
@@ -54,7 +51,7 @@ static bool leads_somewhere(const struct decision *decision, const struct claim 
 	unsigned i;
 
 	for (i = 0; i < entry->naddresses; i++) {
-		if ((entry->claims[entry->nnames + i].listed & decision->bits) != 0)
+		if ((entry->claims[entry->nnames + i].listed & decision->bit) != 0)
 			return true;
 	}
 	return false;
@@ -65,7 +62,7 @@ static bool prefers_here(const struct view *view, const struct decision *decisio
 {
 	const struct claim *claim;
 
-	if (view->policy.host == 0 || decision->holder == NULL || decision->key->claims->next == NULL)
+	if (view->policy.host == 0 || decision->holder == NULL)
 		return false;
 	DL_FOREACH(decision->key->claims, claim) {
 		if (takes_part(decision, claim) && claim_same_user(claim, decision->holder) && entry_here(view, claim->entry) &&
@@ -108,9 +105,9 @@ static void apply(const struct view *view, const struct decision *decision, stru
 	bool takes = takes_part(decision, claim);
 	bool holds = takes && claim_same_user(claim, decision->holder);
 
-	claim->held = (uint16_t)(holds ? claim->held | decision->held : claim->held & ~decision->held);
+	claim->held = (uint16_t)(holds ? claim->held | decision->bit : claim->held & ~decision->bit);
 	if (holds && (decision->choice == NULL || decision->choice == claim) && !stands_back(view, decision, claim))
-		*listed |= claim->allowed & decision->bits;
+		*listed |= claim->allowed & decision->bit;
 	if (takes && !holds)
 		*rival = decision->holder;
 }
@@ -133,16 +130,14 @@ static void tell_waiting(struct view *view, struct claim *claim, const struct cl
 
 static unsigned decide_all(const struct view *view, const struct key *key, struct decision decisions[POLICY_DOMAINS_MAX])
 {
-	unsigned i, count = key->is_name && view->policy.ndomains > 0 ? view->policy.ndomains : 1;
+	unsigned i, count = view->policy.ndomains > 0 ? view->policy.ndomains : 1;
 
 	for (i = 0; i < count; i++) {
-		uint16_t bit = (uint16_t)(1U << i);
-
-		decisions[i] = (struct decision){.key = key, .bits = key->is_name ? bit : EVERYWHERE, .held = bit, .conflict = view->conflict};
-		if (key->is_name && view->policy.ndomains > 0)
+		decisions[i] = (struct decision){.key = key, .bit = (uint16_t)(1U << i), .conflict = view->conflict};
+		if (view->policy.ndomains > 0)
 			decisions[i].conflict = view->policy.domains[i].conflict;
 		decisions[i].holder = find_holder(&decisions[i]);
-		decisions[i].prefers_here = key->is_name && prefers_here(view, &decisions[i]);
+		decisions[i].prefers_here = prefers_here(view, &decisions[i]);
 		decisions[i].choice = find_choice(view, &decisions[i]);
 	}
 	return count;
@@ -189,8 +184,8 @@ static void address_decide(struct view *view, struct key *key)
 	}
 }
 
-/* A name, or an address that is claimed once. */
-static void claims_decide(struct view *view, struct key *key)
+/* A name that is claimed more than once. */
+static void name_decide(struct view *view, struct key *key)
 {
 	struct decision decisions[POLICY_DOMAINS_MAX];
 	unsigned i, count = decide_all(view, key, decisions);
@@ -200,7 +195,6 @@ static void claims_decide(struct view *view, struct key *key)
 		const struct claim *rival = NULL;
 		uint16_t listed = 0;
 
-		claim->later = false;
 		for (i = 0; i < count; i++)
 			apply(view, &decisions[i], claim, &listed, &rival);
 		claim_set_listed(view, claim, listed);
@@ -208,10 +202,31 @@ static void claims_decide(struct view *view, struct key *key)
 	}
 }
 
+/* Nearly all: a name or an address that is claimed once. */
+static void alone_decide(struct view *view, struct key *key)
+{
+	unsigned domains = view->policy.ndomains > 0 ? view->policy.ndomains : 1;
+	uint16_t decided = key->is_name ? (uint16_t)((1U << domains) - 1) : EVERYWHERE;
+	struct claim *claim = key->claims;
+	uint16_t listed = claim->allowed & decided;
+
+	if (key->is_name) {
+		listed &= claim->entry->reach;
+		claim->held = (uint16_t)((claim->held & ~decided) | listed);
+	} else {
+		claim->held = listed != 0 ? claim->held | HELD_ANYWHERE : 0;
+	}
+	claim->later = false;
+	claim_set_listed(view, claim, listed);
+	claim->waiting = false;
+}
+
 void key_decide(struct view *view, struct key *key)
 {
-	if (key->is_name || key->claims->next == NULL)
-		claims_decide(view, key);
+	if (key->claims->next == NULL)
+		alone_decide(view, key);
+	else if (key->is_name)
+		name_decide(view, key);
 	else
 		address_decide(view, key);
 }
