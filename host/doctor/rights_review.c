@@ -8,6 +8,7 @@
 
 #define SESSION "0123456789abcdef0123456789abcdef"
 #define OUTSIDERS_MAX 16
+#define PREFIX_MAX ((int)RIGHTS_PREFIX_SIZE - 1) /* of a finding's name: without it GCC, at -Os, takes what stands behind it in the finding for a part of it */
 
 enum right { CONFIGURE, WRITE, READ, ANNOUNCE_WRITE, ANNOUNCE_READ, WILL_WRITE, WILL_READ, RIGHTS };
 
@@ -154,7 +155,7 @@ static void review_host(const struct review *review)
 			must_not(review, (enum right)right, nothing[i]);
 	if (review->finding->name[0] == '\0')
 		return;
-	snprintf(queue, sizeof queue, "callsign.host.%s", review->finding->name);
+	snprintf(queue, sizeof queue, "callsign.host.%.*s", PREFIX_MAX, review->finding->name);
 	snprintf(other, sizeof other, "%s", queue);
 	undot(other + strlen("callsign.host."));
 	if (strcmp(other, queue) == 0)
@@ -187,12 +188,12 @@ static void find_outsiders(const char *prefix, struct outsiders *all)
 	all->count = 0;
 	if (length == 0)
 		return;
-	snprintf(name, sizeof name, "%c%s", prefix[0] == 'x' ? 'y' : 'x', prefix);
+	snprintf(name, sizeof name, "%c%.*s", prefix[0] == 'x' ? 'y' : 'x', PREFIX_MAX, prefix);
 	add_outsider(all, prefix, name);
-	snprintf(name, sizeof name, "%s", prefix);
+	snprintf(name, sizeof name, "%.*s", PREFIX_MAX, prefix);
 	name[length - 1] = prefix[length - 1] == 'x' ? 'y' : 'x';
 	add_outsider(all, prefix, name);
-	snprintf(name, sizeof name, "%s", prefix);
+	snprintf(name, sizeof name, "%.*s", PREFIX_MAX, prefix);
 	add_outsider(all, prefix, undot(name));
 }
 
@@ -213,7 +214,7 @@ static void review_inside(const struct review *review, const char *prefix)
 {
 	char name[RIGHTS_PREFIX_SIZE + 2], mailbox[RIGHTS_PREFIX_SIZE + 64], key[RIGHTS_PREFIX_SIZE + 16];
 
-	snprintf(name, sizeof name, "%sx", prefix);
+	snprintf(name, sizeof name, "%.*sx", PREFIX_MAX, prefix);
 	snprintf(mailbox, sizeof mailbox, "callsign.will.%s." SESSION, name);
 	for (int right = CONFIGURE; right <= READ; right++)
 		must(review, (enum right)right, mailbox);
