@@ -1,6 +1,6 @@
 /*
  * bare: the least that any program must do to publish one message: connect, log in, open a channel, publish. What callsign-emit needs beyond
- * it is its own. librabbitmq is used as directly as it can be, so this is the one program beside shared/bus/*.c that knows it.
+ * it is its own. librabbitmq is used as directly as it can be, so this is the one program beside those in shared/bus/ that knows it.
  *
  *   bare [-s] ADDRESS PORT VHOST USER PASSWORD-FILE ROUTING-KEY
  *
