@@ -43,6 +43,43 @@ AC_DEFUN([CALLSIGN_STATIC_LIBS], [
 	AC_MSG_RESULT([$$1_LIBS])
 ])
 
+# CALLSIGN_UNNEEDED(PREFIX, FUNCTION, VARIABLE): VARIABLE becomes the archives of OpenSSL that a static program takes, if the linker can leave out of
+# them what container/emit/unneeded.awk names, and what it makes can begin a handshake (that is not tried for another processor); else nothing.
+AC_DEFUN([CALLSIGN_UNNEEDED], [
+	AC_CHECK_TOOL([NM], [nm], [:])
+	AC_MSG_CHECKING([whether a static program can leave out what it does not need of OpenSSL])
+	callsign_saved_LIBS=$LIBS callsign_saved_LDFLAGS=$LDFLAGS
+	LDFLAGS="$LDFLAGS -static" LIBS="$$1_LIBS -lpthread $LIBS" $3=
+	callsign_saved_CFLAGS=$CFLAGS
+	CFLAGS="$CFLAGS $OPENSSL_CFLAGS"
+	AC_LANG_CONFTEST([AC_LANG_PROGRAM([[
+		#include <openssl/ssl.h>
+		#include <stdlib.h>
+		void *callsign_absent(void) { return NULL; }
+		extern const char callsign_nothing[64];
+		const char callsign_nothing[64] = {0};
+		const void *callsign_no_kind(void) { return callsign_nothing; }
+		void callsign_unreachable(void) { abort(); }
+		char $2(void);]], [[
+		SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+		SSL *client = context != NULL ? SSL_new(context) : NULL;
+
+		if (client == NULL || getenv("PATH") == NULL)
+			return $2();
+		SSL_set_bio(client, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+		SSL_set_connect_state(client);
+		return SSL_get_error(client, SSL_do_handshake(client)) != SSL_ERROR_WANT_READ || BIO_pending(SSL_get_wbio(client)) == 0;]])])
+	callsign_archives=`$CC $CFLAGS $CPPFLAGS $LDFLAGS -Wl,--trace -o conftest$EXEEXT conftest.$ac_ext $LIBS 2>/dev/null |
+		sed 's/^(\(.*\)).*/\1/' | grep -E '/lib(ssl|crypto)\.a$' | sort -u | tr '\n' ' '`
+	$NM -A --defined-only --extern-only $callsign_archives 2>/dev/null | $AWK -f "$srcdir/container/emit/unneeded.awk" >conftest-unneeded.ld
+	LIBS="conftest-unneeded.ld $LIBS"
+	AS_IF([test -s conftest-unneeded.ld],
+		[AC_RUN_IFELSE([], [$3=$callsign_archives], [], [AC_LINK_IFELSE([], [$3=$callsign_archives])])])
+	rm -f conftest-unneeded.ld conftest$EXEEXT conftest.$ac_ext
+	LIBS=$callsign_saved_LIBS LDFLAGS=$callsign_saved_LDFLAGS CFLAGS=$callsign_saved_CFLAGS
+	AC_MSG_RESULT([${$3:-no}])
+])
+
 # CALLSIGN_TRY_FLAG(VARIABLE, FLAG, FLAGS): FLAG goes into VARIABLE if this compiler (or linker) takes it, in FLAGS, without a warning of its own.
 AC_DEFUN([CALLSIGN_TRY_FLAG], [
 	AC_MSG_CHECKING([whether $CC takes $2])

@@ -128,9 +128,14 @@ refused_login() {
     run -69 lab_docker run --rm --hostname web --env CALLSIGN_URLS=amqp://emit@198.18.0.1:5999/callsign --entrypoint callsign-emit lab:1 --once up
 }
 
-@test "the static emitter is small: under 1.1 MB, with TLS under 5.5 MB" {
+# OpenSSL grew in 3.5 by what a default handshake uses (ML-KEM) and by what it does not.
+static_tls_bound() {
+    pkg-config --max-version=3.4.99 libcrypto && echo 5000000 || echo 6000000
+}
+
+@test "the static emitter is small, with the libraries of every suite: under 1.1 MB, with TLS under 6 MB, on Debian 12 under 5 MB" {
     [[ $(stat -c %s "$BUILD/small/container/callsign-emit") -lt 1100000 ]]
-    [[ $(stat -c %s "$BUILD/static/container/callsign-emit") -lt 5500000 ]]
+    [[ $(stat -c %s "$BUILD/static/container/callsign-emit") -lt $(static_tls_bound) ]]
     figure "static callsign-emit: $(stat -c %s "$BUILD/small/container/callsign-emit") bytes, with TLS $(stat -c %s "$BUILD/static/container/callsign-emit")"
 }
 
