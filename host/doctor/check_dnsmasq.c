@@ -18,6 +18,7 @@
 
 #define ASK_AGAIN_MS 250
 #define DNS_PORT 53
+#define HOST_PID_FILE "/run/dnsmasq/dnsmasq.pid" /* of Debian's dnsmasq */
 #define ASK_MS 1500
 #define SERIAL_MS 3000
 #define CAP_KILL_BIT 5 /* capabilities(7) */
@@ -147,17 +148,32 @@ void doctor_dnsmasq(struct doctor *doctor, struct doctor_finding *finding)
 	process_close(&process);
 }
 
-static void read_conf(const struct doctor *doctor, struct dnsmasqconf *out)
+static void read_conf_of(const char *pid_file, struct dnsmasqconf *out)
 {
 	char reason[PROCESS_REASON_SIZE];
 	struct process process;
 
-	if (process_open(doctor->conf->dnsmasq.pid_file, "dnsmasq", &process, reason) != PROCESS_FOUND) {
+	if (process_open(pid_file, "dnsmasq", &process, reason) != PROCESS_FOUND) {
 		*out = (struct dnsmasqconf){.root = "", .incomplete = true};
 		return;
 	}
 	dnsmasqconf_of_process(out, process.pid);
 	process_close(&process);
+}
+
+static void read_conf(const struct doctor *doctor, struct dnsmasqconf *out)
+{
+	read_conf_of(doctor->conf->dnsmasq.pid_file, out);
+}
+
+const char *doctor_containers_pid_file(const struct doctor *doctor)
+{
+	return doctor->own ? HOST_PID_FILE : doctor->conf->dnsmasq.pid_file;
+}
+
+void doctor_containers_conf(const struct doctor *doctor, struct dnsmasqconf *out)
+{
+	read_conf_of(doctor_containers_pid_file(doctor), out);
 }
 
 /* A folder stands for all in it (dnsmasq(8), --addn-hosts, --hostsdir). */

@@ -69,8 +69,15 @@ doctor_check doctor_firewall;
 doctor_check doctor_path;
 /* check_own.c */
 doctor_check doctor_forwarding;
+/* check_bridges.c */
+doctor_check doctor_bridges;
 /* check_trip.c */
 doctor_check doctor_trip;
+
+/* The dnsmasq that containers ask: what it was told, to be freed, and its pid file. */
+struct dnsmasqconf;
+void doctor_containers_conf(const struct doctor *doctor, struct dnsmasqconf *out);
+const char *doctor_containers_pid_file(const struct doctor *doctor);
 
 /* The service of the dnsmasq that the daemon signals. */
 const char *doctor_dnsmasq_service(const struct doctor *doctor);

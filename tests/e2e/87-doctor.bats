@@ -27,6 +27,14 @@ mend() {
     }
     lab_in iptables -D INPUT -i docker0 -p udp --dport 53 -j DROP 2>/dev/null || true
     lab_in nft delete table inet broken 2>/dev/null || true
+    lab_in iptables -D INPUT -j CASE 2>/dev/null && lab_in iptables -F CASE && lab_in iptables -X CASE
+    lab_docker network rm shop named >/dev/null 2>&1 || true
+    [[ ! -e $LAB/secret/many-bridges ]] || {
+        for ((i = 0; i < 300; i++)); do
+            printf 'link delete br-%012d\n' "$i"
+        done | lab_in ip -batch -
+        rm "$LAB/secret/many-bridges"
+    }
     printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
     printf '{ "dns": ["%s"] }\n' "$LAB_ADDRESS" >"$LAB/etc/docker/daemon.json"
     [[ ! -e $LAB/etc/dnsmasq.d/broken ]] || {
@@ -123,7 +131,7 @@ import json, sys
 answer = json.loads(sys.stdin.read())
 assert answer["ok"] is True
 names = [check["check"] for check in answer["checks"]]
-assert names[0] == "configuration" and names[-1] == "round-trip" and len(names) == 23 == len(set(names)), names
+assert names[0] == "configuration" and names[-1] == "round-trip" and len(names) == 24 == len(set(names)), names
 assert all(check["result"] in ("ok", "warning") and check["what"] for check in answer["checks"])
 steps = answer["checks"][-1]["steps"]
 assert sorted(steps) == ["announced_ms", "gone_ms", "login_ms", "resolves_ms", "withdrawn_ms"]
@@ -136,7 +144,7 @@ assert all(0 < step < 5000 for step in steps.values()), steps
     doctor 1 -c /etc/callsign/other.conf
     says broken configuration 'other.conf:1:.*nonsense'
     grep -q -- '-> callsignd -c /etc/callsign/other.conf --check-config' <<<"$output"
-    [[ $(grep -c '^skipped' <<<"$output") == 20 ]]
+    [[ $(grep -c '^skipped' <<<"$output") == 23 ]]
     doctor 1 -c /etc/callsign/none.conf
     says broken configuration 'none.conf'
 }
@@ -421,6 +429,88 @@ squats() {
     [[ $(grep -c '^broken' <<<"$output") == 1 ]]
 }
 
+# What a firewall that lets docker0 in alone does to compose projects: neither names nor the broker.
+@test "doctor: a firewall that lets containers of the default network in alone" {
+    local chain port
+    lab_docker network create --subnet 198.19.21.0/24 shop >/dev/null
+    chain=br-$(lab_docker network inspect --format '{{slice .Id 0 12}}' shop)
+    lab_in iptables -N CASE
+    lab_in iptables -I INPUT -j CASE
+    lab_in iptables -A CASE -i lo -j RETURN
+    lab_in iptables -A CASE -i docker0 -j RETURN
+    lab_in iptables -A CASE -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN
+    lab_in iptables -A CASE -j DROP
+    doctor 1
+    says broken bridges 'get no answer from dnsmasq \(UDP, TCP'
+    says broken firewall "over $chain to udp port 53 is dropped: .*CASE .*DROP"
+    grep -q -- '-> iptables -I INPUT -i br-+ -p udp --dport 53 -j ACCEPT' <<<"$output"
+    for port in 'udp --dport 53' 'tcp --dport 53'; do
+        # shellcheck disable=SC2086 # split into words
+        lab_in iptables -I CASE -i br-+ -p $port -j RETURN
+    done
+    doctor 1
+    says ok bridges 'are answered, too'
+    says broken firewall "over $chain to tcp port 5672 is dropped"
+    lab_in iptables -I CASE -i br-+ -p tcp --dport 5672 -j RETURN
+    doctor 0
+    says ok firewall
+}
+
+# As callsign-setup wrote it at first: everything else is well, and every compose project finds no name at all.
+@test "doctor: dnsmasq answers nobody over the bridges of other networks" {
+    dnsmasq_with '/^interface=br-/d'
+    doctor 1
+    says broken bridges 'so in every compose project, get no answer from dnsmasq \(UDP.*no interface=br-\*'
+    grep -q -- '-> callsign-setup, then restart dnsmasq' <<<"$output"
+    [[ $(grep -c '^broken' <<<"$output") == 1 ]]
+    [[ -z $(lab_in ip -o link show | grep -E 'br-doctor|cs-doctor') ]]
+}
+
+@test "doctor: a bridge with a name of its own that dnsmasq was not told of, and three hundred others" {
+    lab_docker network create --subnet 198.19.20.0/24 --opt com.docker.network.bridge.name=shop0 named >/dev/null
+    for ((i = 0; i < 300; i++)); do
+        printf 'link add br-%012d type bridge\n' "$i"
+    done | lab_in ip -batch -
+    touch "$LAB/secret/many-bridges"
+    doctor 1
+    says broken bridges 'behind shop0 get no answer'
+    lab_docker network rm named >/dev/null
+    doctor 0
+    says ok bridges 'are answered, too'
+}
+
+# the_bridge_goes: as soon as it is there, somebody removes it.
+the_bridge_goes() {
+    lab_in sh -c 'i=0; while [ $i -lt 2000 ]; do
+        bridge=$(ip -o link show type bridge | sed -n "s/^[0-9]*: \(br-doctor[0-9]*\):.*/\1/p")
+        [ -z "$bridge" ] || { ip link delete "$bridge"; exit 0; }
+        i=$((i + 1)); sleep 0.01; done' 3>&- &
+}
+
+@test "doctor: the bridge goes while it tries, and nothing stays when it is killed" {
+    # Nobody answers, so that it is there for some seconds.
+    dnsmasq_with '/^interface=br-/d'
+    the_bridge_goes
+    run lab_in callsignctl doctor
+    wait
+    says warning bridges 'the bridge br-doctor[0-9]+ was removed by somebody else'
+    [[ -z $(lab_in ip -o link show | grep -E 'br-doctor|cs-doctor') ]]
+    # shellcheck disable=SC2016 # for the inner shell
+    lab_in sh -c 'echo $$ >/run/doctor.pid; exec callsignctl doctor' >"$BATS_TEST_TMPDIR/doctor" 2>&1 3>&- &
+    poll_until 10000 bridge_is_there
+    lab_in kill -KILL "$(cat "$LAB/run/doctor.pid")"
+    wait
+    poll_until 5000 bridge_is_gone
+}
+
+bridge_is_there() {
+    lab_in ip -o link show | grep -q 'br-doctor'
+}
+
+bridge_is_gone() {
+    not bridge_is_there
+}
+
 # nft_rules POLICY RULE…: of a table of nft's own, in no iptables' list.
 nft_rules() {
     local policy=$1
@@ -437,8 +527,8 @@ nft_rules() {
     nft_rules accept 'ct state established,related accept' 'iifname "docker*" meta l4proto { tcp, udp } th dport { 22, 50-60 } drop'
     doctor 1
     says broken firewall "udp port 53 is dropped: nft's chain inet broken input, the rule with handle [0-9]+"
-    nft_rules drop 'ct state established,related accept' 'iif lo accept' 'iifname docker0 udp dport 53 accept' \
-        'iifname docker0 tcp dport 53 accept'
+    nft_rules drop 'ct state established,related accept' 'iif lo accept' 'iifname "br-*" accept' \
+        'iifname docker0 udp dport 53 accept' 'iifname docker0 tcp dport 53 accept'
     doctor 1
     says broken firewall "tcp port 5672 is dropped: nft's chain inet broken input, policy drop"
     not lab_docker run --rm --entrypoint nc lab:1 -w 1 "$LAB_ADDRESS" 5672 </dev/null
