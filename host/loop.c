@@ -94,6 +94,13 @@ static size_t loop_max_names(void *arg, const char *user)
 	return policy_limits(&loop->conf->policy, user)->max_names;
 }
 
+static int64_t loop_lost_grace_ms(void *arg, const char *user)
+{
+	const struct loop *loop = arg;
+
+	return policy_agent_grace_ms(&loop->conf->policy, user);
+}
+
 static struct view_policy loop_view_policy(struct loop *loop)
 {
 	struct view_policy policy = {.name_domains = loop_name_domains, .address_domains = loop_address_domains, .host = loop->place.host,
@@ -471,7 +478,8 @@ static bool loop_turn(struct loop *loop, bool wait)
 static int loop_open(struct loop *loop, int64_t now_ms)
 {
 	struct registry_watcher facts = {
-		.changed = loop_fact_changed, .gone = loop_fact_gone, .state = loop_fact_state, .max_names = loop_max_names, .arg = loop,
+		.changed = loop_fact_changed, .gone = loop_fact_gone, .state = loop_fact_state,
+		.max_names = loop_max_names, .lost_grace_ms = loop_lost_grace_ms, .arg = loop,
 	};
 	struct view_watcher listings = {
 		.listing = loop_listing, .gone = loop_listing_gone, .waits = loop_waits, .arg = loop,

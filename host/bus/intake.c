@@ -27,20 +27,28 @@ static bool user_from(const struct bus_text *user_id, char user[256])
 	return true;
 }
 
-/* The will in a mailbox becomes `lost` only if the mailbox is the one that its own words name: the broker wrote that entry. */
-static const char *check_lost(const struct bus_delivery *delivery, const struct announcement *message)
+/*
+ * The will in a mailbox becomes `lost` only if the mailbox is the one that its own words name: the broker wrote that entry. An agent's names have one
+ * mailbox for all of them, whose name they do not have; only the policy can say who is an agent, so nobody else dies in that way, and it in no other.
+ */
+static const char *check_lost(const struct bus_delivery *delivery, const struct announcement *message, bool agent)
 {
 	char queue[QUEUE_WILL_SIZE];
 
 	if (!delivery->dead_lettered)
 		return "lost that was not dead-lettered: it must come from its session's mailbox";
+	if (agent && delivery->death_queue.data != NULL &&
+	    announcement_is_agent_queue(delivery->death_queue.data, delivery->death_queue.length, &message->session))
+		return NULL;
+	if (agent)
+		return "lost from another mailbox than its agent's session's own";
 	if (!text_is(&delivery->death_queue, announcement_will_queue(message->name, &message->session, queue)))
 		return "lost from another mailbox than its session's own";
 	return NULL;
 }
 
 /* What the broker vouches for, against what the body says. NULL: all is well. */
-static const char *check_envelope(const struct bus_delivery *delivery, const struct announcement *message)
+static const char *check_envelope(const struct bus_delivery *delivery, const struct announcement *message, bool agent)
 {
 	/* Left out they are taken for granted; but what calls itself something else was not meant for us. */
 	if (delivery->content_type.data != NULL && !text_is(&delivery->content_type, ANNOUNCEMENT_CONTENT_TYPE))
@@ -52,7 +60,7 @@ static const char *check_envelope(const struct bus_delivery *delivery, const str
 	if (!announcement_key_matches(message, delivery->routing_key.data, delivery->routing_key.length))
 		return "the routing key is not the operation and the name of the body";
 	if (message->op == ANNOUNCEMENT_LOST)
-		return check_lost(delivery, message);
+		return check_lost(delivery, message, agent);
 	if (delivery->dead_lettered)
 		return "dead-lettered: only lost may come that way";
 	if (delivery->reply_to.data != NULL && !replies_allowed(&delivery->reply_to))
@@ -173,14 +181,15 @@ static const char *check_policy(const struct intake *intake, const char *user, c
 static void take_announcement(struct intake *intake, const struct bus_delivery *delivery, const struct announcement *message,
                               int64_t now_ms, struct intake_outcome *outcome)
 {
-	const char *reason = check_envelope(delivery, message);
 	enum intake_refusal refusal = INTAKE_ENVELOPE;
 	const struct announcement *taken;
 	const char *known;
 	char user[256] = "";
 	char why[POLICY_REASON_SIZE];
+	bool is_signed = user_from(&delivery->user_id, user);
+	const char *reason = check_envelope(delivery, message, is_signed && policy_is_agent(intake->policy, user));
 
-	if (reason == NULL && !user_from(&delivery->user_id, user) && !intake->policy->allow_unsigned) {
+	if (reason == NULL && !is_signed && !intake->policy->allow_unsigned) {
 		reason = "no user_id: nobody vouches for the sender (policy { unsigned = true } allows it)";
 		refusal = INTAKE_UNSIGNED;
 	}

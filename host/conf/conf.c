@@ -66,6 +66,8 @@ static cfg_opt_t user_options[] = {
 	CFG_INT_CB("max_names", CONF_AS_POLICY, CFGF_NONE, conf_take_integer),
 	CFG_INT_CB("rate", CONF_AS_POLICY, CFGF_NONE, conf_take_integer),
 	CFG_INT_CB("burst", CONF_AS_POLICY, CFGF_NONE, conf_take_integer),
+	CFG_BOOL("agent", cfg_false, CFGF_NONE),
+	CFG_FLOAT_CB("lost_grace", CONF_AS_AGENT, CFGF_NONE, conf_take_seconds),
 	CFG_END(),
 };
 

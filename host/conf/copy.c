@@ -88,6 +88,24 @@ static struct policy_limits copy_limits(cfg_t *section, cfg_t *policy)
 	return limits;
 }
 
+static int64_t to_ms(double seconds)
+{
+	return (int64_t)(seconds * 1000 + 0.5);
+}
+
+/* Time for the next one to start after an upgrade, or after a kill -9. */
+#define AGENT_GRACE_S 5.0
+
+static void copy_agent(cfg_t *section, struct policy_user *user)
+{
+	double grace_s = cfg_getfloat(section, "lost_grace");
+
+	user->agent = cfg_getbool(section, "agent") == cfg_true;
+	user->agent_grace_ms = to_ms(grace_s < 0 ? AGENT_GRACE_S : grace_s);
+	if (!user->agent && grace_s >= 0)
+		conf_values_error(section, "lost_grace", "not allowed: only a user with agent = true has one of its own");
+}
+
 static void copy_user(struct copying *copying, cfg_t *section, cfg_t *policy, struct policy_user *user)
 {
 	size_t length = strlen(cfg_title(section));
@@ -97,6 +115,7 @@ static void copy_user(struct copying *copying, cfg_t *section, cfg_t *policy, st
 	user->user = copy_text(copying, cfg_title(section));
 	copy_rule(copying, section, &user->rule);
 	user->limits = copy_limits(section, policy);
+	copy_agent(section, user);
 }
 
 static void copy_policy(struct copying *copying, cfg_t *cfg, struct policy *policy)
@@ -276,11 +295,6 @@ static void copy_queue(struct copying *copying, cfg_t *section, struct conf *con
 	conf->queue.type = copy_text(copying, cfg_getstr(section, "type"));
 	conf->queue.expires_s = (uint32_t)cfg_getint(section, "expires");
 	conf->queue.max_length = (uint32_t)cfg_getint(section, "max_length");
-}
-
-static int64_t to_ms(double seconds)
-{
-	return (int64_t)(seconds * 1000 + 0.5);
 }
 
 static enum view_conflict conflict_of(const char *text)

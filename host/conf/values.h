@@ -6,6 +6,7 @@
 #include "conf.h"
 
 #define CONF_AS_POLICY (-1) /* an integer of a user section that is not given */
+#define CONF_AS_AGENT (-1.0) /* lost_grace of a user: not said */
 
 /*
  * What each kind of value in callsignd.conf must look like: libconfuse's callbacks (its tables name them), which see

@@ -70,7 +70,7 @@ static void make_printable(char *text)
 
 static void describe(const struct rights_finding *finding, char *out, size_t size)
 {
-	static const char *const kinds[] = {[RIGHTS_HOST] = "host", [RIGHTS_EMITTER] = "emitter", [RIGHTS_ADMINISTRATOR] = "administrator",
+	static const char *const kinds[] = {[RIGHTS_HOST] = "host", [RIGHTS_EMITTER] = "emitter", [RIGHTS_AGENT] = "agent of", [RIGHTS_ADMINISTRATOR] = "administrator",
 	                                    [RIGHTS_OTHER] = "neither host nor emitter"};
 
 	snprintf(out, size, "%.64s (%s%s%s):", finding->user, kinds[finding->kind], finding->name[0] != '\0' ? " " : "", finding->name);

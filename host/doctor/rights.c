@@ -30,6 +30,19 @@ void rights_host(const char *host, struct rights *out)
 	snprintf(out->read, RIGHTS_TEXT, "^callsign(\\.rollcall|\\.host\\.%s)?$", name);
 }
 
+void rights_agent(const char *host, struct rights *out, struct rights_topic *topic)
+{
+	char name[ESCAPED_SIZE];
+
+	rights_escape(host, name);
+	snprintf(out->configure, RIGHTS_TEXT, "^callsign\\.will\\.@agent\\.%s\\..*", name);
+	snprintf(out->write, RIGHTS_TEXT, "^(callsign|callsign\\.will\\.@agent\\.%s\\..*)$", name);
+	snprintf(out->read, RIGHTS_TEXT, "^(callsign\\.will\\.@agent\\.%s\\..*|callsign\\.rollcall)$", name);
+	snprintf(topic->announce_write, RIGHTS_TEXT, "^(up|down)\\..*");
+	snprintf(topic->announce_read, RIGHTS_TEXT, "^$");
+	topic->will[0] = '\0';
+}
+
 /* Never amq.default: who has it may write into any queue. */
 void rights_emitter(const char *prefix, struct rights *out, struct rights_topic *topic)
 {

@@ -23,6 +23,12 @@ char *rights_escape(const char *text, char *out);
 /* host: its name on the broker, less than RIGHTS_PREFIX_SIZE bytes. */
 void rights_host(const char *host, struct rights *out);
 
+/*
+ * host: of an agent, which speaks for that host's containers: any name, and a mailbox and an exchange of its own for their wills. At most
+ * QUEUE_AGENT_HOST_MAX bytes. It has nothing to say to callsign.will, so topic->will is not for it.
+ */
+void rights_agent(const char *host, struct rights *out, struct rights_topic *topic);
+
 /* prefix: of the names that it may announce, less than RIGHTS_PREFIX_SIZE bytes; "": any. */
 void rights_emitter(const char *prefix, struct rights *out, struct rights_topic *topic);
 

@@ -257,6 +257,37 @@ static void review_emitter(const struct review *review)
 		review_outsider(review, outsiders.names[i]);
 }
 
+/* ---- agents ---- */
+
+static void review_agent(const struct review *review)
+{
+	static const char *const nothing[] = {"amq.default", "amq.fanout", "callsign.host.x", "callsignx", "xcallsign", "callsign.will",
+	                                      ("callsign.will.x." SESSION), ("callsign.will.@agent." SESSION)};
+	static const char *const allowed[] = {"up.x", "down.x"};
+	char own[RIGHTS_PREFIX_SIZE + 64], other[RIGHTS_PREFIX_SIZE + 64];
+	size_t i;
+
+	must_have_topic(review, ANNOUNCE_WRITE, "callsign");
+	snprintf(own, sizeof own, "callsign.will.@agent.%s." SESSION, review->finding->name);
+	snprintf(other, sizeof other, "callsign.will.@agent.%sx." SESSION, review->finding->name);
+	for (int right = CONFIGURE; right <= READ; right++) {
+		must(review, (enum right)right, own);
+		must_not(review, (enum right)right, other);
+		for (i = 0; i < sizeof nothing / sizeof *nothing; i++)
+			must_not(review, (enum right)right, nothing[i]);
+	}
+	must(review, WRITE, "callsign");
+	must(review, READ, "callsign.rollcall");
+	must_not(review, CONFIGURE, "callsign");
+	must_not(review, CONFIGURE, "callsign.rollcall");
+	must_not(review, WRITE, "callsign.rollcall");
+	must_not(review, READ, "callsign");
+	for (i = 0; i < sizeof allowed / sizeof *allowed; i++)
+		must(review, ANNOUNCE_WRITE, allowed[i]);
+	must_not(review, ANNOUNCE_WRITE, "lost.x");
+	must_not(review, ANNOUNCE_READ, "up.x");
+}
+
 /* ---- who is who ---- */
 
 /* The literal text behind head, up to tail, without its backslashes. -1: not of that form. */
@@ -314,6 +345,14 @@ static bool is_host(const struct review *review, char out[RIGHTS_PREFIX_SIZE])
 				out[0] = '\0';
 			return true;
 		}
+	return false;
+}
+
+static bool is_agent(const struct review *review, char out[RIGHTS_PREFIX_SIZE])
+{
+	for (int right = CONFIGURE; right <= READ; right++)
+		if (literal_between(review->pattern[right], "callsign\\.will\\.@agent\\.", "\\..*", out) == 0)
+			return true;
 	return false;
 }
 
@@ -388,6 +427,8 @@ static void review_user(const json_t *definitions, const char *vhost, const char
 	} else if (has_tag(definitions, finding->user, "administrator")) {
 		finding->kind = RIGHTS_ADMINISTRATOR;
 		return;
+	} else if (is_agent(review, finding->name)) {
+		finding->kind = RIGHTS_AGENT;
 	} else if (!announces(review, finding->name) && is_host(review, finding->name)) {
 		finding->kind = RIGHTS_HOST;
 	} else if (announces(review, finding->name) || find_prefix(review, finding->name)) {
@@ -399,6 +440,8 @@ static void review_user(const json_t *definitions, const char *vhost, const char
 		review_host(review);
 	else if (finding->kind == RIGHTS_EMITTER)
 		review_emitter(review);
+	else if (finding->kind == RIGHTS_AGENT)
+		review_agent(review);
 	else
 		review_other(review);
 }
@@ -478,6 +521,8 @@ char *rights_commands(const struct rights_finding *finding, const char *vhost, c
 	}
 	if (finding->kind == RIGHTS_HOST)
 		rights_host(finding->name, &rights);
+	else if (finding->kind == RIGHTS_AGENT)
+		rights_agent(finding->name, &rights, &topic);
 	else
 		rights_emitter(finding->name, &rights, &topic);
 	if (finding->wrong & RIGHTS_WRONG_PERMISSIONS)
@@ -485,12 +530,12 @@ char *rights_commands(const struct rights_finding *finding, const char *vhost, c
 		                                                               NULL});
 	if (finding->kind == RIGHTS_HOST && finding->wrong & (RIGHTS_WRONG_ANNOUNCE | RIGHTS_WRONG_WILL))
 		shell_command(&shell, "clear_topic_permissions", none);
-	if (finding->kind != RIGHTS_EMITTER)
+	if (finding->kind != RIGHTS_EMITTER && finding->kind != RIGHTS_AGENT)
 		return out;
 	if (finding->wrong & RIGHTS_WRONG_ANNOUNCE)
 		shell_command(&shell, "set_topic_permissions", (const char *const[]){"-p", vhost, finding->user, "callsign", topic.announce_write,
 		                                                                     topic.announce_read, NULL});
-	if (finding->wrong & RIGHTS_WRONG_WILL)
+	if (finding->wrong & RIGHTS_WRONG_WILL && finding->kind == RIGHTS_EMITTER)
 		shell_command(&shell, "set_topic_permissions", (const char *const[]){"-p", vhost, finding->user, "callsign.will", topic.will, topic.will,
 		                                                                     NULL});
 	return out;

@@ -16,6 +16,7 @@
 enum rights_kind {
 	RIGHTS_HOST,
 	RIGHTS_EMITTER,
+	RIGHTS_AGENT,
 	RIGHTS_ADMINISTRATOR, /* may give itself any right: not judged */
 	RIGHTS_OTHER          /* neither: nothing that it may do is needed */
 };
@@ -29,7 +30,7 @@ enum { RIGHTS_WRONG_PERMISSIONS = 1, RIGHTS_WRONG_ANNOUNCE = 2, RIGHTS_WRONG_WIL
 struct rights_finding {
 	const char *user; /* borrowed from the definitions */
 	enum rights_kind kind;
-	char name[RIGHTS_PREFIX_SIZE]; /* the host's, or the emitter's prefix; "" with a host: not known */
+	char name[RIGHTS_PREFIX_SIZE]; /* the host's, the agent's host, or the emitter's prefix; "" with a host: not known */
 	char few[RIGHTS_LIST_SIZE];    /* what it must be able to do and is not, for instance "write callsign.will"; "": all is there */
 	char many[RIGHTS_LIST_SIZE];   /* what it can do and must not */
 	unsigned wrong;                /* RIGHTS_WRONG_... */

@@ -145,6 +145,20 @@ const struct policy_limits *policy_limits(const struct policy *policy, const cha
 	return own != NULL ? &own->limits : &policy->limits;
 }
 
+bool policy_is_agent(const struct policy *policy, const char *user)
+{
+	const struct policy_user *own = find_user(policy, user);
+
+	return own != NULL && own->agent;
+}
+
+int64_t policy_agent_grace_ms(const struct policy *policy, const char *user)
+{
+	const struct policy_user *own = find_user(policy, user);
+
+	return own != NULL && own->agent ? own->agent_grace_ms : 0;
+}
+
 /* Named as it is, not just covered by a network. */
 static bool rule_names_address(const struct policy_rule *rule, const struct address *address)
 {

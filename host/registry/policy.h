@@ -29,6 +29,8 @@ struct policy_user {
 	char *user;
 	struct policy_rule rule;
 	struct policy_limits limits;
+	bool agent;             /* speaks for a whole host's containers: its wills come out of its connection's one mailbox */
+	int64_t agent_grace_ms; /* how long its names stay after its `lost` at least: another agent may take them over */
 };
 
 /*
@@ -101,6 +103,10 @@ int policy_set_host_addresses(struct policy *policy, const struct address *addre
 const struct policy_limits *policy_limits(const struct policy *policy, const char *user);
 
 bool policy_address_allowed(const struct policy *policy, const char *user, const struct address *address);
+
+/* Whether user is an agent (docs/protocol.md, "An agent"). Nobody is unless its section says so. */
+bool policy_is_agent(const struct policy *policy, const char *user);
+int64_t policy_agent_grace_ms(const struct policy *policy, const char *user); /* 0 for who is none */
 
 /* NULL if the whole message (up: name, aliases, addresses; else the name) is allowed; else reason, filled in: what is not, and by which rule. */
 const char *policy_refuses(const struct policy *policy, const char *user, const struct announcement *message,

@@ -229,19 +229,28 @@ enum registry_verdict registry_down(struct registry *registry, const struct anno
 	return verdict;
 }
 
+static int64_t node_grace_ms(const struct registry *registry, const struct node *node)
+{
+	const struct registry_watcher *watcher = &registry->watcher;
+	int64_t own_ms = watcher->lost_grace_ms != NULL ? watcher->lost_grace_ms(watcher->arg, node->user->name) : 0;
+
+	return own_ms > registry->options.lost_grace_ms ? own_ms : registry->options.lost_grace_ms;
+}
+
 /* The current session of a known instance has died. */
 static void node_lost(struct registry *registry, struct node *node, int64_t now_ms)
 {
+	int64_t grace_ms = node_grace_ms(registry, node);
 	bool believe = registry->resync == REGISTRY_SYNCED || (registry->resync == REGISTRY_RESYNC_BEFORE_MARKER && registry->starting);
 
 	if (!believe) {
 		/* Perhaps the broker closed all connections: its emitter has until the resync ends to say otherwise. */
 		node_set_state(registry, node, FACT_UNCONFIRMED);
 		node->told = true;
-	} else if (!registry->options.ask && registry->options.lost_grace_ms == 0) {
+	} else if (!registry->options.ask && grace_ms == 0) {
 		node_remove(registry, node, "lost", true, now_ms);
 	} else {
-		node->due_ms = now_ms + registry->options.lost_grace_ms;
+		node->due_ms = now_ms + grace_ms;
 		node_set_state(registry, node, FACT_LOST);
 		if (registry->options.ask)
 			node_ask(registry, node, now_ms);
@@ -255,6 +264,7 @@ enum registry_verdict registry_lost(struct registry *registry, const struct anno
 	struct node *node = node_find(registry, &message->instance);
 	enum registry_verdict verdict;
 	struct user *user;
+	bool current;
 
 	if (node != NULL) {
 		verdict = node_accepts(node, message, user_name);
@@ -264,10 +274,12 @@ enum registry_verdict registry_lost(struct registry *registry, const struct anno
 	user = user_get(registry, user_name);
 	if (user == NULL)
 		return REGISTRY_REJECTED_MEMORY;
-	if (ended_has(&user->ended, ENDED_SESSION, &message->session, now_ms))
+	current = node != NULL && node->fact.has_session && ident_equal(&node->fact.session, &message->session);
+	/* An agent's session is that of many instances, and each of them has a will. */
+	if (ended_has(&user->ended, ENDED_SESSION, &message->session, now_ms) && (!current || node->fact.state == FACT_LOST))
 		return REGISTRY_IGNORED_ENDED;
 	user_note_ended(registry, user, ENDED_SESSION, &message->session, node != NULL ? node->fact.lease_s : 0, now_ms);
-	if (node == NULL || !node->fact.has_session || !ident_equal(&node->fact.session, &message->session))
+	if (!current)
 		return REGISTRY_IGNORED_STALE;
 	node_lost(registry, node, now_ms);
 	resync_check(registry, now_ms);

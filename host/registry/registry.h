@@ -70,6 +70,8 @@ struct registry_watcher {
 	void *arg;
 	/* How many names a user may have, aliases counted; 0: no bound. NULL: nobody has a bound. */
 	size_t (*max_names)(void *arg, const char *user);
+	/* How long a user's names stay after `lost` at least, beside lost_grace_ms. NULL: no longer. */
+	int64_t (*lost_grace_ms)(void *arg, const char *user);
 };
 
 /* The table's other bound for a user: a record is a name with an address, and for each name that it may have a user may have this many. */

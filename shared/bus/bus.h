@@ -236,6 +236,8 @@ int64_t bus_login_us(const struct bus *bus);
  */
 void bus_confirm_select(struct bus *bus);
 void bus_exchange_declare(struct bus *bus, const char *exchange, const char *type, bool passive, bool durable);
+/* A fanout exchange that goes with the last queue that is bound to it. */
+void bus_exchange_declare_own(struct bus *bus, const char *exchange);
 
 struct bus_queue_arguments {
 	const char *type;                    /* x-queue-type, or NULL */

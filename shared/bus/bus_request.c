@@ -79,6 +79,19 @@ void bus_exchange_declare(struct bus *bus, const char *exchange, const char *typ
 	bus_request(bus, BUS_REQUEST_EXCHANGE_DECLARE, AMQP_EXCHANGE_DECLARE_METHOD, &arguments);
 }
 
+void bus_exchange_declare_own(struct bus *bus, const char *exchange)
+{
+	amqp_exchange_declare_t arguments = {
+		.exchange = bytes_of(exchange),
+		.type = amqp_cstring_bytes("fanout"),
+		.durable = 1,
+		.auto_delete = 1,
+		.arguments = amqp_empty_table,
+	};
+
+	bus_request(bus, BUS_REQUEST_EXCHANGE_DECLARE, AMQP_EXCHANGE_DECLARE_METHOD, &arguments);
+}
+
 static void add_number(amqp_table_t *table, const char *key, int64_t value)
 {
 	amqp_table_entry_t *entry = &table->entries[table->num_entries++];

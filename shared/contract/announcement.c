@@ -232,6 +232,26 @@ const char *announcement_will_queue(const char *name, const struct ident *sessio
 	return out;
 }
 
+const char *announcement_agent_queue(const char *host, const struct ident *session, char out[QUEUE_AGENT_SIZE])
+{
+	char text[IDENT_TEXT_SIZE];
+
+	snprintf(out, QUEUE_AGENT_SIZE, QUEUE_AGENT_PREFIX "%s.%s", host, ident_format(session, text));
+	return out;
+}
+
+bool announcement_is_agent_queue(const char *queue, size_t length, const struct ident *session)
+{
+	const size_t prefix = sizeof(QUEUE_AGENT_PREFIX) - 1, tail = 1 + IDENT_TEXT_LENGTH;
+	char host[HOSTNAME_NAME_SIZE], text[IDENT_TEXT_SIZE];
+
+	if (length <= prefix + tail || length >= QUEUE_AGENT_SIZE || memcmp(queue, QUEUE_AGENT_PREFIX, prefix) != 0)
+		return false;
+	if (queue[length - tail] != '.' || memcmp(queue + length - IDENT_TEXT_LENGTH, ident_format(session, text), IDENT_TEXT_LENGTH) != 0)
+		return false;
+	return hostname_fold(queue + prefix, length - prefix - tail, host) == HOSTNAME_OK && memcmp(queue + prefix, host, strlen(host)) == 0;
+}
+
 bool announcement_same_records(const struct announcement *a, const struct announcement *b)
 {
 	if (a->naddresses != b->naddresses || a->naliases != b->naliases || !place_equal(&a->place, &b->place))

@@ -43,6 +43,10 @@
 #define QUEUE_HOST_PREFIX "callsign.host."
 #define QUEUE_WILL_PREFIX "callsign.will."
 #define QUEUE_NAME_MAX 255
+/* callsign.will.@agent.HOST.SESSION: of an agent's connection, which speaks for all containers of HOST. '@' is in no name. */
+#define QUEUE_AGENT_PREFIX QUEUE_WILL_PREFIX "@agent."
+#define QUEUE_AGENT_HOST_MAX 128 /* RabbitMQ takes 208 bytes (3.10.8) */
+#define QUEUE_AGENT_SIZE (sizeof(QUEUE_AGENT_PREFIX) + QUEUE_AGENT_HOST_MAX + 1 + IDENT_TEXT_LENGTH)
 /* callsign.will.NAME.SESSION */
 #define QUEUE_WILL_SIZE (sizeof(QUEUE_WILL_PREFIX) + HOSTNAME_NAME_MAX + 1 + IDENT_TEXT_LENGTH)
 
@@ -110,6 +114,12 @@ bool announcement_key_matches(const struct announcement *announcement, const cha
 
 /* callsign.will.NAME.SESSION into out. Returns out. */
 const char *announcement_will_queue(const char *name, const struct ident *session, char out[QUEUE_WILL_SIZE]);
+
+/* callsign.will.@agent.HOST.SESSION into out; host: at most QUEUE_AGENT_HOST_MAX bytes. Returns out. */
+const char *announcement_agent_queue(const char *host, const struct ident *session, char out[QUEUE_AGENT_SIZE]);
+
+/* Whether a queue's name (length bytes, not terminated) is that of an agent's connection of this session, on whichever host. */
+bool announcement_is_agent_queue(const char *queue, size_t length, const struct ident *session);
 
 /*
  * A service's name by RFC 6335, section 5.1, folded to lower case into out: 1 to 15 letters, digits and hyphens, at least one letter, no hyphen

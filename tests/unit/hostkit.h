@@ -35,6 +35,7 @@ struct kit {
 	size_t max_names;              /* of each user; 0: no bound */
 	unsigned host;                 /* this host's, as in kit_place(); 0: not known */
 	unsigned own_below;            /* addresses below this one are in the range of a bridge of this host */
+	int64_t agent_grace_ms;        /* of each user, beside the registry's own */
 	char text[512];
 };
 
@@ -153,6 +154,14 @@ static inline uint32_t kit_address_allowed(void *arg, const char *user, const st
 	return !kit->refused_address || kit_address_number(address) != kit->refused_address;
 }
 
+static inline int64_t kit_lost_grace_ms(void *arg, const char *user)
+{
+	const struct kit *kit = arg;
+
+	(void)user;
+	return kit->agent_grace_ms;
+}
+
 static inline size_t kit_max_names(void *arg, const char *user)
 {
 	const struct kit *kit = arg;
@@ -190,7 +199,8 @@ static inline struct registry_options kit_options(void)
 /* A daemon that has just started: nothing restored, not connected. */
 static inline void kit_open(struct kit *kit, const struct registry_options *options, enum view_conflict conflict)
 {
-	struct registry_watcher watcher = {.changed = kit_on_changed, .gone = kit_on_gone, .max_names = kit_max_names, .arg = kit};
+	struct registry_watcher watcher = {.changed = kit_on_changed, .gone = kit_on_gone, .max_names = kit_max_names,
+	                                   .lost_grace_ms = kit_lost_grace_ms, .arg = kit};
 	struct view_policy policy;
 
 	memset(kit, 0, sizeof(*kit));

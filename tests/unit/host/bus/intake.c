@@ -395,6 +395,77 @@ static void refuses_lost_from_any_mailbox_but_its_sessions(void **state)
 	refused("blue", "another mailbox");
 }
 
+#define AGENT_MAILBOX "callsign.will.@agent.h.lan." SESSION
+
+static void be_an_agent(const char *user)
+{
+	policy.users = calloc(1, sizeof(*policy.users));
+	assert_non_null(policy.users);
+	policy.nusers = 1;
+	policy.users[0].user = strdup(user);
+	policy.users[0].agent = true;
+}
+
+static void takes_lost_from_the_one_mailbox_of_an_agent(void **state)
+{
+	(void)state;
+	be_an_agent("blue");
+	deliver_up();
+	take();
+	deliver_lost();
+	delivery.death_queue = text(AGENT_MAILBOX);
+	assert_int_equal(take(), INTAKE_TAKEN);
+	assert_int_equal(facts(), 0);
+}
+
+static void refuses_an_agents_lost_from_any_other(void **state)
+{
+	static const char *const queues[] = {
+		MAILBOX, /* as an emitter has it */
+		"callsign.will.@agent.h.lan." OTHER,
+		"callsign.will.@agent." SESSION,
+		"callsign.will.@agent.." SESSION,
+		"callsign.will.@agent.h." SESSION "0",
+		"callsign.will.@agent.h." SESSION ".x",
+		"callsign.will.@agent.H." SESSION,
+		"callsign.will.@agent.a_b." SESSION,
+		"callsign.will.@agents.h." SESSION,
+		"callsign.will.agent.h." SESSION,
+		"callsign.host.h",
+		"",
+	};
+
+	(void)state;
+	be_an_agent("blue");
+	deliver_up();
+	take();
+	for (size_t i = 0; i < COUNT(queues); i++) {
+		deliver_lost();
+		delivery.death_queue = text(queues[i]);
+		refused("blue", "another mailbox");
+	}
+	delivery.death_queue = text(NULL);
+	refused("blue", "another mailbox");
+	deliver("lost.blue-web", LOST("blue-web"));
+	refused("blue", "not dead-lettered");
+}
+
+/* Neither one that the policy does not know, nor whoever says nothing of who it is. */
+static void nobody_else_dies_as_an_agent_does(void **state)
+{
+	(void)state;
+	be_an_agent("red");
+	deliver_up();
+	take();
+	deliver_lost();
+	delivery.death_queue = text(AGENT_MAILBOX);
+	refused("blue", "another mailbox");
+	delivery.user_id = text("red");
+	refused("red", "belongs to another user");
+	delivery.user_id = text(NULL);
+	refused("", "another mailbox");
+}
+
 static void a_name_that_ends_in_anothers_mailbox_fires_only_its_own(void **state)
 {
 	(void)state;
@@ -684,6 +755,9 @@ int main(void)
 		TEST(refuses_up_and_down_by_way_of_dead_lettering),
 		TEST(refuses_lost_that_was_published_straight),
 		TEST(refuses_lost_from_any_mailbox_but_its_sessions),
+		TEST(takes_lost_from_the_one_mailbox_of_an_agent),
+		TEST(refuses_an_agents_lost_from_any_other),
+		TEST(nobody_else_dies_as_an_agent_does),
 		TEST(a_name_that_ends_in_anothers_mailbox_fires_only_its_own),
 		TEST(refuses_a_reply_to_that_leads_into_a_queue),
 		TEST(refuses_what_is_too_long),

@@ -211,7 +211,8 @@ static void every_key_is_taken(void **state)
 		"registry { conflict = newest lost_grace = 0.25 resync_timeout = 4 max_lease = 600 }\n"
 		"policy { subnets = {\"172.16.0.0/12\", \"fd00::/8\"} names = {\"*\"} reserved = {\"gw*\"} unsigned = "
 		"yes }\n"
-		"user \"web\" { subnets = {\"172.20.0.0/16\"} names = {\"web-*\"} }\nuser \"db\" { }\n"
+		"user \"web\" { subnets = {\"172.20.0.0/16\"} names = {\"web-*\"} }\nuser \"db\" { agent = true }\n"
+		"user \"far\" { agent = true lost_grace = 0.5 }\n"
 		"dnsmasq { hosts_file = \"/h\" pid_file = \"/p\" server = \"127.0.0.53\" port = 5353 }\n"
 		"metrics { listen = \"[fd00::1]:9123\" }\n"
 		"haproxy { socket = \"/run/h.sock\" map_file = \"/srv/h.map\" pid_file = \"/run/h.pid\" reload = false "
@@ -235,7 +236,12 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(conf->registry.lost_grace_ms, 250);
 	assert_int_equal(conf->policy.rule.nsubnets, 2);
 	assert_true(conf->policy.allow_unsigned);
-	assert_int_equal(conf->policy.nusers, 2);
+	assert_int_equal(conf->policy.nusers, 3);
+	assert_false(policy_is_agent(&conf->policy, "web"));
+	assert_true(policy_is_agent(&conf->policy, "db") && policy_is_agent(&conf->policy, "far"));
+	assert_int_equal(policy_agent_grace_ms(&conf->policy, "web"), 0);
+	assert_int_equal(policy_agent_grace_ms(&conf->policy, "db"), 5000);
+	assert_int_equal(policy_agent_grace_ms(&conf->policy, "far"), 500);
 	assert_string_equal(conf->policy.users[0].user, "web");
 	assert_string_equal(conf->policy.users[0].rule.names[0], "web-*");
 	assert_int_equal(conf->policy.users[1].rule.nnames, 0);
@@ -292,6 +298,9 @@ static const struct {
 	{"user \"web\" { names = {\"web/*\"} }", "user \"web\".names", "for any characters"},
 	{"user \"web\" { subnets = {\"x\"} }", "user \"web\".subnets", "fd00::/8"},
 	{"user \"\" { }", "user \"\"", "1 to 255 bytes"},
+	{"user \"web\" { agent = perhaps }", "agent", "boolean"},
+	{"user \"web\" { lost_grace = 5 }", "user \"web\".lost_grace", "agent = true"},
+	{"user \"web\" { agent = true lost_grace = -2 }", "user \"web\".lost_grace", "0 to 3600"},
 	{"user \"web\" { } user \"web\" { }", "web", "duplicate"},
 	{"dnsmasq { hosts_file = \"hosts\" }", "dnsmasq.hosts_file", "from / on"},
 	{"dnsmasq { hosts_file = \"/run/\" }", "dnsmasq.hosts_file", "from / on"},

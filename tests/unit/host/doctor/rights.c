@@ -58,6 +58,16 @@ static void add_emitter(const char *user, const char *prefix)
 	add_topic(user, "callsign.will", topic.will, topic.will);
 }
 
+static void add_agent(const char *user, const char *host)
+{
+	struct rights_topic topic;
+	struct rights rights;
+
+	rights_agent(host, &rights, &topic);
+	add_permission(user, rights.configure, rights.write, rights.read);
+	add_topic(user, "callsign", topic.announce_write, topic.announce_read);
+}
+
 static void add_host(const char *user, const char *host)
 {
 	struct rights rights;
@@ -116,6 +126,33 @@ static void test_as_designed(void **state)
 	assert_string_equal(found[2].name, "");
 	assert_string_equal(found[4].name, "w.b-");
 	assert_int_equal(found[5].kind, RIGHTS_ADMINISTRATOR);
+}
+
+static void test_agents(void **state)
+{
+	char commands[2048];
+
+	(void)state;
+	add_agent("agent", "h.lan");
+	add_agent("wide", "h");
+	json_object_set_new(json_array_get(json_object_get(definitions, "permissions"), 1), "configure", json_string("^callsign\\.will\\..*"));
+	add_permission("bare", "^callsign\\.will\\.@agent\\.x\\..*", "^(callsign|callsign\\.will\\.@agent\\.x\\..*)$",
+	               "^(callsign\\.will\\.@agent\\.x\\..*|callsign\\.rollcall)$");
+	review();
+	assert_int_equal(nfound, 3);
+	assert_good(0);
+	assert_int_equal(found[0].kind, RIGHTS_AGENT);
+	assert_string_equal(found[0].name, "h.lan");
+	assert_int_equal(found[1].kind, RIGHTS_AGENT);
+	assert_non_null(strstr(found[1].many, "configure callsign.will.x."));
+	assert_string_equal(rights_commands(&found[1], "callsign", commands, sizeof commands),
+	                    "rabbitmqctl set_permissions -p callsign wide '^callsign\\.will\\.@agent\\.h\\..*' "
+	                    "'^(callsign|callsign\\.will\\.@agent\\.h\\..*)$' '^(callsign\\.will\\.@agent\\.h\\..*|callsign\\.rollcall)$'");
+	/* Without a topic permission it could say lost in anybody's name. */
+	assert_int_equal(found[2].kind, RIGHTS_AGENT);
+	assert_string_equal(found[2].many, "use every key on callsign: it has no topic permission there");
+	assert_string_equal(rights_commands(&found[2], "callsign", commands, sizeof commands),
+	                    "rabbitmqctl set_topic_permissions -p callsign bare callsign '^(up|down)\\..*' '^$'");
 }
 
 /* The same said otherwise is the same. */
@@ -271,6 +308,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_as_designed, begin, end),
+		cmocka_unit_test_setup_teardown(test_agents, begin, end),
 		cmocka_unit_test_setup_teardown(test_another_spelling, begin, end),
 		cmocka_unit_test_setup_teardown(test_too_few, begin, end),
 		cmocka_unit_test_setup_teardown(test_too_many, begin, end),

@@ -312,6 +312,47 @@ static void within_lost_grace_the_facts_stay(void **state)
 	assert_string_equal(kit.why, "lost");
 }
 
+/* An agent speaks for many over one connection: one session, a will for each. */
+static void each_instance_of_one_session_has_a_lost_of_its_own(void **state)
+{
+	(void)state;
+	start(0);
+	kit_up(&kit, "web", 1, 1, 1, 2);
+	kit_up(&kit, "db", 2, 1, 1, 3);
+	kit_up(&kit, "mail", 3, 2, 1, 4);
+	assert_int_equal(kit_lost(&kit, "web", 1, 1), REGISTRY_APPLIED);
+	assert_int_equal(kit_lost(&kit, "db", 2, 1), REGISTRY_APPLIED);
+	assert_int_equal(kit_lost(&kit, "mail", 3, 1), REGISTRY_IGNORED_ENDED);
+	assert_int_equal(kit_state(&kit, 1), '-');
+	assert_int_equal(kit_state(&kit, 2), '-');
+	assert_int_equal(kit_state(&kit, 3), 'c');
+	/* What still comes of that session is too late. */
+	assert_int_equal(kit_up(&kit, "late", 4, 1, 1, 5), REGISTRY_IGNORED_ENDED);
+}
+
+static void a_users_own_grace_counts_where_it_is_longer(void **state)
+{
+	(void)state;
+	start(2000);
+	kit.agent_grace_ms = 5000;
+	kit_up(&kit, "web", 1, 1, 1, 2);
+	kit_up(&kit, "db", 2, 1, 1, 3);
+	assert_int_equal(kit_lost(&kit, "web", 1, 1), REGISTRY_APPLIED);
+	assert_int_equal(kit_lost(&kit, "db", 2, 1), REGISTRY_APPLIED);
+	assert_int_equal(kit_lost(&kit, "db", 2, 1), REGISTRY_IGNORED_ENDED);
+	kit_pass(&kit, 4000);
+	assert_int_equal(kit_up(&kit, "web", 1, 2, 2, 2), REGISTRY_APPLIED);
+	kit_pass(&kit, 999);
+	assert_int_equal(kit_state(&kit, 2), 'l');
+	kit_pass(&kit, 1);
+	assert_int_equal(kit_state(&kit, 1), 'c');
+	assert_int_equal(kit_state(&kit, 2), '-');
+	kit.agent_grace_ms = 0;
+	kit_lost(&kit, "web", 1, 2);
+	kit_pass(&kit, 2000);
+	assert_int_equal(kit_state(&kit, 1), '-');
+}
+
 static void a_repeated_lost_does_not_renew_the_grace(void **state)
 {
 	(void)state;
@@ -702,6 +743,8 @@ int main(void)
 		RULE(a_lost_of_an_earlier_session_changes_no_facts),
 		RULE(a_lost_of_another_user_is_rejected_and_ends_nothing),
 		RULE(within_lost_grace_the_facts_stay),
+		RULE(each_instance_of_one_session_has_a_lost_of_its_own),
+		RULE(a_users_own_grace_counts_where_it_is_longer),
 		RULE(a_repeated_lost_does_not_renew_the_grace),
 		RULE(within_lost_grace_a_new_session_takes_the_facts_up),
 		RULE(within_lost_grace_a_down_removes_at_once),
