@@ -11,6 +11,9 @@
 #define HOOKWIRE_CREATE 'c'
 #define HOOKWIRE_STOP 's'
 #define HOOKWIRE_HEADER 2
+/* callsign-agent --adopt PID and --list say these; the answer is text: '+' and what is so, or '-' and why not. */
+#define HOOKWIRE_ADOPT 'a'
+#define HOOKWIRE_LIST 'l'
 #define HOOKWIRE_ANSWER '.'
 
 #define HOOKWIRE_TIMEOUT_MS 200

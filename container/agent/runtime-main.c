@@ -72,6 +72,7 @@ static void add_hook(const struct runtimeargs *args)
 	const char *hook = args->hook != NULL ? args->hook : CALLSIGN_HOOK_PATH, *why = NULL;
 	char path[PATH_MAX], *text, *changed = NULL;
 	size_t length, changed_length = 0;
+	enum hooksedit_result result;
 	mode_t mode;
 
 	/* A runtime does not start a container whose hook it cannot find. */
@@ -86,7 +87,8 @@ static void add_hook(const struct runtimeargs *args)
 		log_warn("%s: left as it is, the container gets no name", path);
 		return;
 	}
-	take_edit(path, mode, hooksedit_add(text, length, hook, args->timeout, &changed, &changed_length, &why), changed, changed_length, why);
+	result = hooksedit_add(text, length, hook, args->timeout, &changed, &changed_length, &why);
+	take_edit(path, mode, result, changed, changed_length, why);
 	free(changed);
 	free(text);
 }

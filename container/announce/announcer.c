@@ -490,6 +490,12 @@ void announcer_init(struct announcer *a, const char *name, const char (*aliases)
 	a->self.has_session = true;
 }
 
+void announcer_resume(struct announcer *a, uint64_t seq)
+{
+	a->seq = seq;
+	a->begun = true;
+}
+
 void announcer_set_ports(struct announcer *a, const struct announcement_port *ports, unsigned nports)
 {
 	memcpy(a->self.ports, ports, nports * sizeof(*ports));

@@ -134,6 +134,12 @@ struct announcer {
 void announcer_init(struct announcer *announcer, const char *name, const char (*aliases)[HOSTNAME_NAME_SIZE],
                     unsigned naliases, uint32_t renew_s, const struct ident *instance);
 
+/*
+ * An instance that another process has spoken for until now: hosts know it, and every number up to seq may have been used. After announcer_init(),
+ * before anything else.
+ */
+void announcer_resume(struct announcer *announcer, uint64_t seq);
+
 /* What else is announced, from the first message on. Sorted; at most ANNOUNCEMENT_PORTS_MAX. */
 void announcer_set_ports(struct announcer *announcer, const struct announcement_port *ports, unsigned nports);
 

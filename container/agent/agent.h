@@ -1,0 +1,16 @@
+#ifndef CALLSIGN_AGENT_AGENT_H
+#define CALLSIGN_AGENT_AGENT_H
+
+#include "agentconf.h"
+
+#define AGENT_STATE "/run/callsign-agent" /* what the next agent needs; and the lock */
+#define AGENT_PID_FILE AGENT_STATE "/callsign-agent.pid"
+#define AGENT_RUN "/run/callsign"         /* where the socket is; callsignd's, too */
+
+/*
+ * The agent at work, until SIGTERM or SIGINT. It then just ends: names of containers that live are the next agent's, and the hosts give it lost_grace
+ * to come. conf becomes the agent's; path is read again at SIGHUP. ready: called once, when hooks are heard. Returns the exit code.
+ */
+int agent_run(struct agentconf *conf, const char *path, void (*ready)(void));
+
+#endif

@@ -1,0 +1,244 @@
+#include <config.h>
+
+#include "agent_parts.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "engines.h"
+#include "hookwire.h"
+#include "jsonfile.h"
+#include "process.h"
+#include "shared/log.h"
+
+/* ---- what a runtime says of a container ---- */
+
+/* runc and crun allow these in an id; it becomes part of log lines and of nothing else. */
+static bool is_id(const char *text)
+{
+	size_t length = text != NULL ? strlen(text) : 0;
+
+	if (length == 0 || length > KEEP_ID_MAX)
+		return false;
+	for (; *text != '\0'; text++) {
+		if (!isalnum((unsigned char)*text) && strchr("_+-.", *text) == NULL)
+			return false;
+	}
+	return true;
+}
+
+static void answer_hook(struct guest *guest)
+{
+	static const char done = HOOKWIRE_ANSWER;
+
+	door_answer(guest->fd, &done, 1);
+	guest->end_ms = 0;
+}
+
+void agent_resolves(struct agent *agent, const struct ward *ward)
+{
+	struct guest *guest;
+
+	DL_FOREACH(agent->guests, guest) {
+		if (guest->fd != -1 && guest->awaits == ward)
+			answer_hook(guest);
+	}
+}
+
+/* The pidfd came from the runtime's side while it waited for the hook: if it is of the pid that the state names, that is the container. */
+static int pidfd_of(struct door_message *message, pid_t pid)
+{
+	int pidfd = message->pidfd != -1 ? message->pidfd : process_open(pid);
+
+	message->pidfd = -1;
+	if (pidfd == -1 || process_pid(pidfd) == pid)
+		return pidfd;
+	close(pidfd);
+	return -1;
+}
+
+static void hear_create(struct agent *agent, struct guest *guest, struct door_message *message, const json_t *state)
+{
+	const char *id = jsonfile_text(state, "id"), *bundle = jsonfile_text(state, "bundle");
+	pid_t pid = (pid_t)jsonfile_number(state, "pid");
+	char reason[NAMING_REASON_SIZE];
+	struct ward *ward = NULL;
+	int pidfd;
+
+	if (!is_id(id) || bundle == NULL || bundle[0] != '/' || pid <= 1) {
+		log_warnx("a hook's state has no id, pid or bundle that could be one");
+	} else if (agent_find(agent, pid, process_start(pid)) == NULL) { /* else the hook is there twice, by two ways in */
+		pidfd = pidfd_of(message, pid);
+		if (pidfd != -1)
+			ward = agent_add_bundle(agent, id, bundle, pid, pidfd, false, reason);
+		else
+			log_warnx("container %.12s: pid=%ld is none of it, or has ended: it has no name", id, (long)pid);
+	}
+	if (ward != NULL && agent->conf->wait && ward->singer.announcer.self.naddresses > 0)
+		guest->awaits = ward; /* the hook itself knows how long */
+	else
+		answer_hook(guest);
+}
+
+/* Behind its own end, which the pidfd has told us of; in case it has not. */
+static void hear_stop(struct agent *agent, struct guest *guest, const json_t *state)
+{
+	const char *id = jsonfile_text(state, "id");
+	struct ward *ward, *next;
+
+	DL_FOREACH_SAFE(agent->wards, ward, next) {
+		if (id != NULL && strcmp(ward->id, id) == 0 && ward->pidfd != -1 && !process_lives(ward->pidfd))
+			agent_end(agent, ward);
+	}
+	answer_hook(guest);
+}
+
+/* ---- what people say ---- */
+
+static void answer_text(struct guest *guest, const char *text)
+{
+	door_answer(guest->fd, text, strlen(text));
+	guest->end_ms = 0;
+}
+
+struct search {
+	pid_t pid;
+	char id[KEEP_ID_MAX + 1];
+	char *bundle;
+};
+
+static void compare_pid(void *arg, const struct engines_container *container)
+{
+	struct search *search = arg;
+
+	if (container->pid != search->pid || search->bundle != NULL || !is_id(container->id))
+		return;
+	snprintf(search->id, sizeof(search->id), "%s", container->id);
+	search->bundle = strdup(container->bundle);
+}
+
+static bool take_name(const char *text, struct naming *out, char reason[NAMING_REASON_SIZE])
+{
+	enum hostname_error error = hostname_fold(text, strlen(text), out->name);
+
+	if (error == HOSTNAME_OK && hostname_is_localhost(out->name))
+		error = HOSTNAME_LOCALHOST;
+	if (error != HOSTNAME_OK)
+		snprintf(reason, NAMING_REASON_SIZE, "the name: %s", hostname_error_text(error));
+	return error == HOSTNAME_OK;
+}
+
+/* Whoever says the name need not be asked for anything else. */
+static struct ward *adopt_as(struct agent *agent, const char *name, pid_t pid, int pidfd, char reason[NAMING_REASON_SIZE])
+{
+	static struct naming naming;
+	uint64_t start = process_start(pid);
+	char id[KEEP_ID_MAX + 1];
+
+	memset(&naming, 0, sizeof(naming));
+	if (process_network(pid) == agent->network)
+		snprintf(reason, NAMING_REASON_SIZE, "it is on this machine's own network");
+	else if (take_name(name, &naming, reason)) {
+		snprintf(id, sizeof(id), "pid-%ld", (long)pid);
+		snprintf(reason, NAMING_REASON_SIZE, "see the agent's log");
+		return agent_add(agent, id, pid, start, pidfd, &naming, NULL);
+	}
+	close(pidfd);
+	return NULL;
+}
+
+static struct ward *adopt(struct agent *agent, const char *name, pid_t pid, int pidfd, char reason[NAMING_REASON_SIZE])
+{
+	struct search search = {.pid = pid};
+	struct ward *ward = NULL;
+
+	if (name != NULL)
+		return adopt_as(agent, name, pid, pidfd, reason);
+	engines_each(agent->conf->roots.texts, agent->conf->roots.count, compare_pid, &search);
+	if (search.bundle != NULL) {
+		ward = agent_add_bundle(agent, search.id, search.bundle, pid, pidfd, false, reason);
+	} else {
+		snprintf(reason, NAMING_REASON_SIZE, "no runtime below roots knows it: say what it is called with --name");
+		close(pidfd);
+	}
+	free(search.bundle);
+	return ward;
+}
+
+static void hear_adopt(struct agent *agent, struct guest *guest, struct door_message *message, const json_t *wish)
+{
+	pid_t pid = (pid_t)jsonfile_number(wish, "pid");
+	char reason[NAMING_REASON_SIZE] = "", text[NAMING_REASON_SIZE + HOSTNAME_NAME_SIZE + 32];
+	int pidfd = pid > 1 ? pidfd_of(message, pid) : -1;
+	const struct ward *ward = pidfd != -1 ? agent_find(agent, pid, process_start(pid)) : NULL;
+
+	if (pidfd == -1) {
+		snprintf(text, sizeof(text), "-there is no such process");
+	} else if (ward != NULL) {
+		snprintf(text, sizeof(text), "-it is called %s already", ward->singer.announcer.self.name);
+		close(pidfd);
+	} else if ((ward = adopt(agent, jsonfile_text(wish, "name"), pid, pidfd, reason)) != NULL) {
+		snprintf(text, sizeof(text), "+%s", ward->singer.announcer.self.name);
+	} else {
+		snprintf(text, sizeof(text), "-%s", reason);
+	}
+	answer_text(guest, text);
+}
+
+static size_t list_one(const struct ward *ward, char *out, size_t size)
+{
+	const struct announcer *announcer = &ward->singer.announcer;
+	char address[ADDRESS_TEXT_SIZE] = "-";
+	int length;
+
+	if (announcer->self.naddresses > 0)
+		address_format(&announcer->self.addresses[0], address);
+	length = snprintf(out, size, "%s\t%s\t%ld\t%.12s\t%s\n", announcer->self.name, address, (long)ward->pid, ward->id, announcer_status(announcer));
+	return length > 0 && (size_t)length < size ? (size_t)length : 0;
+}
+
+static void hear_list(const struct agent *agent, struct guest *guest)
+{
+	static char text[DOOR_ANSWER_SIZE];
+	size_t used = 1, listed = 0;
+	const struct ward *ward;
+
+	text[0] = '+';
+	DL_FOREACH(agent->wards, ward) {
+		size_t length = list_one(ward, text + used, sizeof(text) - used - 64);
+
+		if (length == 0)
+			break;
+		used += length;
+		listed++;
+	}
+	if (listed < agent->nwards)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "... and %zu more\n", agent->nwards - listed);
+	door_answer(guest->fd, text, used);
+	guest->end_ms = 0;
+}
+
+void agent_hear(struct agent *agent, struct guest *guest, struct door_message *message)
+{
+	json_t *said = json_loadb(message->text, message->length, JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES, NULL);
+
+	if (message->kind == HOOKWIRE_LIST)
+		hear_list(agent, guest);
+	else if (!json_is_object(said))
+		log_warnx("a hook's state is not understood: %zu bytes", message->length);
+	else if (message->kind == HOOKWIRE_CREATE)
+		hear_create(agent, guest, message, said);
+	else if (message->kind == HOOKWIRE_STOP)
+		hear_stop(agent, guest, said);
+	else if (message->kind == HOOKWIRE_ADOPT)
+		hear_adopt(agent, guest, message, said);
+	if (!json_is_object(said) && message->kind != HOOKWIRE_LIST)
+		answer_hook(guest);
+	if (message->pidfd != -1)
+		close(message->pidfd);
+	json_decref(said);
+}

@@ -1,0 +1,329 @@
+#include <config.h>
+
+#include "agent_parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "engines.h"
+#include "process.h"
+#include "shared/log.h"
+
+static int64_t boottime_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- choruses ---- */
+
+static void take_resolves(void *arg, struct singer *singer)
+{
+	agent_resolves(arg, singer->owner);
+}
+
+static void take_renewed(void *arg, struct singer *singer)
+{
+	const struct agent *agent = arg;
+
+	ward_keep(singer->owner, agent->folder);
+}
+
+static struct chorus *new_chorus(struct agent *agent)
+{
+	const struct chorus_options options = {.bus = &agent->conf->bus, .host = agent->conf->host, .ask = agent->conf->wait};
+	const struct chorus_watcher watcher = {.resolves = take_resolves, .renewed = take_renewed, .arg = agent};
+	struct chorus **larger = reallocarray(agent->choruses, agent->nchoruses + 1, sizeof(*larger));
+	struct chorus *chorus;
+
+	if (larger == NULL)
+		return NULL;
+	agent->choruses = larger;
+	chorus = chorus_new(&options, &watcher, agent->now_ms);
+	if (chorus != NULL)
+		agent->choruses[agent->nchoruses++] = chorus;
+	return chorus;
+}
+
+int agent_connect(struct agent *agent)
+{
+	return new_chorus(agent) != NULL ? 0 : -1;
+}
+
+/* Past CHORUS_SINGERS_MAX names there is another connection, long before anything of one could be too small. */
+static int join(struct agent *agent, struct ward *ward)
+{
+	struct chorus *chorus = NULL;
+
+	for (size_t i = 0; i < agent->nchoruses && chorus == NULL; i++) {
+		if (chorus_count(agent->choruses[i]) < CHORUS_SINGERS_MAX)
+			chorus = agent->choruses[i];
+	}
+	if (chorus == NULL)
+		chorus = new_chorus(agent);
+	return chorus != NULL ? chorus_join(chorus, &ward->singer, agent->now_ms) : -1;
+}
+
+/* ---- one container ---- */
+
+static void link_ward(struct agent *agent, struct ward *ward)
+{
+	DL_APPEND(agent->wards, ward);
+	agent->nwards++;
+}
+
+static void unlink_ward(struct agent *agent, struct ward *ward)
+{
+	DL_DELETE(agent->wards, ward);
+	agent->nwards--;
+	ward_free(ward);
+}
+
+struct ward *agent_find(const struct agent *agent, pid_t pid, uint64_t start)
+{
+	struct ward *ward;
+
+	DL_FOREACH(agent->wards, ward) {
+		if (ward->pid == pid && ward->start == start && ward->pidfd != -1)
+			return ward;
+	}
+	return NULL;
+}
+
+void agent_look(struct agent *agent, struct ward *ward)
+{
+	struct address addresses[ANNOUNCEMENT_ADDRESSES_MAX];
+	unsigned count = ward_addresses(ward, &agent->conf->wish, addresses);
+
+	chorus_addresses(&ward->singer, addresses, count, agent->now_ms);
+}
+
+/* An announcement that grew too long once it has all its addresses could not be sent: better said now. */
+static bool fits(const struct naming *naming)
+{
+	static struct announcement largest;
+	static char body[ANNOUNCEMENT_BODY_MAX];
+
+	memset(&largest, 0, sizeof(largest));
+	largest.op = ANNOUNCEMENT_UP;
+	memcpy(largest.name, naming->name, sizeof(largest.name));
+	memcpy(largest.aliases, naming->aliases, sizeof(largest.aliases));
+	largest.naliases = naming->naliases;
+	memcpy(largest.ports, naming->ports, sizeof(largest.ports));
+	largest.nports = naming->nports;
+	largest.has_session = true;
+	largest.seq = ANNOUNCEMENT_SEQ_MAX;
+	largest.lease_s = ANNOUNCEMENT_LEASE_MAX_S;
+	largest.naddresses = ANNOUNCEMENT_ADDRESSES_MAX;
+	for (unsigned i = 0; i < ANNOUNCEMENT_ADDRESSES_MAX; i++) {
+		largest.addresses[i].family = 6;
+		memset(largest.addresses[i].bytes, 0xfd, sizeof(largest.addresses[i].bytes));
+		largest.addresses[i].bytes[15] = (uint8_t)i;
+	}
+	return announcement_encode(&largest, body) != -1;
+}
+
+static int watch_ward(struct agent *agent, struct ward *ward)
+{
+	if (agent_watch(agent, ward->pidfd, ward, MARK_END) == -1)
+		return -1;
+	return ward->watch != NULL ? agent_watch(agent, addrwatch_fd(ward->watch), ward, MARK_NETWORK) : 0;
+}
+
+struct ward *agent_add(struct agent *agent, const char *id, pid_t pid, uint64_t start, int pidfd, const struct naming *naming,
+                       const struct keep_entry *entry)
+{
+	struct ward *ward = NULL;
+
+	if (!fits(naming))
+		log_warnx("name=%s: name, aliases and ports do not fit into one message: it has no name", naming->name);
+	else if ((ward = ward_new(id, pid, start, pidfd, naming, agent->conf->renew_s)) == NULL)
+		log_warn("name=%s pid=%ld: it has no name", naming->name, (long)pid);
+	if (ward == NULL) {
+		close(pidfd);
+		return NULL;
+	}
+	if (entry != NULL)
+		ward_resume(ward, entry, boottime_ms());
+	link_ward(agent, ward);
+	if (watch_ward(agent, ward) == -1 || join(agent, ward) == -1) {
+		log_warn("name=%s pid=%ld: it has no name", naming->name, (long)pid);
+		unlink_ward(agent, ward);
+		return NULL;
+	}
+	ward->singer.asks = agent->conf->wait;
+	agent_look(agent, ward);
+	if (entry == NULL)
+		ward_keep(ward, agent->folder);
+	return ward;
+}
+
+void agent_end(struct agent *agent, struct ward *ward)
+{
+	if (ward->pidfd == -1)
+		return;
+	log_debug("ended name=%s pid=%ld", ward->singer.announcer.self.name, (long)ward->pid);
+	ward_close(ward);
+	agent->nleaving++;
+	chorus_withdraw(&ward->singer, agent->now_ms);
+}
+
+void agent_sweep(struct agent *agent)
+{
+	struct ward *ward, *next;
+
+	if (agent->nleaving == 0)
+		return;
+	DL_FOREACH_SAFE(agent->wards, ward, next) {
+		if (ward->pidfd != -1 || !singer_ended(&ward->singer))
+			continue;
+		agent->nleaving--;
+		ward_forget(ward, agent->folder);
+		unlink_ward(agent, ward);
+	}
+}
+
+/* ---- by its bundle ---- */
+
+static void log_unnamed(const char *id, enum naming_verdict verdict, const char *reason)
+{
+	char shown[LOG_SAFE_MAX];
+
+	if (verdict == NAMING_WRONG)
+		log_warnx("container %.12s has no name: %s", log_safe(shown, sizeof(shown), id, strlen(id)), reason);
+	else
+		log_debug("container %.12s has no name: %s", log_safe(shown, sizeof(shown), id, strlen(id)), reason);
+}
+
+static enum naming_verdict decide(const struct agent *agent, const struct bundle *bundle, pid_t pid, struct naming *naming,
+                                  char reason[NAMING_REASON_SIZE])
+{
+	const struct naming_rules rules = agentconf_rules(agent->conf);
+
+	if (process_network(pid) == agent->network) {
+		snprintf(reason, NAMING_REASON_SIZE, "it is on this machine's own network");
+		return NAMING_NONE;
+	}
+	return naming_decide(&rules, &bundle->facts, naming, reason);
+}
+
+struct ward *agent_add_bundle(struct agent *agent, const char *id, const char *path, pid_t pid, int pidfd, bool only_hooked,
+                              char reason[NAMING_REASON_SIZE])
+{
+	enum naming_verdict verdict = NAMING_WRONG;
+	uint64_t start = process_start(pid);
+	struct ward *ward = NULL;
+	static struct naming naming;
+	struct bundle bundle;
+
+	if (bundle_read(path, id, &bundle) == -1) {
+		snprintf(reason, NAMING_REASON_SIZE, "its config.json cannot be read");
+	} else if (only_hooked && !bundle_has_hook(&bundle)) {
+		snprintf(reason, NAMING_REASON_SIZE, "it has no hook of ours");
+		verdict = NAMING_NONE;
+	} else {
+		verdict = decide(agent, &bundle, pid, &naming, reason);
+	}
+	bundle_clear(&bundle);
+	if (verdict == NAMING_NAMED && (start == 0 || !process_lives(pidfd))) {
+		snprintf(reason, NAMING_REASON_SIZE, "its process has ended");
+		verdict = NAMING_NONE;
+	}
+	if (verdict == NAMING_NAMED) {
+		ward = agent_add(agent, id, pid, start, pidfd, &naming, NULL);
+		snprintf(reason, NAMING_REASON_SIZE, "see the agent's log");
+	} else {
+		log_unnamed(id, verdict, reason);
+		close(pidfd);
+	}
+	return ward;
+}
+
+/* ---- what was there before us ---- */
+
+/* It lives if the process of that number is the one that started then: else it has died while nobody watched. */
+static int open_kept(const struct keep_entry *entry)
+{
+	int pidfd = process_open(entry->pid);
+
+	if (pidfd != -1 && process_start(entry->pid) == entry->start && process_lives(pidfd))
+		return pidfd;
+	if (pidfd != -1)
+		close(pidfd);
+	return -1;
+}
+
+static void bury(struct agent *agent, const struct keep_entry *entry)
+{
+	struct ward *ward = ward_dead(entry, agent->conf->renew_s);
+
+	if (ward == NULL)
+		return;
+	ward_resume(ward, entry, boottime_ms());
+	link_ward(agent, ward);
+	agent->nleaving++;
+	if (join(agent, ward) == -1) {
+		agent->nleaving--;
+		unlink_ward(agent, ward);
+		return;
+	}
+	chorus_withdraw(&ward->singer, agent->now_ms);
+}
+
+static void take_kept(void *arg, const struct keep_entry *entry)
+{
+	struct agent *agent = arg;
+	int pidfd = open_kept(entry);
+
+	log_debug("from the agent before: name=%s pid=%ld %s", entry->naming.name, (long)entry->pid, pidfd != -1 ? "lives" : "has ended");
+	if (pidfd == -1)
+		bury(agent, entry);
+	else
+		agent_add(agent, entry->id, entry->pid, entry->start, pidfd, &entry->naming, entry);
+}
+
+void agent_take_over(struct agent *agent)
+{
+	keep_each(agent->folder, take_kept, agent);
+	if (agent->nwards > 0)
+		log_info("taken over from the agent before: %zu that live, %zu that have ended", agent->nwards - agent->nleaving, agent->nleaving);
+}
+
+struct search {
+	struct agent *agent;
+	bool all;
+};
+
+static void take_found(void *arg, const struct engines_container *found)
+{
+	const struct search *search = arg;
+	char reason[NAMING_REASON_SIZE];
+	int pidfd;
+
+	if (strlen(found->id) > KEEP_ID_MAX || agent_find(search->agent, found->pid, found->start) != NULL)
+		return;
+	pidfd = process_open(found->pid);
+	if (pidfd == -1)
+		return;
+	if (process_start(found->pid) == found->start)
+		agent_add_bundle(search->agent, found->id, found->bundle, found->pid, pidfd, !search->all, reason);
+	else
+		close(pidfd);
+}
+
+void agent_search(struct agent *agent, bool all)
+{
+	struct search search = {agent, all};
+	size_t before = agent->nwards;
+
+	engines_each(agent->conf->roots.texts, agent->conf->roots.count, take_found, &search);
+	if (agent->nwards > before)
+		log_info("found %zu containers that began before this agent", agent->nwards - before);
+}

@@ -1,0 +1,128 @@
+#include <config.h>
+
+#include "bundle.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "jsonfile.h"
+
+#define HOOK_NAME "callsign-hook"
+
+/* ---- Docker: config.v2.json lies beside the hostname file that is mounted into the container ---- */
+
+static const char *hostname_source(const json_t *config)
+{
+	const json_t *mounts = json_object_get(config, "mounts");
+
+	for (size_t i = 0; i < json_array_size(mounts); i++) {
+		const json_t *mount = json_array_get(mounts, i);
+		const char *destination = jsonfile_text(mount, "destination");
+
+		if (destination != NULL && strcmp(destination, "/etc/hostname") == 0)
+			return jsonfile_text(mount, "source");
+	}
+	return NULL;
+}
+
+static json_t *read_docker(const json_t *config)
+{
+	const char *source = hostname_source(config), *slash = source != NULL ? strrchr(source, '/') : NULL;
+	char path[PATH_MAX];
+
+	if (slash == NULL || source[0] != '/' ||
+	    snprintf(path, sizeof(path), "%.*s/config.v2.json", (int)(slash - source), source) >= (int)sizeof(path))
+		return NULL;
+	return jsonfile_read(path);
+}
+
+static void take_docker(struct bundle *bundle)
+{
+	const char *name = jsonfile_text(bundle->engine, "Name");
+
+	bundle->facts.container = name != NULL && name[0] == '/' ? name + 1 : name;
+	bundle->facts.labels = json_object_get(json_object_get(bundle->engine, "Config"), "Labels");
+}
+
+/* ---- Podman: STORAGE/…-containers/ID/userdata is the bundle, containers.json beside the IDs ---- */
+
+static json_t *read_podman(const char *path, const char *id)
+{
+	char list_path[PATH_MAX];
+	json_t *list, *found = NULL;
+
+	if (snprintf(list_path, sizeof(list_path), "%s/../../containers.json", path) >= (int)sizeof(list_path))
+		return NULL;
+	list = jsonfile_read(list_path);
+	for (size_t i = 0; i < json_array_size(list) && found == NULL; i++) {
+		json_t *entry = json_array_get(list, i);
+		const char *entry_id = jsonfile_text(entry, "id");
+
+		if (entry_id != NULL && strcmp(entry_id, id) == 0)
+			found = json_incref(entry);
+	}
+	json_decref(list);
+	return found;
+}
+
+/* ---- config.json ---- */
+
+static bool has_namespace(const json_t *config, const char *type)
+{
+	const json_t *namespaces = json_object_get(json_object_get(config, "linux"), "namespaces");
+
+	for (size_t i = 0; i < json_array_size(namespaces); i++) {
+		const char *one = jsonfile_text(json_array_get(namespaces, i), "type");
+
+		if (one != NULL && strcmp(one, type) == 0)
+			return true;
+	}
+	return false;
+}
+
+int bundle_read(const char *path, const char *id, struct bundle *out)
+{
+	char config_path[PATH_MAX];
+
+	memset(out, 0, sizeof(*out));
+	out->facts.id = id;
+	if (snprintf(config_path, sizeof(config_path), "%s/config.json", path) >= (int)sizeof(config_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	out->config = jsonfile_read(config_path);
+	if (out->config == NULL)
+		return -1;
+	out->facts.hostname = jsonfile_text(out->config, "hostname");
+	out->facts.own_hostname = has_namespace(out->config, "uts");
+	out->facts.env = json_object_get(json_object_get(out->config, "process"), "env");
+	out->facts.annotations = json_object_get(out->config, "annotations");
+	out->engine = read_docker(out->config);
+	if (out->engine != NULL)
+		take_docker(out);
+	else if ((out->engine = read_podman(path, id)) != NULL)
+		out->facts.container = json_string_value(json_array_get(json_object_get(out->engine, "names"), 0));
+	return 0;
+}
+
+void bundle_clear(struct bundle *bundle)
+{
+	json_decref(bundle->config);
+	json_decref(bundle->engine);
+	memset(bundle, 0, sizeof(*bundle));
+}
+
+bool bundle_has_hook(const struct bundle *bundle)
+{
+	const json_t *list = json_object_get(json_object_get(bundle->config, "hooks"), "createRuntime");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *path = jsonfile_text(json_array_get(list, i), "path"), *slash = path != NULL ? strrchr(path, '/') : NULL;
+
+		if (slash != NULL && strcmp(slash + 1, HOOK_NAME) == 0)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,75 @@
+#ifndef CALLSIGN_AGENT_CHORUS_PARTS_H
+#define CALLSIGN_AGENT_CHORUS_PARTS_H
+
+#include "announce/faultlog.h"
+#include "chorus.h"
+#include "shared/backoff.h"
+#include "shared/bus/bus.h"
+#include "shared/bus/patience.h"
+
+/*
+ * What the parts of the chorus share, and nobody else: chorus.c has the connection and the singers, chorus_send.c carries out what announcers want,
+ * chorus_hear.c is told by the bus.
+ */
+
+/* A message without its confirm: sequence numbers of the bus's are consecutive, so its place in a ring is known. */
+struct flight {
+	uint32_t slot;
+	uint64_t number; /* the singer's; 0: settled */
+	enum announcer_message message;
+	uint64_t seq;
+};
+
+struct flights {
+	struct flight *ring;
+	size_t size, first, count; /* size: a power of two */
+	uint64_t first_sequence;
+};
+
+struct chorus {
+	struct chorus_options options;
+	struct chorus_watcher watcher;
+	struct bus *bus;
+	struct bus_options bus_options;
+	char client_name[sizeof("callsign-agent ") + QUEUE_AGENT_HOST_MAX];
+	struct singer **singers; /* NULL: a free slot */
+	size_t nslots, nsingers;
+	uint64_t last_number;
+	struct flights flights;
+	struct ident session;
+	char mailbox[QUEUE_AGENT_SIZE]; /* and the exchange of the same name */
+	unsigned consumers_due;
+	bool consuming;
+	bool open; /* bus_open() was called and `down` was not */
+	size_t endpoint, failures;
+	struct backoff backoff;
+	struct patience patience;
+	struct faultlog faultlog;
+	int64_t retry_at_ms;
+	int64_t now_ms;
+};
+
+/* chorus.c */
+void chorus_feed(struct singer *singer, struct announcer_event *event);
+void chorus_feed_all(struct chorus *chorus, const struct announcer_event *event);
+struct singer *chorus_singer(const struct chorus *chorus, uint32_t slot, uint64_t number); /* NULL: it has left */
+void chorus_retry_later(struct chorus *chorus, bool stood);
+
+/* chorus_send.c */
+void chorus_carry_out(struct singer *singer, const struct announcer_action *action);
+void chorus_declare(struct chorus *chorus);
+
+/* SLOT.NUMBER, by which a will or an answer is known again. size: CHORUS_TAG_SIZE. */
+#define CHORUS_TAG_SIZE 32
+int chorus_tag(const struct singer *singer, char out[CHORUS_TAG_SIZE]);
+struct singer *chorus_tagged(const struct chorus *chorus, const struct bus_text *tag);
+
+/* chorus_flights.c: 0, or -1 (no memory). */
+int flights_add(struct flights *flights, uint64_t sequence, const struct flight *flight);
+bool flights_take(struct flights *flights, uint64_t sequence, struct flight *out);
+void flights_clear(struct flights *flights);
+
+/* chorus_hear.c: their argument is the struct chorus. */
+extern const struct bus_callbacks chorus_callbacks;
+
+#endif

@@ -1,0 +1,140 @@
+#include <config.h>
+
+#include "chorus_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "shared/log.h"
+
+#define REPLY_QUEUE "amq.rabbitmq.reply-to" /* RabbitMQ's direct reply-to: no queue, answers come straight to our channel */
+#define MAILBOX_EXPIRES_MS 60000
+#define MAILBOX_MAX_LENGTH 16
+#define MAILBOX_CONSUMER_TIMEOUT_MS 86400000
+
+/*
+ * The mailbox has no x-dead-letter-routing-key, so each will keeps its own key, lost.NAME; and an exchange of its own, so that nobody else's key can be
+ * the same. Both are gone a minute after the connection: the queue expires, and the exchange goes with it.
+ */
+void chorus_declare(struct chorus *c)
+{
+	static const struct bus_queue_arguments arguments = {
+		.type = "classic",
+		.expires_ms = MAILBOX_EXPIRES_MS,
+		.message_ttl_zero = true,
+		.max_length = MAILBOX_MAX_LENGTH,
+		.dead_letter_exchange = EXCHANGE_ANNOUNCE,
+		.consumer_timeout_ms = MAILBOX_CONSUMER_TIMEOUT_MS,
+	};
+
+	announcement_agent_queue(c->options.host, &c->session, c->mailbox);
+	bus_confirm_select(c->bus);
+	bus_exchange_declare_own(c->bus, c->mailbox);
+	bus_queue_declare(c->bus, c->mailbox, false, &arguments);
+	bus_queue_bind(c->bus, c->mailbox, c->mailbox, "");
+	bus_queue_bind(c->bus, c->mailbox, EXCHANGE_ROLLCALL, "");
+	c->consumers_due = 1;
+	if (c->options.ask) {
+		bus_consume(c->bus, REPLY_QUEUE, false, true, 0);
+		c->consumers_due++;
+	}
+	bus_consume(c->bus, c->mailbox, true, false, 0);
+}
+
+int chorus_tag(const struct singer *singer, char out[CHORUS_TAG_SIZE])
+{
+	return snprintf(out, CHORUS_TAG_SIZE, "%lx.%llx", (unsigned long)singer->slot, (unsigned long long)singer->number);
+}
+
+struct singer *chorus_tagged(const struct chorus *c, const struct bus_text *tag)
+{
+	char text[CHORUS_TAG_SIZE], *end;
+	unsigned long slot;
+
+	if (tag->data == NULL || tag->length == 0 || tag->length >= sizeof(text))
+		return NULL;
+	memcpy(text, tag->data, tag->length);
+	text[tag->length] = '\0';
+	slot = strtoul(text, &end, 16);
+	return *end == '.' && slot <= UINT32_MAX ? chorus_singer(c, (uint32_t)slot, strtoull(end + 1, NULL, 16)) : NULL;
+}
+
+static void publish(struct singer *singer, const struct announcer_action *action)
+{
+	static struct announcement announcement;
+	static char body[ANNOUNCEMENT_BODY_MAX];
+	struct chorus *c = singer->chorus;
+	bool will = action->message == MESSAGE_WILL;
+	bool up = action->message == MESSAGE_UP || action->message == MESSAGE_PROVISIONAL;
+	char key[ANNOUNCEMENT_KEY_MAX + 1], tag[CHORUS_TAG_SIZE];
+	struct bus_properties properties = {
+		.persistent = !will, /* a persistent will fires when the broker restarts */
+		.content_type = ANNOUNCEMENT_CONTENT_TYPE,
+		.type = ANNOUNCEMENT_TYPE,
+		.user_id = bus_user(c->bus),
+		.reply_to = up && singer->asks && c->options.ask ? REPLY_QUEUE : NULL,
+	};
+	struct flight flight = {singer->slot, singer->number, action->message, action->seq};
+	uint64_t sequence;
+	int length;
+
+	announcer_compose(&singer->announcer, action, &announcement);
+	length = announcement_encode(&announcement, body);
+	if (length == -1) { /* checked when it joined */
+		bus_fail(c->bus, "an announcement does not fit into one message");
+		return;
+	}
+	if (will || properties.reply_to != NULL) {
+		properties.correlation_id = tag;
+		properties.correlation_id_length = (size_t)chorus_tag(singer, tag);
+	}
+	announcement_key(announcement.op, announcement.name, key);
+	sequence = bus_publish(c->bus, will ? c->mailbox : EXCHANGE_ANNOUNCE, key, true, &properties, body, (size_t)length);
+	if (sequence != 0 && flights_add(&c->flights, sequence, &flight) == -1)
+		bus_fail(c->bus, "no memory");
+}
+
+static void new_instance(struct singer *singer)
+{
+	struct announcer_event event = {.type = EVENT_IDENTITY, .session = singer->chorus->session};
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (ident_uuid7(&event.instance, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000) == -1) {
+		bus_fail(singer->chorus->bus, "no random numbers");
+		return;
+	}
+	chorus_feed(singer, &event);
+	if (singer->chorus->watcher.renewed != NULL)
+		singer->chorus->watcher.renewed(singer->chorus->watcher.arg, singer);
+}
+
+void chorus_carry_out(struct singer *singer, const struct announcer_action *action)
+{
+	struct bus *bus = singer->chorus->bus;
+
+	switch (action->type) {
+	case ACTION_PUBLISH:
+		publish(singer, action);
+		break;
+	case ACTION_OPEN_MAILBOX:
+		singer->opens = true;
+		break;
+	case ACTION_ACK:
+		bus_ack(bus, action->tag, false);
+		break;
+	case ACTION_DELETE_MAILBOX:
+		singer->deletes = true;
+		break;
+	case ACTION_NEW_INSTANCE:
+		new_instance(singer);
+		break;
+	case ACTION_FAIL:
+		bus_fail(bus, action->text);
+		break;
+	case ACTION_CLOSE: /* of this name: the connection is the others', too */
+		break;
+	}
+}

@@ -1,0 +1,82 @@
+#include <config.h>
+
+#include "engines.h"
+
+#include <dirent.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "jsonfile.h"
+
+struct visitor {
+	void (*visit)(void *arg, const struct engines_container *container);
+	void *arg;
+};
+
+static const char *runc_bundle(const json_t *state)
+{
+	const json_t *labels = json_object_get(json_object_get(state, "config"), "labels");
+
+	for (size_t i = 0; i < json_array_size(labels); i++) {
+		const char *label = json_string_value(json_array_get(labels, i));
+
+		if (label != NULL && strncmp(label, "bundle=", 7) == 0)
+			return label + 7;
+	}
+	return NULL;
+}
+
+/* runc's state.json, crun's status. */
+static void look_at(const struct visitor *visitor, const char *root, const char *id)
+{
+	struct engines_container container = {.id = id};
+	char path[PATH_MAX];
+	json_t *state;
+
+	if (snprintf(path, sizeof(path), "%s/%s/state.json", root, id) >= (int)sizeof(path))
+		return;
+	state = jsonfile_read(path);
+	if (state != NULL) {
+		container.pid = (pid_t)jsonfile_number(state, "init_process_pid");
+		container.start = jsonfile_number(state, "init_process_start");
+		container.bundle = runc_bundle(state);
+	} else if (snprintf(path, sizeof(path), "%s/%s/status", root, id) < (int)sizeof(path) && (state = jsonfile_read(path)) != NULL) {
+		container.pid = (pid_t)jsonfile_number(state, "pid");
+		container.start = jsonfile_number(state, "process-start-time");
+		container.bundle = jsonfile_text(state, "bundle");
+	}
+	if (container.pid > 1 && container.bundle != NULL)
+		visitor->visit(visitor->arg, &container);
+	json_decref(state);
+}
+
+static void look_through(const struct visitor *visitor, const char *root)
+{
+	DIR *folder = opendir(root);
+	const struct dirent *entry;
+
+	if (folder == NULL)
+		return;
+	while ((entry = readdir(folder)) != NULL) {
+		if (entry->d_name[0] != '.')
+			look_at(visitor, root, entry->d_name);
+	}
+	closedir(folder);
+}
+
+void engines_each(char *const *roots, size_t nroots, void (*visit)(void *arg, const struct engines_container *container), void *arg)
+{
+	const struct visitor visitor = {visit, arg};
+
+	for (size_t i = 0; i < nroots; i++) {
+		glob_t found;
+
+		if (glob(roots[i], GLOB_NOSORT, NULL, &found) != 0)
+			continue;
+		for (size_t k = 0; k < found.gl_pathc; k++)
+			look_through(&visitor, found.gl_pathv[k]);
+		globfree(&found);
+	}
+}

@@ -1,0 +1,151 @@
+#include <config.h>
+
+#include "ward.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "process.h"
+#include "shared/log.h"
+
+#define SCAN_READS_MAX 64
+
+static int make_instance(struct ident *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ident_uuid7(out, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+}
+
+static struct ward *allocate(const char *id, pid_t pid, uint64_t start, const struct naming *naming, uint32_t renew_s, const struct ident *instance)
+{
+	struct ward *ward = calloc(1, sizeof(*ward));
+
+	if (ward == NULL)
+		return NULL;
+	memcpy(ward->id, id, strlen(id) + 1);
+	ward->pid = pid;
+	ward->start = start;
+	ward->pidfd = -1;
+	singer_init(&ward->singer, ward);
+	announcer_init(&ward->singer.announcer, naming->name, naming->aliases, naming->naliases, renew_s, instance);
+	announcer_set_ports(&ward->singer.announcer, naming->ports, naming->nports);
+	return ward;
+}
+
+/* The kernel answers while it is asked, so the first scan needs no loop. */
+static void look(struct ward *ward)
+{
+	if (addrwatch_scan(ward->watch) == -1)
+		return;
+	for (int i = 0; i < SCAN_READS_MAX && !addrwatch_ready(ward->watch); i++) {
+		if (addrwatch_read(ward->watch) == -1)
+			return;
+	}
+}
+
+struct ward *ward_new(const char *id, pid_t pid, uint64_t start, int pidfd, const struct naming *naming, uint32_t renew_s)
+{
+	struct ident instance;
+	struct ward *ward = make_instance(&instance) == 0 ? allocate(id, pid, start, naming, renew_s, &instance) : NULL;
+
+	if (ward == NULL)
+		return NULL;
+	ward->watch = netwatch_open(pidfd);
+	if (ward->watch == NULL && !process_lives(pidfd)) {
+		free(ward);
+		errno = ESRCH;
+		return NULL;
+	}
+	if (ward->watch != NULL)
+		look(ward);
+	else
+		log_warn("name=%s: its network namespace cannot be looked into", naming->name);
+	ward->pidfd = pidfd;
+	return ward;
+}
+
+struct ward *ward_dead(const struct keep_entry *entry, uint32_t renew_s)
+{
+	return allocate(entry->id, entry->pid, entry->start, &entry->naming, renew_s, &entry->instance);
+}
+
+void ward_resume(struct ward *ward, const struct keep_entry *entry, int64_t boottime_ms)
+{
+	ward->singer.announcer.self.instance = entry->instance;
+	announcer_resume(&ward->singer.announcer, keep_next_seq(entry, boottime_ms));
+	ward->kept = entry->instance;
+	ward->is_kept = true;
+}
+
+void ward_close(struct ward *ward)
+{
+	if (ward->pidfd != -1)
+		close(ward->pidfd);
+	ward->pidfd = -1;
+	addrwatch_close(ward->watch);
+	ward->watch = NULL;
+}
+
+void ward_free(struct ward *ward)
+{
+	if (ward == NULL)
+		return;
+	chorus_leave(&ward->singer);
+	ward_close(ward);
+	free(ward);
+}
+
+/*
+ * Our own connection to the broker says nothing about the container. So what counts is where its default route leads; without one (an internal network)
+ * every address that can be announced at all.
+ */
+unsigned ward_addresses(const struct ward *ward, const struct addrselect_wish *wish, struct address out[ANNOUNCEMENT_ADDRESSES_MAX])
+{
+	static const struct address loopback = {.family = 4, .bytes = {127, 0, 0, 1}};
+	static const struct addrselect_wish everything = {.subnets = {{.base = {.family = 4}}, {.base = {.family = 6}}}, .nsubnets = 2};
+	const struct addrselect_facts *facts = ward->watch != NULL && addrwatch_ready(ward->watch) ? addrwatch_facts(ward->watch) : NULL;
+	bool wished = wish->ninterfaces > 0 || wish->nsubnets > 0;
+
+	memset(out, 0, ANNOUNCEMENT_ADDRESSES_MAX * sizeof(*out));
+	if (facts == NULL)
+		return 0;
+	return addrselect(facts, !wished && facts->default_link == 0 ? &everything : wish, &loopback, out);
+}
+
+void ward_keep(struct ward *ward, int folder)
+{
+	const struct announcement *self = &ward->singer.announcer.self;
+	static struct keep_entry entry;
+
+	memset(&entry, 0, sizeof(entry));
+	memcpy(entry.id, ward->id, sizeof(entry.id));
+	entry.pid = ward->pid;
+	entry.start = ward->start;
+	entry.instance = self->instance;
+	entry.seq = ward->singer.announcer.seq;
+	memcpy(entry.naming.name, self->name, sizeof(entry.naming.name));
+	memcpy(entry.naming.aliases, self->aliases, sizeof(entry.naming.aliases));
+	entry.naming.naliases = self->naliases;
+	memcpy(entry.naming.ports, self->ports, sizeof(entry.naming.ports));
+	entry.naming.nports = self->nports;
+	if (keep_write(folder, &entry) == -1) {
+		log_warn("name=%s cannot be written down for the next agent", self->name);
+		return;
+	}
+	if (ward->is_kept && !ident_equal(&ward->kept, &entry.instance))
+		keep_remove(folder, &ward->kept);
+	ward->kept = entry.instance;
+	ward->is_kept = true;
+}
+
+void ward_forget(struct ward *ward, int folder)
+{
+	if (ward->is_kept)
+		keep_remove(folder, &ward->kept);
+	ward->is_kept = false;
+}
