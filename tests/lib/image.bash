@@ -23,4 +23,17 @@ image_make() {
         --change 'CMD ["sh"]' \
         --change 'ENV CALLSIGN_URLS=amqp://emit@gateway/callsign' \
         - lab:1 >/dev/null
+    image_make_plain
+}
+
+# plain:1: busybox and nothing else. What is called anything in there, its runtime has told the agent:
+# tests/lab docker run -d --runtime callsign --hostname my-cool-host plain:1 sleep 1000
+image_make_plain() {
+    local root=$LAB/plain applet
+    mkdir -p "$root/bin"
+    cp /bin/busybox "$root/bin"
+    for applet in $(/bin/busybox --list | grep -vx busybox); do
+        ln -s busybox "$root/bin/$applet"
+    done
+    tar -C "$root" --owner=0 --group=0 -c . | lab_docker import --change 'CMD ["sh"]' - plain:1 >/dev/null
 }

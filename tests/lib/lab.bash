@@ -17,11 +17,11 @@ source "$TESTS_DIR/lib/image.bash"
 
 LAB=${CALLSIGN_LAB:-${TMPDIR:-/tmp}/callsign-lab-$EUID}
 BUILD=${CALLSIGN_BUILD:-${TMPDIR:-/tmp}/callsign-build-$EUID}
-LAB_PARTS=(broker dockerd upstream dnsmasq callsignd)
+LAB_PARTS=(broker dockerd upstream dnsmasq callsignd agent)
 LAB_ADDRESS=198.18.0.1        # docker0: the gateway of every container
 LAB_CALLSIGN_ID=977           # user and group callsign, in the lab alone
 LAB_PREFIX6=fd00:c5::/64
-LAB_PATH=$BUILD/host/host:$BUILD/host/container:$BUILD/host/tests/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+LAB_PATH=$BUILD/host/host:$BUILD/host/container:$BUILD/host/container/agent:$BUILD/host/tests/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # shellcheck source=tests/lib/under.bash
 source "$TESTS_DIR/lib/under.bash"
 
@@ -235,7 +235,7 @@ lab_lock() {
 # The programs that the lab takes from the build.
 lab_programs_check() {
     local program
-    for program in host/host/callsignd static/container/callsign-emit; do
+    for program in host/host/callsignd host/container/agent/callsign-agent static/container/callsign-emit; do
         [[ -x $BUILD/$program ]] || die "$BUILD/$program is missing: run tests/lib/build"
     done
 }
@@ -264,7 +264,7 @@ lab_start_all() {
     lab_start dockerd upstream dnsmasq || return 1
     image_make || return 1
     part_broker_wait || return 1
-    lab_start callsignd
+    lab_start callsignd agent
 }
 
 # Idempotent, and the same after a crash half-way.

@@ -88,7 +88,9 @@ DOCKERD_OPTIONS=() # what a test gives it besides
 
 part_dockerd_start() {
     # The sample that a host would use, with the lab's address.
-    sed "s/172\.17\.0\.1/$LAB_ADDRESS/" "$TOP_DIR/etc/docker/daemon.json" >"$LAB/etc/docker/daemon.json"
+    jq --arg dns "$LAB_ADDRESS" --arg bin "$BUILD/host/container/agent" \
+        '.dns = [$dns] | .runtimes = {callsign: {path: "\($bin)/callsign-runtime", runtimeArgs: ["--callsign-hook=\($bin)/callsign-hook"]}}' \
+        "$TOP_DIR/etc/docker/daemon.json" >"$LAB/etc/docker/daemon.json" || return 1
     rm -f "$LAB/run/docker.pid" # left by a kill -9, it keeps the next one from starting
     local ipv6=()
     # IPv6 may be off in a machine's kernel; the tests that need it say so.
@@ -171,6 +173,9 @@ bus {
     urls = { "amqp://callsignd@127.0.0.1/callsign" }
     password_file = "/etc/callsign/password"
 }
+user "agent" {
+    agent = true
+}
 log_level = "debug"
 CONF
 }
@@ -192,4 +197,39 @@ broker_listens() {
 
 part_callsignd_wait() {
     lab_await callsignd 30000 callsignd_answers
+}
+
+# ---- callsign-agent: kept running, as under systemd ----
+
+agent_files() {
+    install -m 0600 "$LAB/secret/agent" "$LAB/etc/callsign/agent-password"
+    cat >"$LAB/etc/callsign/agent.conf" <<CONF
+bus {
+    urls = { "amqp://agent@127.0.0.1/callsign" }
+    password_file = "/etc/callsign/agent-password"
+}
+log_level = "debug"
+CONF
+}
+
+# It ends with the shell that keeps it, and comes back 0.1 s after any other end.
+part_agent_start() {
+    [[ -e $LAB/etc/callsign/agent.conf ]] || agent_files
+    # shellcheck disable=SC2016 # for the shell
+    lab_spawn agent bash -c '
+        trap "kill \$pid; wait; exit" TERM
+        while :; do
+            setpriv --pdeathsig TERM callsign-agent --foreground &
+            pid=$!
+            wait $pid || :
+            sleep 0.1
+        done'
+}
+
+agent_answers() {
+    lab_in callsign-agent --list >/dev/null 2>&1
+}
+
+part_agent_wait() {
+    lab_await agent 10000 agent_answers
 }

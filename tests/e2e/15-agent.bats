@@ -1,0 +1,260 @@
+#!/usr/bin/env bats
+# Names for containers that carry nothing: the image has busybox and no more, and its runtime tells the agent.
+
+load common
+
+teardown() {
+    common_teardown
+    [[ -z $(agent_list) ]] || poll_until 5000 agent_is_idle
+}
+
+agent_list() {
+    lab_in callsign-agent --list
+}
+
+agent_is_idle() {
+    [[ -z $(agent_list) ]]
+}
+
+# plain HOSTNAME [DOCKER OPTION…]: a container of that name too, without anything of ours.
+plain() {
+    local name=$1
+    shift
+    lab_docker run --detach --runtime callsign --hostname "$name" --name "$name" "$@" plain:1 sleep 1000 >/dev/null
+}
+
+agent_pid() {
+    lab_in pidof callsign-agent
+}
+
+# Until another agent than the one of this pid answers.
+agent_is_another() {
+    local pid
+    pid=$(agent_pid) && [[ $pid != "$1" ]] && agent_answers
+}
+
+# never_missing NAME ADDRESS COMMAND…: while COMMAND runs, and for 8 s after it, NAME is in every answer.
+never_missing() {
+    local name=$1 address=$2
+    shift 2
+    # shellcheck disable=SC2016 # for the inner shell
+    lab_in sh -c 'i=0; while [ $i -lt 400 ]; do
+            [ "$(dig +short +time=2 +tries=1 "@$1" "$2")" = "$3" ] || { echo "missing at $i"; exit 1; }
+            sleep 0.02; i=$((i + 1)); done' - "$LAB_ADDRESS" "$name" "$address" &
+    "$@"
+    wait $!
+}
+
+@test "the image has nothing of ours in it, and its container has a name" {
+    plain my-cool-host
+    wait_up my-cool-host
+    lab_in ping -c 1 -W 2 my-cool-host.docker
+    lab_docker run --rm plain:1 ping -c 1 -W 2 my-cool-host.docker
+    not lab_docker exec my-cool-host ls /bin/callsign-emit
+}
+
+@test "it has one before its first instruction" {
+    # The container asks for its own name at once, and once only.
+    [[ $(lab_docker run --rm --runtime callsign --hostname first plain:1 nslookup first.docker "$LAB_ADDRESS" |
+        grep -c "198\.18\.") -ge 1 ]]
+}
+
+@test "its name goes with it: stop, kill, kill -9, rm, its own end" {
+    plain web
+    wait_up web
+    lab_docker stop --time 1 web
+    wait_gone web.docker 1000
+    lab_docker start web
+    wait_up web
+    lab_docker kill web
+    wait_gone web.docker 1000
+    lab_docker start web
+    wait_up web
+    lab_in kill -9 "$(container_pid web)"
+    wait_gone web.docker 1000
+    lab_docker start web
+    wait_up web
+    lab_docker rm --force web
+    wait_gone web.docker 1000
+    lab_docker run --detach --runtime callsign --hostname short plain:1 sleep 0.7 >/dev/null
+    wait_resolves short.docker "$(lab_in dig +short "@$LAB_ADDRESS" short.docker | head -n 1)" 1000 || true
+    wait_gone short.docker 3000
+}
+
+@test "a container without a hostname of its own has no name, and one that says off has none either" {
+    lab_docker run --detach --runtime callsign --name nobody plain:1 sleep 1000
+    lab_docker run --detach --runtime callsign --name off --hostname off --env CALLSIGN=off plain:1 sleep 1000
+    lab_docker run --detach --runtime callsign --name host --network host plain:1 sleep 1000
+    plain web
+    wait_up web
+    [[ $(agent_list | wc -l) == 1 ]]
+}
+
+@test "the environment and labels say more" {
+    plain hh --env CALLSIGN_NAME=shop --env CALLSIGN_ALIASES=www,api --env CALLSIGN_PORTS=http=8080
+    wait_resolves shop.docker "$(address hh)"
+    wait_resolves api.docker "$(address hh)"
+    resolves_to hh.docker ''
+    [[ $(lab_in callsignctl list --json) == *8080* ]]
+    plain gg --label callsign.name=labelled
+    wait_resolves labelled.docker "$(address gg)"
+}
+
+@test "a hostname that breaks the rules keeps no container from running, and the log says why" {
+    plain my_app
+    [[ $(lab_docker inspect --format '{{.State.Running}}' my_app) == true ]]
+    grep -q 'has no name: the name my_app: ' "$LAB/log/agent"
+    [[ -z $(agent_list) ]]
+}
+
+@test "an image that carries the emitter announces itself, and is announced once" {
+    lab_docker run --detach --runtime callsign --hostname both --name both lab:1 sleep 1000 >/dev/null
+    wait_up both
+    [[ -z $(agent_list) ]]
+    grep -q 'both.docker.*user=emit' "$HOSTS"
+}
+
+@test "another network's address follows, and leaves" {
+    lab_docker network create --subnet 198.19.5.0/24 --ipv6=false agent-test >/dev/null
+    plain web
+    wait_up web
+    lab_docker network disconnect bridge web
+    wait_gone web.docker 2000
+    lab_docker network connect --ip 198.19.5.77 agent-test web
+    wait_resolves web.docker 198.19.5.77 2000
+    lab_docker rm --force web >/dev/null
+    lab_docker network rm agent-test >/dev/null
+}
+
+@test "kill -9 of the agent: no name is missing in one answer, and the next agent goes on" {
+    local pid
+    plain web
+    wait_up web
+    pid=$(agent_pid)
+    never_missing web.docker "$(address web)" lab_in kill -9 "$pid"
+    poll_until 5000 agent_is_another "$pid"
+    [[ $(agent_list) == web* ]]
+    lab_docker rm --force web >/dev/null
+    wait_gone web.docker 1000
+}
+
+@test "SIGTERM likewise" {
+    local pid
+    plain web
+    wait_up web
+    pid=$(agent_pid)
+    never_missing web.docker "$(address web)" lab_in kill "$pid"
+    poll_until 5000 agent_is_another "$pid"
+    [[ $(agent_list) == web* ]]
+}
+
+@test "who dies while there is no agent is gone a second after the next one's start, and who comes meanwhile is found" {
+    local began
+    plain web
+    plain stays
+    wait_up web
+    wait_up stays
+    lab_stop agent
+    lab_docker rm --force web >/dev/null
+    plain late
+    began=$(now_ms)
+    lab_start agent
+    wait_gone web.docker 2000
+    wait_up late
+    wait_up stays
+    figure "agent's start to the dead one's end and the new one's name: $(($(now_ms) - began)) ms"
+}
+
+@test "the machine's death: the names go after lost_grace, 5 s" {
+    local began
+    plain web
+    wait_up web
+    began=$(now_ms)
+    lab_stop agent
+    wait_gone web.docker 9000
+    (($(now_ms) - began >= 4000))
+    lab_start agent
+    wait_up web
+}
+
+@test "without an agent containers start as ever" {
+    lab_stop agent
+    plain web
+    [[ $(lab_docker inspect --format '{{.State.Running}}' web) == true ]]
+    lab_start agent
+    wait_up web
+}
+
+@test "an agent that does not answer costs a container 200 ms and no more" {
+    local pid took
+    pid=$(agent_pid)
+    plain warm
+    lab_in kill -STOP "$pid"
+    took=$(now_ms)
+    lab_docker run --rm --runtime callsign --hostname web plain:1 true
+    took=$(($(now_ms) - took))
+    lab_in kill -CONT "$pid"
+    figure "docker run with a stopped agent: $took ms"
+    ((took < 3000))
+    wait_up warm
+}
+
+@test "the broker goes and comes back: the names stay" {
+    plain web
+    wait_up web
+    lab_kill broker
+    sleep 1
+    resolves_to web.docker "$(address web)"
+    plain meanwhile
+    lab_start broker
+    wait_up meanwhile
+    resolves_to web.docker "$(address web)"
+    wait_log 'resync' 20000 || true
+    sleep 3
+    resolves_to web.docker "$(address web)"
+}
+
+@test "--adopt: a container that the agent was not told of" {
+    lab_docker run --detach --hostname orphan --name orphan plain:1 sleep 1000 >/dev/null
+    [[ $(lab_in callsign-agent --adopt "$(container_pid orphan)") == orphan ]]
+    wait_up orphan
+    lab_docker run --detach --hostname other --name other plain:1 sleep 1000 >/dev/null
+    [[ $(lab_in callsign-agent --adopt "$(container_pid other)" --name called) == called ]]
+    wait_resolves called.docker "$(address other)"
+    run lab_in callsign-agent --adopt "$(container_pid other)"
+    [[ $status == 1 && $output == *"called already"* ]]
+    run lab_in callsign-agent --adopt 3999999
+    [[ $status == 1 ]]
+    run lab_in callsign-agent --adopt 1 --name x
+    [[ $status == 2 ]]
+    lab_docker rm --force orphan other >/dev/null
+    wait_gone orphan.docker 1000
+    wait_gone called.docker 1000
+}
+
+@test "a configuration that is wrong is refused with its line, and the old one stays" {
+    plain web
+    wait_up web
+    cp "$LAB/etc/callsign/agent.conf" "$LAB/etc/callsign/agent.conf.good"
+    printf 'names = {"{oops}"}\n' >>"$LAB/etc/callsign/agent.conf"
+    run lab_in callsign-agent --check-config
+    [[ $status == 2 && $output == *"agent.conf:6: names: variables are"* ]]
+    lab_in pkill -HUP -x callsign-agent
+    poll_until 3000 grep -q 'the configuration stays as it was' "$LAB/log/agent"
+    mv "$LAB/etc/callsign/agent.conf.good" "$LAB/etc/callsign/agent.conf"
+    resolves_to web.docker "$(address web)"
+    plain second
+    wait_up second
+}
+
+@test "50 containers, 8 at a time" {
+    local i
+    for ((i = 0; i < 50; i++)); do
+        printf 'many%s\n' "$i"
+    done | xargs -P 8 -I {} env DOCKER_CONFIG="$LAB/docker-client" docker -H "unix://$LAB/run/docker.sock" run --detach --runtime callsign \
+        --hostname {} --name {} plain:1 sleep 1000 >/dev/null
+    for ((i = 0; i < 50; i++)); do
+        wait_up "many$i"
+    done
+    [[ $(agent_list | wc -l) == 50 ]]
+}
