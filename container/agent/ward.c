@@ -3,12 +3,14 @@
 #include "ward.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "process.h"
+#include "shared/contract/place.h"
 #include "shared/log.h"
 
 #define SCAN_READS_MAX 64
@@ -48,6 +50,17 @@ static void look(struct ward *ward)
 	}
 }
 
+/* Whose number the process has now does not matter: if it is another's, this one has ended, and its name goes. */
+static void tell_place(struct ward *ward)
+{
+	struct place place;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%ld/ns/net", (long)ward->pid);
+	if (place_of(path, addrwatch_fd(ward->watch), &place) == 0)
+		announcer_set_place(&ward->singer.announcer, &place);
+}
+
 struct ward *ward_new(const char *id, pid_t pid, uint64_t start, int pidfd, const struct naming *naming, uint32_t renew_s)
 {
 	struct ident instance;
@@ -61,10 +74,12 @@ struct ward *ward_new(const char *id, pid_t pid, uint64_t start, int pidfd, cons
 		errno = ESRCH;
 		return NULL;
 	}
-	if (ward->watch != NULL)
+	if (ward->watch != NULL) {
+		tell_place(ward);
 		look(ward);
-	else
+	} else {
 		log_warn("name=%s: its network namespace cannot be looked into", naming->name);
+	}
 	ward->pidfd = pidfd;
 	return ward;
 }

@@ -59,6 +59,9 @@ doctor_check doctor_configuration, doctor_daemon, doctor_sinks;
 doctor_check doctor_broker, doctor_login, doctor_vhost, doctor_exchanges, doctor_queue, doctor_permissions;
 /* check_users.c */
 doctor_check doctor_users;
+
+/* check_agent.c */
+doctor_check doctor_agent;
 /* check_dnsmasq.c */
 doctor_check doctor_dnsmasq, doctor_hosts_file, doctor_local, doctor_listening, doctor_serial, doctor_sighup;
 /* check_host.c */

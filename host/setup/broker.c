@@ -207,6 +207,20 @@ void setup_broker(struct setup *setup, const char *host_password, const char *em
 	json_decref(have);
 }
 
+void setup_broker_agent(struct setup *setup, const char *password)
+{
+	json_t *have = fetch(setup), *agent = have != NULL ? setup_rights_agent(setup, password) : NULL;
+
+	if (have != NULL && agent == NULL)
+		setup_error(setup, "out of memory");
+	if (agent != NULL) {
+		keep_hash(have, agent, password);
+		apply(setup, have, agent);
+	}
+	json_decref(agent);
+	json_decref(have);
+}
+
 /* ---- undo ---- */
 
 static const char *text_of(const json_t *object, const char *key)

@@ -57,11 +57,12 @@ static bool is_first(const json_t *settings, const char *server)
 
 static void merge(struct setup *setup, json_t *settings)
 {
+	bool runtime = setup->agent && setup_agent_runtime(settings);
 	char *text;
 
-	if (is_first(settings, setup->docker))
+	if (is_first(settings, setup->docker) && !runtime)
 		return;
-	text = put_first(settings, setup->docker) ? print(settings) : NULL;
+	text = is_first(settings, setup->docker) || put_first(settings, setup->docker) ? print(settings) : NULL;
 	if (text == NULL)
 		setup_error(setup, SETUP_DAEMON_JSON ": \"dns\" is no list");
 	else
@@ -99,6 +100,7 @@ char *setup_docker_without(const char *text, const char *server, bool *empty)
 		remove_server(dns, server);
 		if (json_array_size(dns) == 0)
 			json_object_del(settings, "dns");
+		setup_agent_runtime_remove(settings);
 		*empty = json_object_size(settings) == 0;
 		out = print(settings);
 	}

@@ -87,15 +87,17 @@ void setup_print_difference(const char *path, const char *old, const char *new)
 static int make_folders(struct setup *setup, const char *path)
 {
 	char full[PATH_MAX], part[PATH_MAX];
+	bool made = false;
 
 	for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
 		if (mkdir(full_path(setup, part, full), 0755) == 0)
-			json_array_append_new(setup_record_list(setup, "folders"), json_string(part));
+			made = json_array_append_new(setup_record_list(setup, "folders"), json_string(part)) == 0;
 		else if (errno != EEXIST)
 			return -1;
 	}
-	return 0;
+	/* The file's own entry was saved before it was written: this may be the last that is. */
+	return made ? setup_record_save(setup) : 0;
 }
 
 /* root:callsign, where there is that group: in a root of another machine by its own /etc/group. */

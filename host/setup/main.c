@@ -34,6 +34,7 @@ static const char usage[] =
 	"  -H, --host NAME          this host's name on the broker (its hostname)\n"
 	"  -v, --vhost VHOST        on the broker (callsign)\n"
 	"  -l, --connections N      limit for each user that containers log in as (1000)\n"
+	"  -A, --agent              also callsign-agent: names for containers that carry nothing, by Docker's runtime callsign and Podman's hooks\n"
 	"  -b, --broker URL         it is on another machine: amqp://[USER@]HOST[:PORT]/VHOST; what it needs is printed\n"
 	"      --first              with --broker: no host is on it yet, so make the user for containers, too\n"
 	"      --password-file FILE with --broker: this host's password (one is made)\n"
@@ -177,6 +178,7 @@ static void take_option(struct arguments *arguments, int option, char *value)
 	case 'l': set_connections(setup, value); break;
 	case OPTION_ROOT: set_root(setup, value); break;
 	case OPTION_STATE: setup->state = value; break;
+	case 'A': setup->agent = true; break;
 	case 'b': arguments->broker = value; break;
 	case 'D': set_dnsmasq(setup, value); break;
 	case OPTION_FIRST: setup->remote.first = true; break;
@@ -200,16 +202,18 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 		{"no-services", no_argument, NULL, OPTION_NO_SERVICES}, {"broker", required_argument, NULL, 'b'},
 		{"first", no_argument, NULL, OPTION_FIRST}, {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
 		{"print-broker-commands", no_argument, NULL, OPTION_PRINT}, {"dnsmasq", required_argument, NULL, 'D'},
-		 {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
+		{"agent", no_argument, NULL, 'A'}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0}};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "nud:a:H:v:l:b:D:Vh", options, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "nuAd:a:H:v:l:b:D:Vh", options, NULL)) != -1)
 		take_option(arguments, option, optarg);
 	if (arguments->setup.host_password_file != NULL && arguments->setup.host_password_file[0] != '/')
 		usage_error("--password-file takes an absolute path", arguments->setup.host_password_file);
 	if (arguments->broker != NULL && arguments->setup.no_broker)
 		usage_error("--broker or --no-broker, not both", NULL);
+	if (arguments->broker != NULL && arguments->setup.agent)
+		usage_error("--agent: with a broker on another machine it is set up by hand, docs/agent.md says how", NULL);
 	if (arguments->setup.state == NULL || arguments->setup.state[0] != '/')
 		usage_error("--state takes an absolute path", arguments->setup.state);
 }
@@ -292,6 +296,8 @@ static int make(struct setup *setup)
 	setup_dnsmasq(setup);
 	setup_split_dns(setup);
 	setup_docker(setup);
+	if (setup->agent && !setup->remote.print_only)
+		setup_agent(setup);
 	if (!setup->failed && setup->root[0] == '\0')
 		setup_services(setup);
 	if (!setup->failed)

@@ -114,6 +114,17 @@ json_t *setup_rights_emitter(const struct setup *setup, const char *user, const 
 	                 "exchanges", exchange(setup, "callsign", "topic"), exchange(setup, "callsign.will", "topic"));
 }
 
+json_t *setup_rights_agent(const struct setup *setup, const char *password)
+{
+	struct rights_topic its;
+	struct rights rights;
+
+	rights_agent(setup->hostname, &rights, &its);
+	return json_pack("{s:[o], s:[o], s:[o]}", "users", user_json(SETUP_AGENT_USER, password, setup->connections), "permissions",
+	                 permission(setup, SETUP_AGENT_USER, &rights), "topic_permissions",
+	                 topic(setup, SETUP_AGENT_USER, "callsign", its.announce_write, its.announce_read));
+}
+
 /* ---- what is there, and what is to be ---- */
 
 /* An object is told from the others of its kind by these keys. */

@@ -130,6 +130,13 @@ static void restart_daemon(struct setup *setup)
 	await_daemon(setup);
 }
 
+static void restart_agent(struct setup *setup)
+{
+	if (has_systemd())
+		enable(setup, "enable", "callsign-agent");
+	service(setup, "restart", "callsign-agent");
+}
+
 /* The one that is asked first, and the one that is not asked any more last. */
 void setup_services(struct setup *setup)
 {
@@ -145,14 +152,22 @@ void setup_services(struct setup *setup)
 		restart_daemon(setup);
 	if (setup->own_gone)
 		stop_own(setup);
+	if (setup->agent_changed)
+		restart_agent(setup);
 }
 
 /* While the unit that says what to revert is still there. */
 void setup_services_before_undo(struct setup *setup)
 {
 	const char *const disable[] = {"systemctl", "disable", "--now", "callsign-dns.service", NULL};
+	const char *const disable_agent[] = {"systemctl", "disable", "--now", "callsign-agent.service", NULL};
 
 	setup->dnsmasq_changed = setup_recorded(setup, SETUP_DNSMASQ);
+	setup->agent_changed = setup_recorded(setup, SETUP_AGENT_CONF);
+	if (setup->agent_changed && has_systemd())
+		run(setup, disable_agent);
+	else if (setup->agent_changed)
+		service(setup, "stop", "callsign-agent");
 	setup->resolver_changed = setup_recorded(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf");
 	setup->own_gone = setup_recorded(setup, SETUP_OWN_CONF);
 	if (setup_recorded(setup, SETUP_DNS_UNIT) && has_systemd())

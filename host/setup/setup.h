@@ -47,6 +47,7 @@ struct setup {
 	struct setup_remote remote;
 	unsigned connections;  /* limit for each emitter user */
 	bool dry_run, no_broker, no_services;
+	bool agent;            /* names for containers that carry nothing, too */
 	json_t *record;        /* {"files": [...], "broker": {...}, "groups": [...]} */
 	struct resolver resolver;
 	char holder[16];       /* the program on port 53 of the loopback, if it is neither dnsmasq nor systemd-resolved; or "" */
@@ -54,6 +55,7 @@ struct setup {
 	bool own_changed, own_gone; /* the second dnsmasq's files; they are to go */
 	bool failed;           /* something was said that an operator must see to */
 	bool changed;          /* anything, or would be */
+	bool agent_changed;
 	bool docker_changed, dnsmasq_changed, resolver_changed, daemon_changed;
 };
 
@@ -62,6 +64,11 @@ struct setup {
 #define SETUP_EMIT_USER "callsign-emit"
 #define SETUP_HOST_PASSWORD "/etc/callsign/host.password"
 #define SETUP_EMIT_PASSWORD "/etc/callsign/emit.password"
+#define SETUP_AGENT_USER "callsign-agent"
+#define SETUP_AGENT_PASSWORD "/etc/callsign/agent.password"
+#define SETUP_AGENT_CONF "/etc/callsign/agent.conf"
+#define SETUP_AGENT_PODMAN "/usr/share/containers/oci/hooks.d/callsign.json"
+#define SETUP_AGENT_CDI "/etc/cdi/callsign.json"
 #define SETUP_TENANTS "/etc/callsign/tenants"
 #define SETUP_CONF "/etc/callsign/callsignd.conf"
 #define SETUP_DNSMASQ "/etc/dnsmasq.d/callsign"
@@ -160,7 +167,16 @@ void setup_own_instance(struct setup *setup);
 void setup_own_service(struct setup *setup);
 void setup_own_away(struct setup *setup);
 
+/* ---- agent (agent.c) ---- */
+
+void setup_agent(struct setup *setup);
+/* daemon.json's part: whether it had to be changed. */
+bool setup_agent_runtime(json_t *settings);
+void setup_agent_runtime_remove(json_t *settings);
+
 /* ---- broker ---- */
+
+void setup_broker_agent(struct setup *setup, const char *password);
 
 /* Users, vhost, rights and exchanges. Passwords: NULL, as they are. */
 void setup_broker(struct setup *setup, const char *host_password, const char *emit_password);
@@ -188,6 +204,7 @@ void setup_remote_undo(struct setup *setup);
 /* What is to be on the broker, as its definitions (rights.c). Pure but for the salt. NULL: no memory. */
 json_t *setup_rights_host(const struct setup *setup, const char *password);
 json_t *setup_rights_emitter(const struct setup *setup, const char *user, const char *prefix, const char *password);
+json_t *setup_rights_agent(const struct setup *setup, const char *password);
 bool setup_rights_password_is(const char *stored, const char *password);
 
 /* What of wanted is missing in have, or otherwise there: new (to be imported), and the old of what is replaced. Twice in wanted counts once. */

@@ -258,3 +258,47 @@ never_missing() {
     done
     [[ $(agent_list | wc -l) == 50 ]]
 }
+
+@test "runc and crun alike, by the runtime's own argument" {
+    local id
+    command -v crun >/dev/null || skip "crun is not here"
+    plain one
+    wait_up one
+    id=$(lab_docker inspect --format '{{.Id}}' one)
+    # The bundle as the engine wrote it, once more and by hand.
+    mkdir -p "$LAB/by-hand"
+    # shellcheck disable=SC2016 # for the inner shell
+    lab_in sh -c 'cat "$(find /run -path "*/$1/config.json" | head -n 1)"' - "$id" |
+        jq 'del(.hooks) | .hostname = "by-hand" | del(.linux.cgroupsPath, .linux.resources)
+            | .linux.namespaces = [{type: "mount"}, {type: "network"}, {type: "uts"}, {type: "pid"}, {type: "ipc"}]
+            | .root.path = "'"$LAB"'/plain" | .mounts |= map(select(.type != "bind" and .type != "cgroup"))' >"$LAB/by-hand/config.json"
+    # crun runs neither in a mixture of cgroup v1 and v2 nor needs either for this.
+    # shellcheck disable=SC2016 # for the inner shell
+    lab_in unshare --mount sh -c 'umount /sys/fs/cgroup/unified 2>/dev/null
+        exec callsign-runtime --callsign-runtime=crun --callsign-hook="$1" --cgroup-manager=disabled run --detach --bundle "$2" by-hand' - \
+        "$BUILD/host/container/agent/callsign-hook" "$LAB/by-hand" </dev/null >/dev/null
+    poll_until 3000 agent_has by-hand
+    jq -e '.hooks.createRuntime | length == 1' "$LAB/by-hand/config.json"
+    lab_in crun delete --force by-hand
+    poll_until 3000 agent_has_not by-hand
+}
+
+agent_has() {
+    agent_list | grep -q "^$1"
+}
+
+agent_has_not() {
+    not agent_has "$1"
+}
+
+@test "a config.json that is not understood goes through untouched" {
+    mkdir -p "$LAB/odd"
+    printf '{"ociVersion":"1.0.0","hooks":[]}' >"$LAB/odd/config.json"
+    cp "$LAB/odd/config.json" "$LAB/odd/before"
+    run lab_in callsign-runtime --callsign-hook="$BUILD/host/container/agent/callsign-hook" create --bundle "$LAB/odd" odd
+    [[ $status != 0 ]]
+    cmp "$LAB/odd/config.json" "$LAB/odd/before"
+    run -127 lab_in callsign-runtime --callsign-runtime=/nonexistent/runc --version
+    run -0 lab_in callsign-runtime --version
+    [[ $output == runc* ]]
+}

@@ -209,6 +209,25 @@ PYTHON
     unchanged
 }
 
+@test "setup --agent: makes all that it takes, again finds nothing to do, and takes all of it back" {
+    bare_root 'nameserver 127.0.0.53' '{"live-restore": true, "runtimes": {"other": {"path": "/usr/bin/other"}}}'
+    run -0 root_setup --agent
+    jq -e '.runtimes.callsign.path == "/usr/bin/callsign-runtime" and .runtimes.other.path == "/usr/bin/other" and .["live-restore"]' \
+        "$ROOT/etc/docker/daemon.json"
+    jq -e '.hook.path == "/usr/libexec/callsign-hook" and .stages == ["createRuntime"]' "$ROOT/usr/share/containers/oci/hooks.d/callsign.json"
+    jq -e '.kind == "callsign.dev/name"' "$ROOT/etc/cdi/callsign.json"
+    grep -q 'user "callsign-agent" {' "$ROOT/etc/callsign/callsignd.conf"
+    [[ $(stat -c %a "$ROOT/etc/callsign/agent.password") == 640 && $output != *"$(cat "$ROOT/etc/callsign/agent.password")"* ]]
+    sed "s,/etc/callsign/,$ROOT/etc/callsign/," "$ROOT/etc/callsign/agent.conf" >"$ROOT/agent.conf"
+    "$BUILD/host/container/agent/callsign-agent" -c "$ROOT/agent.conf" --check-config
+    rm "$ROOT/agent.conf"
+    run -0 root_setup --agent
+    [[ $output == *"nothing to do" ]]
+    run -0 root_setup --undo
+    unchanged
+    run -2 root_setup --agent --broker amqp://there/callsign
+}
+
 @test "setup: a daemon.json that is wrong is left as it is, with the line" {
     bare_root 'nameserver 192.0.2.1' $'{\n"dns": [}'
     run -1 root_setup
