@@ -111,16 +111,22 @@ node_kill() {
 
 # ---- all of them ----
 
+# Up to 3.10 nodes that start together wait for a time of chance each, up to 60 s by default. 4.x has no such key, and does not start with one.
+cluster_delay() {
+    ! grep -q randomized_startup_delay_range "$(broker_plugins)"/rabbit-*/priv/schema/rabbit.schema ||
+        printf '%s\n' 'cluster_formation.randomized_startup_delay_range.min = 0' 'cluster_formation.randomized_startup_delay_range.max = 2'
+}
+
 # cluster_up: three nodes that find one another.
 cluster_up() {
-    local i
+    local i delay
+    mapfile -t delay < <(cluster_delay)
     nodes_net_up
     for i in 1 2 3; do
         node_net_up "$i"
         node_files "$i" 'cluster_formation.peer_discovery_backend = classic_config' \
             'cluster_formation.classic_config.nodes.1 = rabbit@n1' 'cluster_formation.classic_config.nodes.2 = rabbit@n2' \
-            'cluster_formation.classic_config.nodes.3 = rabbit@n3' 'cluster_formation.randomized_startup_delay_range.min = 0' \
-            'cluster_formation.randomized_startup_delay_range.max = 2' 'cluster_partition_handling = pause_minority'
+            'cluster_formation.classic_config.nodes.3 = rabbit@n3' 'cluster_partition_handling = pause_minority' "${delay[@]}"
         node_start "$i"
     done
     for i in 1 2 3; do
