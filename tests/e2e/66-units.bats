@@ -77,5 +77,5 @@ sha256() {
         env CALLSIGN_URLS=amqp://emit@gateway/callsign CALLSIGN_PASSWORD_FILE="$LAB/secret/emit" CALLSIGN_NAME=machine \
         "$BUILD/static/container/callsign-emit"
     wait_resolves machine.docker "$(address plain)"
-    ! grep '# place' "$LAB/run/callsign/hosts"
+    not grep '# place' "$LAB/run/callsign/hosts"
 }

@@ -107,6 +107,10 @@ blue_place() {
     sed -n '/ blue-web\.docker /,/^# place/s/^# place //p' "$HOSTS" | head -n 1
 }
 
+another_instance() {
+    INSTANCE=$(new_instance)
+}
+
 # placed NAME ADDRESS PLACE [MORE-JSON]: as INSTANCE, with a session that never was.
 placed() {
     red_up "$1" "$2" "${4-},\"session\":\"$SESSION\",\"place\":\"$3\""
@@ -134,7 +138,7 @@ leads_back() {
     # Blue's own; another container of this host's; another host's.
     for place in "$(blue_place)" "$(blue_place | cut -c -17)0123456789abcdef" 0123456789abcdef/0123456789abcdef; do
         log_mark
-        INSTANCE=$(new_instance)
+        another_instance
         amqp red publish callsign up.red-x "$(placed red-x "$address" "$place")"
         wait_log "refused user=red .*$address is held by user blue"
         [[ -z $(resolve red-x.docker) ]]
@@ -166,7 +170,7 @@ leads_back() {
     [[ $(resolve blue-far.docker) == 198.18.9.7 ]]
     amqp red publish callsign down.red-x "$(down_body red-x "$INSTANCE")"
     # The address: in the range of this host's own bridge, where blue's says that it is not; what is here has it too.
-    INSTANCE=$(new_instance)
+    another_instance
     amqp red publish callsign up.red-x "$(placed red-x 198.18.9.7 "$(blue_place)")"
     wait_resolves red-x.docker 198.18.9.7
     [[ $(resolve blue-far.docker) == 198.18.9.7 ]]
