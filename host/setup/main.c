@@ -294,6 +294,7 @@ static int make(struct setup *setup)
 		setup_conf(setup);
 	setup_own_instance(setup);
 	setup_dnsmasq(setup);
+	setup_resolvconf(setup);
 	setup_split_dns(setup);
 	setup_docker(setup);
 	if (setup->agent && !setup->remote.print_only)

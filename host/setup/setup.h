@@ -128,6 +128,7 @@ void setup_group(struct setup *setup);
 bool setup_password(struct setup *setup, const char *path, char out[SETUP_PASSWORD_SIZE]);
 void setup_conf(struct setup *setup);
 void setup_dnsmasq(struct setup *setup); /* dnsmasq.c */
+void setup_resolvconf(struct setup *setup); /* resolvconf.c */
 void setup_split_dns(struct setup *setup);
 void setup_find_holder(struct setup *setup); /* sets setup->holder (split.c) */
 void setup_docker(struct setup *setup);

@@ -136,6 +136,33 @@ EDIT
     [[ $output == *"must have these lines"*'pid_file = "/run/callsign-dnsmasq/dnsmasq.pid"'* ]]
 }
 
+@test "setup: dnsmasq does not register the loopback with resolvconf where it does not listen there" {
+    bare_root 'nameserver 192.0.2.1' ''
+    mkdir -p "$ROOT/sbin" "$ROOT/etc/default"
+    install -m 0755 /dev/null "$ROOT/sbin/resolvconf"
+    printf '#DNSMASQ_EXCEPT="lo"\nENABLED=1\n' >"$ROOT/etc/default/dnsmasq"
+    rm -rf "$ROOT.before"
+    cp -a "$ROOT" "$ROOT.before"
+    run -0 root_setup
+    grep -qx 'DNSMASQ_EXCEPT="lo"' "$ROOT/etc/default/dnsmasq"
+    run -0 root_setup
+    [[ $output == *"nothing to do" ]]
+    run -0 root_setup --undo
+    unchanged
+    printf 'DNSMASQ_EXCEPT="eth0"\n' >"$ROOT/etc/default/dnsmasq"
+    run -0 root_setup
+    [[ $(cat "$ROOT/etc/default/dnsmasq") == 'DNSMASQ_EXCEPT="eth0"' ]]
+}
+
+@test "setup: a domain below .local is warned of where multicast DNS has it" {
+    bare_root 'nameserver 192.0.2.1' ''
+    printf 'hosts: files mdns4_minimal [NOTFOUND=return] dns\n' >"$ROOT/etc/nsswitch.conf"
+    run -0 root_setup --dry-run --domain box.local
+    [[ $output == *"ask multicast DNS for names below .local"* ]]
+    run -0 root_setup --dry-run --domain local.example
+    [[ $output != *"multicast"* ]]
+}
+
 @test "setup: several domains, in all that asks and answers" {
     bare_root 'nameserver 127.0.0.53' ''
     run -0 root_setup --domain docker --domain Lan.Example
