@@ -67,7 +67,7 @@ char *setup_reverse_zones(const struct setup *setup, const char *before, const c
 	if (address_parse(setup->docker, strlen(setup->docker), &address) == 0)
 		used += reverse_zones(&address, prefix_of(setup, &address), before, behind, out, size);
 	if (setup->root[0] == '\0')
-		count = ifaddr_ipv6("docker0", six, ADDRESSES_MAX);
+		count = ifaddr_ipv6_assigned("docker0", six, ADDRESSES_MAX);
 	for (unsigned i = 0; i < count; i++)
 		used += reverse_zones(&six[i], bridges_prefix(&six[i]), before, behind, out + used, size - used);
 	return out;

@@ -43,7 +43,8 @@ static int from_hex(const char *hex, struct address *out)
 	return address_unusable(out) == NULL ? 0 : -1;
 }
 
-unsigned ifaddr_ipv6(const char *interface, struct address *out, unsigned max)
+/* Those without any of these flags. */
+static unsigned list_ipv6(const char *interface, unsigned without, struct address *out, unsigned max)
 {
 	char line[128], hex[33], name[32];
 	unsigned count = 0, flags;
@@ -54,9 +55,19 @@ unsigned ifaddr_ipv6(const char *interface, struct address *out, unsigned max)
 	while (count < max && fgets(line, sizeof(line), file) != NULL)
 		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own words */
 		if (sscanf(line, "%32s %*x %*x %*x %x %31s", hex, &flags, name) == 3 && strcmp(name, interface) == 0 &&
-		    (flags & (IFA_F_TEMPORARY | IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED)) == 0 &&
+		    (flags & without) == 0 &&
 		    strlen(hex) == 32 && from_hex(hex, &out[count]) == 0)
 			count++;
 	fclose(file);
 	return count;
+}
+
+unsigned ifaddr_ipv6(const char *interface, struct address *out, unsigned max)
+{
+	return list_ipv6(interface, IFA_F_TEMPORARY | IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED, out, max);
+}
+
+unsigned ifaddr_ipv6_assigned(const char *interface, struct address *out, unsigned max)
+{
+	return list_ipv6(interface, IFA_F_TEMPORARY | IFA_F_DADFAILED | IFA_F_DEPRECATED, out, max);
 }

@@ -14,4 +14,7 @@ int ifaddr_ipv4(const char *interface, struct address *out);
 /* Up to max lasting global IPv6 addresses: no temporary, tentative or deprecated ones. How many. */
 unsigned ifaddr_ipv6(const char *interface, struct address *out, unsigned max);
 
+/* Those that are tentative, too: a bridge without a carrier, as docker0 is until a container is on it, does not get beyond that. */
+unsigned ifaddr_ipv6_assigned(const char *interface, struct address *out, unsigned max);
+
 #endif
