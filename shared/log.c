@@ -3,18 +3,23 @@
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "clock.h"
 
+#define LOG_DROPPED_MAX 160 /* the line that counts them */
 #define LOG_LINE_MAX 2048 /* below PIPE_BUF, so that lines of several threads or processes do not mix in a pipe */
 
 static const struct {
@@ -39,15 +44,84 @@ static void stderr_open(const char *ident)
 	(void)ident;
 }
 
-static void stderr_send(int priority, const char *line, size_t length)
+/*
+ * A log that nobody reads must not stop us: when the pipe of a container's log is full (its engine is stopped, or its disk stands still), a write would wait for
+ * ever, and the name would go with our heartbeats. O_NONBLOCK on standard error itself would be COMMAND's, too, and that of whoever else has it; so pipes and
+ * terminals are opened anew for each line, and sockets are asked not to wait. Where that cannot be (no /proc; a user who may not open it), the descriptor is
+ * asked first whether it takes a line. -1 with errno; EAGAIN: it is full.
+ */
+static ssize_t write_opened(const char *line, size_t length)
+{
+	int saved, fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	struct pollfd poll_fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+	ssize_t written;
+
+	if (fd == -1 && errno == ENXIO) /* a FIFO that nobody has open for reading */
+		return -1;
+	if (fd == -1) {
+		if (poll(&poll_fd, 1, 0) != 1) {
+			errno = EAGAIN;
+			return -1;
+		}
+		return write(STDERR_FILENO, line, length);
+	}
+	written = write(fd, line, length);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return written;
+}
+
+static ssize_t write_without_waiting(const char *line, size_t length)
+{
+	struct stat status;
+
+	if (fstat(STDERR_FILENO, &status) == -1)
+		return -1;
+	if (S_ISSOCK(status.st_mode))
+		return send(STDERR_FILENO, line, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode))
+		return write_opened(line, length);
+	return write(STDERR_FILENO, line, length);
+}
+
+/* Lines that were left out because nobody read. Any thread may log. */
+static atomic_ulong stderr_dropped;
+
+/* Whether it is written, or will never be: a failure other than a full pipe has nobody to be told to. */
+static bool stderr_write(const char *line, size_t length)
 {
 	ssize_t written;
 
-	(void)priority;
 	do
-		written = write(STDERR_FILENO, line, length);
+		written = write_without_waiting(line, length);
 	while (written == -1 && errno == EINTR);
-	/* Any other failure has nobody to be told to. */
+	return written != -1 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS);
+}
+
+/* Before the next line, once there is room again: how many are missing. */
+static bool stderr_tell_dropped(int priority)
+{
+	unsigned long dropped = atomic_exchange_explicit(&stderr_dropped, 0, memory_order_relaxed);
+	char line[LOG_DROPPED_MAX];
+	int length;
+
+	if (dropped == 0)
+		return true;
+	if (journal)
+		length = snprintf(line, sizeof(line), "<%d>dropped count=%lu lines: standard error was full\n", priority, dropped);
+	else
+		length = snprintf(line, sizeof(line), "%s: dropped count=%lu lines: standard error was full\n", current_ident, dropped);
+	if (length > 0 && (size_t)length < sizeof(line) && stderr_write(line, (size_t)length))
+		return true;
+	atomic_fetch_add_explicit(&stderr_dropped, dropped, memory_order_relaxed);
+	return false;
+}
+
+static void stderr_send(int priority, const char *line, size_t length)
+{
+	if (!stderr_tell_dropped(priority) || !stderr_write(line, length))
+		atomic_fetch_add_explicit(&stderr_dropped, 1, memory_order_relaxed);
 }
 
 static void stderr_close(void)

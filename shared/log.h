@@ -27,6 +27,7 @@ struct log_target {
 	bool prefixed; /* each line begins with the ident and the level, or with <N> where JOURNAL_STREAM is set (sd-daemon(3)) */
 };
 
+/* Never waits for whoever reads it: what does not fit is dropped, and counted in a line of its own once something fits again. */
 extern const struct log_target log_to_stderr;
 extern const struct log_target log_to_syslog;
 

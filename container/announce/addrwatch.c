@@ -207,14 +207,31 @@ static bool is_asked_for(const struct addrwatch *watch, const struct nlmsghdr *h
 	return header->nlmsg_len >= NLMSG_LENGTH(sizeof(*info)) && info->rtgen_family == dumps[watch->stage].family;
 }
 
+/*
+ * How a dump ended, as an errno. A kernel that knows no such table is none to complain of: we go on without it. Anything else means that we do not have what is
+ * there: to announce half of it would be a lie.
+ */
+static int dump_error(const struct nlmsghdr *header)
+{
+	size_t room = header->nlmsg_type == NLMSG_ERROR ? sizeof(struct nlmsgerr) : sizeof(int);
+	int error = 0;
+
+	if (header->nlmsg_len >= NLMSG_LENGTH(room)) /* of both the first thing in it, negative; an old kernel's NLMSG_DONE is empty */
+		memcpy(&error, NLMSG_DATA(header), sizeof(error));
+	return error == -EOPNOTSUPP || error == -EAFNOSUPPORT ? 0 : -error;
+}
+
 static int read_dumped(struct addrwatch *watch, const struct nlmsghdr *header)
 {
 	if ((header->nlmsg_flags & NLM_F_DUMP_INTR) != 0)
 		watch->broken = true;
 	switch (header->nlmsg_type) {
 	case NLMSG_DONE:
-	case NLMSG_ERROR: /* no such table here: go on without it */
-		return stage_done(watch);
+	case NLMSG_ERROR:
+		if (dump_error(header) == 0)
+			return stage_done(watch);
+		errno = dump_error(header);
+		return -1;
 	case RTM_NEWADDR:
 		return is_asked_for(watch, header) ? read_address(watch, header) : 0;
 	case RTM_NEWROUTE:
@@ -279,6 +296,7 @@ int addrwatch_read(struct addrwatch *watch)
 
 		close(watch->fd);
 		watch->fd = -1;
+		watch->ready = true; /* nothing better will come */
 		errno = saved;
 	}
 	return result;

@@ -27,7 +27,7 @@ int addrwatch_fd(const struct addrwatch *watch);
  */
 int addrwatch_read(struct addrwatch *watch);
 
-/* Whether the first scan is complete; before that there are no facts. */
+/* Whether the first scan is complete, or never will be; before that there are no facts. */
 bool addrwatch_ready(const struct addrwatch *watch);
 
 /* Valid until the next addrwatch_read(). */

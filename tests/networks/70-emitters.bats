@@ -166,3 +166,58 @@ with_secret() {
     lab_docker run --rm --env CALLSIGN_URLS= --env SUPERVISOR_ENABLED=1 lab:1 true 2>&1 | grep -q "not configured.*supervisor's environment="
     lab_docker run --rm --env CALLSIGN_URLS= --env INVOCATION_ID=1 lab:1 true 2>&1 | grep -q "not configured.*unit's Environment="
 }
+
+# ---- a log that nobody reads ----
+
+# idle_log CONTAINER: whether all that COMMAND wrote has arrived.
+idle_log() {
+    (($(output_count "$1" '^y$') == 150000))
+}
+
+@test "a container whose log pipe is full keeps its name, and its COMMAND's output stays as it was" {
+    local address
+    start loud --env CALLSIGN_RENEW=1 -- sh -c 'until [ -e /tmp/go ]; do sleep 0.1; done; yes | head -c 300000 >&2; exec sleep 1000'
+    wait_up loud
+    address=$(address loud)
+    container_pid loud >"$BATS_TEST_TMPDIR/pid"
+    # The engine reads nothing any more: COMMAND fills the pipe and waits, the emitter goes on. Its lease is 5 s.
+    injected "dockerd stopped, the log's pipe full"
+    lab_signal dockerd STOP
+    lab_in touch "/proc/$(cat "$BATS_TEST_TMPDIR/pid")/root/tmp/go"
+    steady loud "$address"
+    sleep 10
+    steadied loud
+    # What it has to say meanwhile: that its connection is gone, and that it is back.
+    rabbitmqctl close_all_connections --vhost callsign noise >/dev/null
+    wait_resolves loud.docker "$address"
+    sleep 6
+    resolves_to loud.docker "$address"
+    lab_signal dockerd CONT
+    # With its next line, when all has been read, it says how many are missing.
+    poll_until 10000 idle_log loud
+    rabbitmqctl close_all_connections --vhost callsign noise >/dev/null
+    wait_output loud 'dropped count=[0-9]+ lines: standard error was full' 20000
+    (($(output_count loud '^y$') == 150000))
+    lab_docker rm --force loud >/dev/null
+}
+
+@test "callsignd in the foreground serves on with a log that nobody reads" {
+    lab_stop callsignd
+    # shellcheck disable=SC2016 # for the inner shell
+    lab_in bash -c '
+        mkfifo /run/full; exec 5<>/run/full
+        head -c 65536 /dev/zero >&5
+        setsid callsignd --foreground -c /etc/callsign/callsignd.conf </dev/null 2>&5 >/dev/null 5>&- 3>&- &
+        echo $! >"$1/pid/callsignd"
+        exec 3>&-
+        setsid sleep 60 <&5 >/dev/null 2>&1 &
+        echo $! >"$1/pid/holder"' - "$LAB" 3>&-
+    poll_until 15000 callsignd_answers
+    start quiet
+    wait_up quiet
+    lab_docker kill quiet >/dev/null
+    wait_gone quiet.docker
+    lab_stop callsignd
+    lab_signal holder TERM
+    rm -f "$LAB/run/full" "$LAB/pid/holder"
+}

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -305,6 +306,55 @@ static void writes_every_line_of_level_debug(void **state)
 	assert_int_equal(count_lines(text, "debug: frame\n"), 20);
 }
 
+/* A pipe that nobody reads: the writer does not wait for it, and what is missing is counted once there is room. */
+static void never_waits_for_a_reader(void **state)
+{
+	struct capture capture;
+	char text[65536], *dropped;
+	size_t count = 0, one = 0, lines = 0, used = 0;
+	ssize_t got;
+
+	(void)state;
+	unsetenv("JOURNAL_STREAM");
+	capture_begin(&capture);
+	log_open(&log_to_stderr, "callsignd", LOG_LEVEL_INFO);
+	alarm(20); /* a write that waits would wait for ever */
+	for (unsigned i = 0; i < 3000; i++)
+		log_each(LOG_LEVEL_INFO, "line %04u of many, which are long enough to fill a pipe of 64 kB before the last is written", i);
+	alarm(0);
+	/* The descriptor itself, which COMMAND has, too, waits as it did. */
+	got = fcntl(STDERR_FILENO, F_GETFL);
+	while (used < sizeof(text) / 2) {
+		ssize_t n = read(capture.read_fd, text + used, sizeof(text) / 2 - used);
+
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+	}
+	for (size_t i = 0; i < used; i++)
+		lines += text[i] == '\n';
+	log_each(LOG_LEVEL_INFO, "the last");
+	dup2(capture.stderr_fd, STDERR_FILENO);
+	close(capture.stderr_fd);
+	assert_true((got & O_NONBLOCK) == 0);
+	used = 0;
+	while ((got = read(capture.read_fd, text + used, sizeof(text) - 1 - used)) > 0)
+		used += (size_t)got;
+	close(capture.read_fd);
+	text[used] = '\0';
+	for (size_t i = 0; i < used; i++)
+		lines += text[i] == '\n';
+	/* Being short, such a line may fit while the others do not: then there are several. */
+	for (dropped = text; (dropped = strstr(dropped, "callsignd: dropped count=")) != NULL; dropped++) {
+		assert_int_equal(sscanf(dropped, "callsignd: dropped count=%zu lines: standard error was full\n", &one), 1);
+		count += one;
+		lines--;
+	}
+	assert_true(count > 1000);
+	assert_string_equal(text + used - strlen("\ncallsignd: the last\n"), "\ncallsignd: the last\n");
+	assert_int_equal(lines + count, 3000 + 1); /* none is lost without being counted */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +365,7 @@ int main(void)
 		cmocka_unit_test(counts_repetitions),     cmocka_unit_test(counts_what_it_forgets),
 		cmocka_unit_test(writes_every_line_of_level_debug),
 		cmocka_unit_test(writes_each_where_each_matters),
+		cmocka_unit_test(never_waits_for_a_reader),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);

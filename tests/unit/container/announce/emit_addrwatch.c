@@ -91,6 +91,39 @@ static void test_only_the_family_that_was_asked_for(void **state)
 	assert_memory_equal(watch->next.addresses[0].address.bytes, message.address, sizeof(message.address));
 }
 
+/* What the kernel says of a dump that it did not finish; what does not exist is no fault. */
+static void test_a_dump_that_fails_is_an_error(void **state)
+{
+	static const struct {
+		uint16_t type;
+		int error, result;
+	} rows[] = {
+		{NLMSG_ERROR, -ENOMEM, -1}, {NLMSG_ERROR, -EPERM, -1}, {NLMSG_DONE, -ENOBUFS, -1},
+		{NLMSG_ERROR, -EOPNOTSUPP, 0}, {NLMSG_ERROR, -EAFNOSUPPORT, 0}, {NLMSG_DONE, 0, 0},
+	};
+	struct addrwatch *watch = *state;
+	struct {
+		struct nlmsghdr header;
+		struct nlmsgerr body;
+	} message;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		watch->stage = STAGE_ROUTES_IPV6; /* the last one: no further question is asked */
+		memset(&message, 0, sizeof(message));
+		message.header = (struct nlmsghdr){.nlmsg_len = sizeof(message), .nlmsg_type = rows[i].type};
+		message.body.error = rows[i].error;
+		errno = 0;
+		assert_int_equal(read_datagram(watch, &message, sizeof(message)) == -1, rows[i].result == -1);
+		if (rows[i].result == -1)
+			assert_int_equal(errno, -rows[i].error);
+	}
+	/* Of an old kernel, which ends a dump with nothing in it. */
+	watch->stage = STAGE_ROUTES_IPV6;
+	message.header = (struct nlmsghdr){.nlmsg_len = NLMSG_LENGTH(0), .nlmsg_type = NLMSG_DONE};
+	message.body.error = -ENOMEM;
+	assert_int_not_equal(read_datagram(watch, &message, sizeof(message)), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -98,6 +131,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_datagram_that_ends_within_the_padding, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_message_longer_than_its_datagram, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_only_the_family_that_was_asked_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_dump_that_fails_is_an_error, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
