@@ -38,6 +38,20 @@ int rtnetlink_dump(int fd, uint16_t type, uint8_t family, uint32_t sequence)
 	return send(fd, &message, message.header.nlmsg_len, 0) == -1 ? -1 : 0;
 }
 
+int rtnetlink_ask_link(int fd, unsigned index, uint32_t sequence)
+{
+	struct {
+		struct nlmsghdr header;
+		struct ifinfomsg body;
+	} message = {
+		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST,
+	                   .nlmsg_seq = sequence},
+		.body = {.ifi_family = AF_UNSPEC, .ifi_index = (int)index},
+	};
+
+	return send(fd, &message, message.header.nlmsg_len, 0) == -1 ? -1 : 0;
+}
+
 ssize_t rtnetlink_receive(int fd, const void **datagram)
 {
 	static union {

@@ -16,6 +16,9 @@ int rtnetlink_open(uint32_t groups, int flags);
 /* Ask for all of one family: RTM_GET…, AF_…. 0, or -1 with errno. */
 int rtnetlink_dump(int fd, uint16_t type, uint8_t family, uint32_t sequence);
 
+/* Ask for one link, by its index: the answer is one RTM_NEWLINK, or NLMSG_ERROR. 0, or -1 with errno. */
+int rtnetlink_ask_link(int fd, unsigned index, uint32_t sequence);
+
 /* The next datagram, valid until the next call (of any thread): its length, 0 if it is not the kernel's. -1 with errno; ENOBUFS: some were lost. */
 ssize_t rtnetlink_receive(int fd, const void **datagram);
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 struct choice {
-	unsigned count;
+	unsigned count, room;
 	struct address *list;
 };
 
@@ -22,7 +22,7 @@ static bool choice_has(const struct choice *choice, const struct address *addres
 
 static void choice_add(struct choice *choice, const struct address *address)
 {
-	if (choice->count < ANNOUNCEMENT_ADDRESSES_MAX && !choice_has(choice, address))
+	if (choice->count < choice->room && !choice_has(choice, address))
 		choice->list[choice->count++] = *address;
 }
 
@@ -105,51 +105,68 @@ static bool in_subnets(const struct addrselect_wish *wish, const struct address 
 	return wish->nsubnets == 0;
 }
 
-/* Where an interface stands in the wish; ninterfaces if it is not in it. */
-static size_t interface_rank(const struct addrselect_wish *wish, const char *name)
+/* What is chosen from when addresses are wished for. */
+struct selection {
+	const struct addrselect_facts *facts;
+	const struct addrselect_wish *wish;
+	unsigned near; /* the link of the broker's connection; 0: none */
+	unsigned skip; /* a link that does not count; 0: none */
+};
+
+/* Where an interface stands: in the order of the wish; else what is near first, as there may be more than a message holds. ranks(): it is not wanted. */
+static size_t rank_of(const struct selection *selection, const struct addrselect_link *link)
 {
+	const struct addrselect_wish *wish = selection->wish;
 	size_t i;
 
+	if (wish->ninterfaces == 0 && !wish->all)
+		return 0;
+	if (wish->ninterfaces == 0)
+		return link->index == selection->near ? 0 : link->index == selection->facts->default_link ? 1 : 2;
 	for (i = 0; i < wish->ninterfaces; i++) {
-		if (strcmp(wish->interfaces[i], name) == 0)
+		if (strcmp(wish->interfaces[i], link->name) == 0)
 			break;
 	}
 	return i;
 }
 
-static bool wanted(const struct addrselect_facts *facts, const struct addrselect_wish *wish,
-                   const struct addrselect_address *address, uint8_t family, size_t rank)
+static size_t ranks(const struct addrselect_wish *wish)
 {
-	return address->address.family == family && candidate(facts, address) && in_subnets(wish, &address->address) &&
-	       (wish->ninterfaces == 0 || interface_rank(wish, link_find(facts, address->link)->name) == rank);
+	if (wish->ninterfaces > 0)
+		return wish->ninterfaces;
+	return wish->all ? 3 : 1;
+}
+
+static bool wanted(const struct selection *selection, const struct addrselect_address *address, uint8_t family, size_t rank)
+{
+	return address->address.family == family && candidate(selection->facts, address) && address->link != selection->skip &&
+	       in_subnets(selection->wish, &address->address) && rank_of(selection, link_find(selection->facts, address->link)) == rank;
 }
 
 /* Whether its link has a wanted address of the same family that is not a lesser one. */
-static bool outranked(const struct addrselect_facts *facts, const struct addrselect_wish *wish,
-                      const struct addrselect_address *address, size_t rank)
+static bool outranked(const struct selection *selection, const struct addrselect_address *address, size_t rank)
 {
 	size_t i;
 
-	for (i = 0; address->lesser && address->address.family == 6 && i < facts->naddresses; i++) {
-		const struct addrselect_address *other = &facts->addresses[i];
+	for (i = 0; address->lesser && address->address.family == 6 && i < selection->facts->naddresses; i++) {
+		const struct addrselect_address *other = &selection->facts->addresses[i];
 
-		if (other->link == address->link && !other->lesser && wanted(facts, wish, other, 6, rank))
+		if (other->link == address->link && !other->lesser && wanted(selection, other, 6, rank))
 			return true;
 	}
 	return false;
 }
 
 /* The smallest wanted address that is not chosen yet, so that the kernel's order does not matter. */
-static const struct address *next_wanted(const struct addrselect_facts *facts, const struct addrselect_wish *wish,
-                                         uint8_t family, size_t rank, const struct choice *choice)
+static const struct address *next_wanted(const struct selection *selection, uint8_t family, size_t rank, const struct choice *choice)
 {
 	const struct address *next = NULL;
 	size_t i;
 
-	for (i = 0; i < facts->naddresses; i++) {
-		const struct addrselect_address *address = &facts->addresses[i];
+	for (i = 0; i < selection->facts->naddresses; i++) {
+		const struct addrselect_address *address = &selection->facts->addresses[i];
 
-		if (!wanted(facts, wish, address, family, rank) || outranked(facts, wish, address, rank) ||
+		if (!wanted(selection, address, family, rank) || outranked(selection, address, rank) ||
 		    choice_has(choice, &address->address))
 			continue;
 		if (next == NULL || address_compare(&address->address, next) < 0)
@@ -158,18 +175,15 @@ static const struct address *next_wanted(const struct addrselect_facts *facts, c
 	return next;
 }
 
-static void choose_wished(const struct addrselect_facts *facts, const struct addrselect_wish *wish,
-                          struct choice *choice)
+static void choose_wished(const struct selection *selection, struct choice *choice)
 {
 	static const uint8_t families[] = {4, 6};
-	size_t ranks = wish->ninterfaces > 0 ? wish->ninterfaces : 1;
 	const struct address *next;
 	size_t i, rank;
 
 	for (i = 0; i < 2; i++) {
-		for (rank = 0; rank < ranks; rank++) {
-			while (choice->count < ANNOUNCEMENT_ADDRESSES_MAX &&
-			       (next = next_wanted(facts, wish, families[i], rank, choice)) != NULL)
+		for (rank = 0; rank < ranks(selection->wish); rank++) {
+			while (choice->count < choice->room && (next = next_wanted(selection, families[i], rank, choice)) != NULL)
 				choice_add(choice, next);
 		}
 	}
@@ -209,28 +223,82 @@ static void choose_on_link(const struct addrselect_facts *facts, unsigned link,
 	}
 }
 
+/*
+ * Docker gives a container on an overlay network (Swarm) a second interface, on docker_gwbridge, for its way out of the host. The default route is there, and so
+ * the broker's connection; but it is on that bridge with every container of every overlay on this host, who may not talk to each other over it, and on other
+ * hosts it is nothing. What tells the two apart within the container: the other ends of the two cables are in different network namespaces (an overlay
+ * has one of its own), and the overlay's packets are smaller by what VXLAN puts around them. NULL: link is none such, or there is no overlay.
+ */
+static const struct addrselect_link *overlay_beside(const struct addrselect_facts *facts, const struct addrselect_link *link)
+{
+	const struct addrselect_link *overlay = NULL;
+	size_t i;
+
+	if (link == NULL || link->index != facts->default_link || link->far_end == ADDRSELECT_NO_FAR_END)
+		return NULL;
+	for (i = 0; i < facts->nlinks; i++) {
+		const struct addrselect_link *other = &facts->links[i];
+
+		if (!other->up || other->far_end == ADDRSELECT_NO_FAR_END || other->far_end == link->far_end || other->mtu >= link->mtu ||
+		    best_on(facts, other->index, 4) == NULL)
+			continue;
+		if (overlay == NULL || other->index < overlay->index)
+			overlay = other;
+	}
+	return overlay;
+}
+
 static void choose_default(const struct addrselect_facts *facts, const struct address *connection,
                            struct choice *choice)
 {
 	const struct addrselect_address *own = owner(facts, connection);
-	const struct addrselect_link *link = own != NULL ? link_find(facts, own->link) : NULL;
+	const struct addrselect_link *link = own != NULL ? link_find(facts, own->link) : NULL, *overlay;
+	bool local = address_unusable(connection) != NULL; /* loopback, as a rule: a broker on this very machine */
 
-	if (address_unusable(connection) != NULL) /* loopback, as a rule: a broker on this very machine */
-		choose_on_link(facts, facts->default_link, NULL, choice);
+	if (local)
+		link = link_find(facts, facts->default_link);
+	overlay = overlay_beside(facts, link);
+	if (overlay != NULL)
+		choose_on_link(facts, overlay->index, NULL, choice);
 	else if (link != NULL)
-		choose_on_link(facts, link->index, own, choice);
-	else
+		choose_on_link(facts, link->index, local ? NULL : own, choice);
+	else if (!local)
 		choice_add(choice, connection);
+}
+
+static void choose(const struct addrselect_facts *facts, const struct addrselect_wish *wish, const struct address *connection, struct choice *choice)
+{
+	const struct addrselect_address *own = connection != NULL ? owner(facts, connection) : NULL;
+	struct selection selection = {.facts = facts, .wish = wish, .near = own != NULL ? own->link : 0};
+
+	if (!wish->all && wish->ninterfaces == 0 && wish->nsubnets == 0) {
+		if (connection != NULL)
+			choose_default(facts, connection, choice);
+		return;
+	}
+	if (wish->all && wish->ninterfaces == 0 && overlay_beside(facts, link_find(facts, facts->default_link)) != NULL)
+		selection.skip = facts->default_link;
+	choose_wished(&selection, choice);
 }
 
 unsigned addrselect(const struct addrselect_facts *facts, const struct addrselect_wish *wish,
                     const struct address *connection, struct address out[ANNOUNCEMENT_ADDRESSES_MAX])
 {
-	struct choice choice = {.count = 0, .list = out};
+	struct choice choice = {.room = ANNOUNCEMENT_ADDRESSES_MAX, .list = out};
 
-	if (wish->ninterfaces > 0 || wish->nsubnets > 0)
-		choose_wished(facts, wish, &choice);
-	else if (connection != NULL)
-		choose_default(facts, connection, &choice);
+	choose(facts, wish, connection, &choice);
 	return choice.count;
+}
+
+unsigned addrselect_beyond(const struct addrselect_facts *facts, const struct addrselect_wish *wish, const struct address *connection,
+                           struct address out[ADDRSELECT_BEYOND_MAX])
+{
+	struct address list[ANNOUNCEMENT_ADDRESSES_MAX + ADDRSELECT_BEYOND_MAX];
+	struct choice choice = {.room = sizeof(list) / sizeof(list[0]), .list = list};
+
+	choose(facts, wish, connection, &choice);
+	if (choice.count <= ANNOUNCEMENT_ADDRESSES_MAX)
+		return 0;
+	memcpy(out, list + ANNOUNCEMENT_ADDRESSES_MAX, (choice.count - ANNOUNCEMENT_ADDRESSES_MAX) * sizeof(*out));
+	return choice.count - ANNOUNCEMENT_ADDRESSES_MAX;
 }

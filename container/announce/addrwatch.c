@@ -16,7 +16,7 @@
  * One family after the other: a dump of all at once (AF_UNSPEC) waits for the kernel's rtnl lock, which every container that starts or ends elsewhere
  * on the machine holds, for up to 100 ms among many. Since Linux 6.9 a dump of one family does not (of IPv6's routes: 6.10).
  */
-enum stage { STAGE_ADDRESSES_IPV4, STAGE_ADDRESSES_IPV6, STAGE_ROUTES_IPV4, STAGE_ROUTES_IPV6, STAGE_NONE };
+enum stage { STAGE_ADDRESSES_IPV4, STAGE_ADDRESSES_IPV6, STAGE_ROUTES_IPV4, STAGE_ROUTES_IPV6, STAGE_LINK, STAGE_NONE };
 
 static const struct {
 	uint16_t type;
@@ -32,6 +32,7 @@ struct addrwatch {
 	int fd;
 	uint32_t sequence; /* of the dump that is running */
 	enum stage stage;
+	size_t asked;      /* STAGE_LINK: the link of that place, by next.links */
 	bool ready;
 	bool again;        /* something changed since the scan began: do another */
 	bool broken;       /* the kernel says that this scan is not consistent: its result is worth nothing */
@@ -154,6 +155,8 @@ static int add_link(struct addrwatch *watch, unsigned index)
 	link->index = index;
 	memcpy(link->name, request.ifr_name, sizeof(link->name) - 1);
 	link->up = ioctl(watch->fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
+	link->mtu = ioctl(watch->fd, SIOCGIFMTU, &request) == 0 && request.ifr_mtu > 0 ? (unsigned)request.ifr_mtu : 0;
+	link->far_end = ADDRSELECT_NO_FAR_END;
 	watch->next.nlinks++;
 	return 0;
 }
@@ -176,16 +179,70 @@ static bool facts_equal(const struct addrselect_facts *a, const struct addrselec
 	       (a->naddresses == 0 || memcmp(a->addresses, b->addresses, a->naddresses * sizeof(*a->addresses)) == 0);
 }
 
+/*
+ * Whether it matters where a link's cable leads: only to tell an overlay network's from docker_gwbridge's (addrselect.c), so only where one has a smaller MTU than
+ * that of the default route, and then of these two kinds. To ask for a link takes the kernel's rtnl lock, which addresses and routes do not.
+ */
+static bool link_matters(const struct addrselect_facts *facts, const struct addrselect_link *link)
+{
+	const struct addrselect_link *way_out = NULL, *other;
+	bool smaller = false;
+
+	for (other = facts->links; other < facts->links + facts->nlinks; other++)
+		if (other->index == facts->default_link)
+			way_out = other;
+	for (other = facts->links; way_out != NULL && other < facts->links + facts->nlinks; other++)
+		smaller |= other->mtu < way_out->mtu;
+	return smaller && (link == way_out || link->mtu < way_out->mtu);
+}
+
+/* From the place watch->asked on. 1: a question is on its way; 0: there is none left; -1 with errno. */
+static int ask_next_link(struct addrwatch *watch)
+{
+	for (; watch->asked < watch->next.nlinks; watch->asked++) {
+		const struct addrselect_link *link = &watch->next.links[watch->asked];
+
+		if (!link_matters(&watch->next, link))
+			continue;
+		watch->stage = STAGE_LINK;
+		return rtnetlink_ask_link(watch->fd, link->index, ++watch->sequence) == -1 ? -1 : 1;
+	}
+	return 0;
+}
+
+/* The answer for one link. Gone meanwhile, or of a kernel that does not say: then nothing is known of its far end. */
+static void read_link(struct addrwatch *watch, const struct nlmsghdr *header)
+{
+	const struct ifinfomsg *info = NLMSG_DATA(header);
+	size_t left = NLMSG_PAYLOAD(header, sizeof(*info));
+	const struct rtattr *attribute;
+	int32_t far_end;
+
+	if (header->nlmsg_type != RTM_NEWLINK || header->nlmsg_len < NLMSG_LENGTH(sizeof(*info)) || watch->asked >= watch->next.nlinks)
+		return;
+	for (attribute = rtnetlink_attribute(IFLA_RTA(info), &left); attribute != NULL; attribute = rtnetlink_attribute_next(attribute, &left)) {
+		if (attribute->rta_type != IFLA_LINK_NETNSID || RTA_PAYLOAD(attribute) != sizeof(far_end))
+			continue;
+		memcpy(&far_end, RTA_DATA(attribute), sizeof(far_end));
+		watch->next.links[watch->asked].far_end = far_end >= 0 ? far_end : ADDRSELECT_NO_FAR_END;
+	}
+}
+
 /* A stage is over: 1 if that completed a scan which found something new. */
 static int stage_done(struct addrwatch *watch)
 {
 	bool changed;
+	int asks;
 
 	if (watch->stage == STAGE_ADDRESSES_IPV6 && add_links(watch) == -1)
 		return -1;
 	/* IPv6's routes matter only if there is no other default route. */
 	if (watch->stage < STAGE_ROUTES_IPV4 || (watch->stage == STAGE_ROUTES_IPV4 && watch->next.default_link == 0))
 		return scan_stage(watch, watch->stage + 1);
+	watch->asked = watch->stage == STAGE_LINK ? watch->asked + 1 : 0;
+	asks = ask_next_link(watch);
+	if (asks != 0)
+		return asks == 1 ? 0 : -1;
 	watch->stage = STAGE_NONE;
 	if (watch->broken)
 		return scan_start(watch);
@@ -223,6 +280,10 @@ static int dump_error(const struct nlmsghdr *header)
 
 static int read_dumped(struct addrwatch *watch, const struct nlmsghdr *header)
 {
+	if (watch->stage == STAGE_LINK) {
+		read_link(watch, header);
+		return stage_done(watch);
+	}
 	if ((header->nlmsg_flags & NLM_F_DUMP_INTR) != 0)
 		watch->broken = true;
 	switch (header->nlmsg_type) {

@@ -279,6 +279,7 @@ static int conf_read_file(struct conf *conf, const char *path)
 		CFG_STR_LIST("urls", NULL, CFGF_NONE),      CFG_STR("password", NULL, CFGF_NONE),
 		CFG_STR("password_file", NULL, CFGF_NONE),  CFG_STR("name", NULL, CFGF_NONE),
 		CFG_STR_LIST("aliases", NULL, CFGF_NONE),   CFG_STR_LIST("interface", NULL, CFGF_NONE),
+		CFG_STR("addresses", NULL, CFGF_NONE),
 		CFG_STR_LIST("subnets", NULL, CFGF_NONE),   CFG_STR("renew", NULL, CFGF_NONE),
 		CFG_STR("heartbeat", NULL, CFGF_NONE),      CFG_STR("log_level", NULL, CFGF_NONE),
 		CFG_STR("legacy", NULL, CFGF_NONE),

@@ -95,6 +95,24 @@ static bool connection_is_cut(struct publisher *p, const struct address *local)
 	return true;
 }
 
+/* Once for each number of them. */
+static void log_beyond(struct publisher *p, const struct address *local)
+{
+	struct address list[ADDRSELECT_BEYOND_MAX];
+	char words[ADDRSELECT_BEYOND_MAX * (ADDRESS_TEXT_SIZE + 1)] = "", text[ADDRESS_TEXT_SIZE];
+	unsigned i, count = addrselect_beyond(addrwatch_facts(p->watch), &p->conf->wish, local, list);
+	size_t length = 0;
+
+	if (count == p->beyond)
+		return;
+	p->beyond = count;
+	for (i = 0; i < count; i++)
+		length += (size_t)snprintf(words + length, sizeof(words) - length, "%s%s", i > 0 ? "," : "", address_format(&list[i], text));
+	if (count > 0)
+		log_warnx("more addresses than the %d that a message holds: left out=%s%s; IPv4 goes first, and the broker's interface", ANNOUNCEMENT_ADDRESSES_MAX,
+		          words, count == ADDRSELECT_BEYOND_MAX ? ",..." : "");
+}
+
 void publisher_feed_addresses(struct publisher *p)
 {
 	struct address list[ANNOUNCEMENT_ADDRESSES_MAX], local;
@@ -107,6 +125,8 @@ void publisher_feed_addresses(struct publisher *p)
 	memset(list, 0, sizeof(list));
 	if (p->withheld == NULL)
 		event.naddresses = addrselect(addrwatch_facts(p->watch), &p->conf->wish, &local, list);
+	if (p->beyond > 0 || event.naddresses == ANNOUNCEMENT_ADDRESSES_MAX)
+		log_beyond(p, &local);
 	publisher_feed(p, &event);
 }
 

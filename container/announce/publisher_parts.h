@@ -41,6 +41,7 @@ struct publisher {
 	int64_t tried_ms, retry_at_ms;
 	struct faultlog faultlog;
 	const char *status;     /* as last logged */
+	unsigned beyond;        /* addresses that a message had no room for, as last logged */
 	char mailbox[QUEUE_WILL_SIZE];
 	unsigned consumers_due; /* consume-oks to come */
 	unsigned sessions;      /* how many there were */

@@ -207,6 +207,44 @@ static int set_subnets(struct conf *conf, const char *text, char *error)
 	return each_item(conf, text, take_subnet, error);
 }
 
+/* The rest of `addresses`, behind its first word: the same items, with blanks or commas between them. */
+static int set_wished(struct conf *conf, const char *text, take_item *take, const char *missing, char *error)
+{
+	size_t length;
+
+	text += strspn(text, " \t,");
+	if (*text == '\0') {
+		snprintf(error, SETTING_ERROR_SIZE, "%s", missing);
+		return -1;
+	}
+	for (; *text != '\0'; text += length + strspn(text + length, " \t,")) {
+		length = strcspn(text, " \t,");
+		if (take(conf, text, length, error) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* bus | all | interface NAME … | subnets ADDRESS/LENGTH …: what it says takes the place of what interface and subnets said before. */
+static int set_addresses(struct conf *conf, const char *text, char *error)
+{
+	size_t length;
+
+	text += strspn(text, " \t");
+	length = strcspn(text, " \t,");
+	conf->wish = (struct addrselect_wish){0};
+	if (length == strlen(text) && (length == 0 || strcmp(text, "bus") == 0))
+		return 0;
+	conf->wish.all = strcmp(text, "all") == 0;
+	if (conf->wish.all)
+		return 0;
+	if (length == strlen("interface") && strncmp(text, "interface", length) == 0)
+		return set_wished(conf, text + length, take_interface, "interface needs names of interfaces", error);
+	if (length == strlen("subnets") && strncmp(text, "subnets", length) == 0)
+		return set_wished(conf, text + length, take_subnet, "subnets needs networks, such as 172.17.0.0/16", error);
+	return bad_item(text, strlen(text), "not bus, all, interface NAME ... or subnets ADDRESS/LENGTH ...", error);
+}
+
 static int take_port(struct conf *conf, const char *text, size_t length, char *error)
 {
 	return conf_add_port(conf, text, length, false, error, SETTING_ERROR_SIZE);
@@ -341,6 +379,7 @@ const struct setting settings[] = {
 	{"password_file", "CALLSIGN_PASSWORD_FILE", false, set_password_file},
 	{"name", "CALLSIGN_NAME", false, set_name},
 	{"aliases", "CALLSIGN_ALIASES", true, set_aliases},
+	{"addresses", "CALLSIGN_ADDRESSES", false, set_addresses}, /* before the two that it stands for: they narrow it */
 	{"interface", "CALLSIGN_INTERFACE", true, set_interface},
 	{"subnets", "CALLSIGN_SUBNETS", true, set_subnets},
 	{"ports", "CALLSIGN_PORTS", true, set_ports},

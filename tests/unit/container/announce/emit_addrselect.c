@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -19,10 +20,10 @@ static struct address parse(const char *text)
 }
 
 static struct addrselect_link links[] = {
-	{.index = 1, .name = "lo", .up = true},
-	{.index = 2, .name = "eth0", .up = true},
-	{.index = 3, .name = "eth1", .up = true},
-	{.index = 4, .name = "off0", .up = false},
+	{.index = 1, .name = "lo", .up = true, .mtu = 65536, .far_end = ADDRSELECT_NO_FAR_END},
+	{.index = 2, .name = "eth0", .up = true, .mtu = 1500, .far_end = 0},
+	{.index = 3, .name = "eth1", .up = true, .mtu = 1500, .far_end = 0},
+	{.index = 4, .name = "off0", .up = false, .mtu = 1500, .far_end = 0},
 };
 static struct addrselect_address list[32];
 static struct addrselect_facts facts = {.links = links, .nlinks = 4, .addresses = list};
@@ -231,6 +232,80 @@ static void what_is_on_an_interface(void **state)
 	assert_false(addrselect_has(&facts, &other));
 }
 
+/* What is near goes first: it is what a message has room for. */
+static void all_of_every_interface(void **state)
+{
+	struct addrselect_wish wish = {.all = true};
+
+	(void)state;
+	have(3, "10.0.0.1");
+	have(3, "fd00::3");
+	have(2, "172.17.0.2");
+	have(2, "169.254.0.1");
+	have(4, "192.168.0.1");
+	expect(&wish, "172.17.0.2", LIST("172.17.0.2", "10.0.0.1", "fd00::3"));
+	expect(&wish, "10.0.0.1", LIST("10.0.0.1", "172.17.0.2", "fd00::3"));
+	expect(&wish, NULL, LIST("172.17.0.2", "10.0.0.1", "fd00::3"));
+	wish.ninterfaces = 1;
+	strcpy(wish.interfaces[0], "eth1");
+	expect(&wish, "172.17.0.2", LIST("10.0.0.1", "fd00::3"));
+}
+
+static void the_overlay_and_not_docker_gwbridge(void **state)
+{
+	struct addrselect_wish all = {.all = true}, subnets = {.nsubnets = 1};
+
+	(void)state;
+	assert_int_equal(prefix_parse("172.17.0.0/16", 13, &subnets.subnets[0]), 0);
+	have(2, "172.17.0.3"); /* the default route's */
+	have(3, "198.19.64.2");
+	links[2].mtu = 1450;
+	links[2].far_end = 1;
+	expect(NULL, "172.17.0.3", LIST("198.19.64.2"));
+	expect(NULL, "127.0.0.1", LIST("198.19.64.2"));
+	expect(NULL, "198.19.64.2", LIST("198.19.64.2"));
+	expect(&all, "172.17.0.3", LIST("198.19.64.2"));
+	expect(&subnets, "172.17.0.3", LIST("172.17.0.3"));
+	/* A smaller MTU alone is somebody's option; another far end alone a cable between containers. */
+	links[2].far_end = 0;
+	expect(NULL, "172.17.0.3", LIST("172.17.0.3"));
+	links[2].far_end = 1;
+	links[2].mtu = 1500;
+	expect(NULL, "172.17.0.3", LIST("172.17.0.3"));
+	expect(&all, "172.17.0.3", LIST("172.17.0.3", "198.19.64.2"));
+	/* The default route is over the overlay: nothing to choose. */
+	links[2].mtu = 1450;
+	facts.default_link = 3;
+	expect(NULL, "172.17.0.3", LIST("172.17.0.3"));
+	links[2].mtu = 1500;
+	links[2].far_end = 0;
+}
+
+static void names_what_there_is_no_room_for(void **state)
+{
+	struct addrselect_wish wish = {.all = true};
+	struct address out[ANNOUNCEMENT_ADDRESSES_MAX], beyond[ADDRSELECT_BEYOND_MAX], from;
+	char text[ADDRESS_TEXT_SIZE];
+
+	(void)state;
+	for (unsigned i = 1; i <= 17; i++) {
+		snprintf(text, sizeof(text), "10.0.%u.2", i);
+		have(3, text);
+	}
+	have(2, "172.17.0.2");
+	have(2, "fd00::2");
+	from = parse("172.17.0.2");
+	assert_int_equal(addrselect(&facts, &wish, &from, out), ANNOUNCEMENT_ADDRESSES_MAX);
+	assert_string_equal(address_format(&out[0], text), "172.17.0.2");
+	assert_string_equal(address_format(&out[15], text), "10.0.15.2");
+	assert_int_equal(addrselect_beyond(&facts, &wish, &from, beyond), 3);
+	assert_string_equal(address_format(&beyond[0], text), "10.0.16.2");
+	assert_string_equal(address_format(&beyond[1], text), "10.0.17.2");
+	assert_string_equal(address_format(&beyond[2], text), "fd00::2");
+	facts.naddresses = 10;
+	assert_int_equal(addrselect_beyond(&facts, &wish, &from, beyond), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +320,9 @@ int main(void)
 		cmocka_unit_test_setup(subnets_choose_and_narrow, empty),
 		cmocka_unit_test_setup(unusable_ones_never, empty),
 		cmocka_unit_test_setup(order_of_the_facts_does_not_matter_and_sixteen_are_enough, empty),
+		cmocka_unit_test_setup(all_of_every_interface, empty),
+		cmocka_unit_test_setup(the_overlay_and_not_docker_gwbridge, empty),
+		cmocka_unit_test_setup(names_what_there_is_no_room_for, empty),
 	};
 
 	return cmocka_run_group_tests_name("emit_addrselect", tests, NULL, NULL);

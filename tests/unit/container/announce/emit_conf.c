@@ -20,7 +20,8 @@ static char path[] = "/tmp/callsign-emit-conf-XXXXXX";
 static const char *const variables[] = {"CALLSIGN_URLS",    "CALLSIGN_PASSWORD",  "CALLSIGN_PASSWORD_FILE", "CALLSIGN_NAME",
                                         "CALLSIGN_ALIASES", "CALLSIGN_INTERFACE", "CALLSIGN_SUBNETS",       "CALLSIGN_RENEW",
                                         "CALLSIGN_HEARTBEAT", "CALLSIGN_PORTS",     "CALLSIGN_LOG_LEVEL", "CALLSIGN_TLS_CA",
-                                        "CALLSIGN_CHECK_COMMAND", "CALLSIGN_CHECK_TCP", "CALLSIGN_CHECK_HTTP", "CALLSIGN_CHECK_FALL"};
+                                        "CALLSIGN_CHECK_COMMAND", "CALLSIGN_CHECK_TCP", "CALLSIGN_CHECK_HTTP", "CALLSIGN_CHECK_FALL",
+                                        "CALLSIGN_ADDRESSES"};
 
 static int clean(void **state)
 {
@@ -362,6 +363,57 @@ static void variables_tell_what_env_files_did_to_them(void **state)
 	conf_clear(&conf);
 }
 
+static void addresses_stands_for_the_two_older_keys(void **state)
+{
+	static const struct {
+		const char *content, *variable; /* NULL: not set */
+		bool all;
+		unsigned ninterfaces, nsubnets;
+	} rows[] = {
+		{"addresses = bus\n", NULL, false, 0, 0},
+		{"addresses = \"all\"\n", NULL, true, 0, 0},
+		{"addresses = \"interface eth0 eth1\"\n", NULL, false, 2, 0},
+		{"addresses = 'interface eth0, eth1,eth2'\n", NULL, false, 3, 0},
+		{"addresses = \"interface eth0\"\n", NULL, false, 1, 0},
+		{"addresses = \"subnets 10.0.0.0/8, fd00::/8\"\n", NULL, false, 0, 2},
+		{"addresses = all\nsubnets = {\"10.0.0.0/8\"}\n", NULL, true, 0, 1},
+		{"interface = {\"eth0\"}\n", "bus", false, 0, 0},
+		{"interface = {\"eth0\"}\nsubnets = {\"10.0.0.0/8\"}\n", "all", true, 0, 0},
+		{"addresses = all\n", "interface eth1", false, 1, 0},
+		{"addresses = all\n", "", false, 0, 0},
+	};
+	static const char *const bad[][2] = {
+		{"addresses = some\n", ":1: addresses: \"some\": not bus, all, interface"},
+		{"addresses = \"bus eth0\"\n", ":1: addresses: "},
+		{"addresses = \"all bus\"\n", ":1: addresses: "},
+		{"addresses = interface\n", ":1: addresses: interface needs names"},
+		{"addresses = \"subnets eth0\"\n", ":1: addresses: \"eth0\": not a subnet"},
+		{"addresses = \"interface a/b\"\n", ":1: addresses: \"a/b\": an interface's name"},
+		{"addresses = \"interfaces eth0\"\n", ":1: addresses: "},
+	};
+	struct conf conf;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		if (rows[i].variable != NULL)
+			setenv("CALLSIGN_ADDRESSES", rows[i].variable, 1);
+		if (load(&conf, rows[i].content) == -1)
+			fail_msg("row %zu: %s", i, said);
+		assert_int_equal(conf.wish.all, rows[i].all);
+		assert_int_equal(conf.wish.ninterfaces, rows[i].ninterfaces);
+		assert_int_equal(conf.wish.nsubnets, rows[i].nsubnets);
+		unsetenv("CALLSIGN_ADDRESSES");
+		conf_clear(&conf);
+	}
+	for (i = 0; i < COUNT(bad); i++) {
+		assert_int_equal(load(&conf, bad[i][0]), -1);
+		if (strstr(said, bad[i][1]) == NULL)
+			fail_msg("\"%s\" is not in: %s", bad[i][1], said);
+		conf_clear(&conf);
+	}
+}
+
 static void the_last_to_name_it_decides(void **state)
 {
 	char name[HOSTNAME_NAME_SIZE], why[CONF_MISNOMER_SIZE];
@@ -519,6 +571,7 @@ int main(void)
 		cmocka_unit_test_setup(names_with_variables_are_filled_in, clean),
 		cmocka_unit_test_setup(a_misnomer_is_kept_and_not_an_error, clean),
 		cmocka_unit_test_setup(the_last_to_name_it_decides, clean),
+		cmocka_unit_test_setup(addresses_stands_for_the_two_older_keys, clean),
 		cmocka_unit_test_setup(variables_tell_what_env_files_did_to_them, clean),
 		cmocka_unit_test_setup(ports_are_read, clean),
 		cmocka_unit_test_setup(bad_ports_are_refused_with_words, clean),
