@@ -91,6 +91,7 @@ static bool connection_is_cut(struct publisher *p, const struct address *local)
 		return false;
 	snprintf(why, sizeof(why), "the connection's own address %s is gone", address_format(local, text));
 	p->hurry = true; /* nobody else's is: this is no herd */
+	bus_mute(p->bus); /* our will would take the name away while we are on our way back */
 	bus_fail(p->bus, why);
 	return true;
 }

@@ -155,6 +155,14 @@ void bus_break(struct bus *bus, enum bus_failure_kind kind, uint16_t code, enum 
 	bus->state = BUS_FAILING;
 }
 
+void bus_mute(struct bus *bus)
+{
+	static const char loopback[] = "lo"; /* no route over it leads to a broker elsewhere */
+
+	if (bus->state == BUS_UP)
+		(void)setsockopt(amqp_get_sockfd(bus->connection), SOL_SOCKET, SO_BINDTODEVICE, loopback, sizeof loopback);
+}
+
 void bus_fail(struct bus *bus, const char *text)
 {
 	bus_break(bus, BUS_FAILED_LOCAL, 0, BUS_REQUEST_NONE, text, strlen(text));

@@ -273,6 +273,12 @@ uint64_t bus_publish(struct bus *bus, const char *exchange, const char *routing_
 /* Published, not confirmed yet. */
 size_t bus_unconfirmed(const struct bus *bus);
 
+/*
+ * Nothing that is sent on this connection leaves the machine any more, its end neither: for one whose own address is gone. Its FIN would still be sent by any
+ * route that is left, and the broker would take it for our death, before we can say over the next connection that we live. Best effort (Linux 5.7 or CAP_NET_RAW).
+ */
+void bus_mute(struct bus *bus);
+
 /* Give up this connection: `down` follows from the next bus_step() with BUS_FAILED_LOCAL and this text. */
 void bus_fail(struct bus *bus, const char *text);
 

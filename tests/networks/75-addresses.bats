@@ -1,0 +1,176 @@
+#!/usr/bin/env bats
+# Containers on several networks, on overlays, on internal ones: which address is announced, and that a name does not go with one of its networks.
+
+load common
+
+NETS=(alpha omega)
+
+setup() {
+    local net i=0
+    common_setup
+    for net in "${NETS[@]}"; do
+        lab_docker network create --subnet "198.19.$((++i)).0/24" "$net" >/dev/null
+    done
+}
+
+mend() {
+    local net
+    absent_stop
+    remove_containers
+    for net in "${NETS[@]}" inside cloud $(seq -f 'many%g' 17); do
+        lab_docker network rm "$net" >/dev/null 2>&1 || true
+    done
+    lab_docker swarm leave --force >/dev/null 2>&1 || true
+}
+
+# on NETWORK CONTAINER: its IPv4 address there.
+on() {
+    lab_docker inspect --format "{{.NetworkSettings.Networks.$1.IPAddress}}" "$2"
+}
+
+# absent_watch NAME: ask for it all the while, whatever its address, until `absent_never`.
+absent_watch() {
+    # shellcheck disable=SC2016 # for the inner shell
+    lab_in bash -c 'echo $$ >"$1"; exec dnswatch -i 3000 -t 600000 absent "$2"' - "$BATS_TEST_TMPDIR/absent.pid" "$1" \
+        >"$BATS_TEST_TMPDIR/absent.at" 3>&- &
+    poll_until 5000 test -s "$BATS_TEST_TMPDIR/absent.pid"
+}
+
+absent_stop() {
+    [[ ! -e $BATS_TEST_TMPDIR/absent.pid ]] || lab_in kill "$(<"$BATS_TEST_TMPDIR/absent.pid")" 2>/dev/null || true
+}
+
+# absent_never: not one question went without an answer.
+absent_never() {
+    absent_stop
+    [[ ! -s $BATS_TEST_TMPDIR/absent.at ]]
+}
+
+# resolved_in CONTAINER NAME: the address that its own resolver gives, as its programs ask it.
+resolved_in() {
+    lab_docker exec "$1" nslookup "$2" 2>/dev/null | awk '/^Name/ { found = 1 } found && /^Address/ { print $2; exit }'
+}
+
+# ---- which ----
+
+# bats test_tags=fast
+@test "addresses = bus, all, interface and subnets, by variable and by file" {
+    start bus --network alpha
+    start all --network alpha --env CALLSIGN_ADDRESSES=all
+    start interface --network alpha --env 'CALLSIGN_ADDRESSES=interface eth1'
+    start subnets --network alpha --env 'CALLSIGN_ADDRESSES=subnets 198.19.2.0/24, 10.0.0.0/8'
+    printf 'password_file = "/etc/callsign/password"\naddresses = "all"\n' >"$LAB/run/emit.conf"
+    start file --network alpha --volume /run/emit.conf:/etc/callsign/emit.conf:ro
+    # A variable goes before the file, and takes the older keys' place, too.
+    printf 'password_file = "/etc/callsign/password"\ninterface = "eth1"\n' >"$LAB/run/emit2.conf"
+    start variable --network alpha --volume /run/emit2.conf:/etc/callsign/emit.conf:ro --env CALLSIGN_ADDRESSES=bus
+    for name in bus all interface subnets file variable; do
+        lab_docker network connect omega "$name"
+    done
+    for name in all file; do
+        wait_resolves "$name.docker" "$(on omega "$name")"
+        resolves_to "$name.docker" "$(on alpha "$name")" "$(on omega "$name")"
+        [[ $(lab_in dig +short "@$LAB_ADDRESS" -x "$(on omega "$name")") == "$name.docker." ]]
+    done
+    for name in interface subnets; do
+        wait_resolves "$name.docker" "$(on omega "$name")"
+        resolves_to "$name.docker" "$(on omega "$name")"
+    done
+    for name in bus variable; do
+        wait_resolves "$name.docker" "$(on alpha "$name")"
+        resolves_to "$name.docker" "$(on alpha "$name")"
+    done
+    rm "$LAB/run/emit.conf" "$LAB/run/emit2.conf"
+}
+
+@test "a container on 17 networks: what a message has room for, and the log names the rest" {
+    local i
+    start many --env CALLSIGN_ADDRESSES=all
+    wait_up many
+    for ((i = 1; i <= 17; i++)); do
+        lab_docker network create --subnet "198.19.100.$((i * 8))/29" "many$i" >/dev/null
+        lab_docker network connect "many$i" many
+    done
+    wait_output many 'more addresses than the 16 that a message holds: left out=.*198.19.100.138'
+    # The broker's own is among them.
+    poll_until 10000 has_16 many
+    resolve many.docker | grep -qx "$(address many)"
+    lab_docker network disconnect many1 many
+    poll_until 10000 is_among many.docker 198.19.100.130
+}
+
+has_16() {
+    (($(resolve "$1.docker" | wc -l) == 16))
+}
+
+is_among() {
+    resolve "$1" | grep -qx "$2"
+}
+
+# ---- networks that come and go ----
+
+@test "a network that comes or goes, also that of the default route and of the broker, leaves no question without an answer" {
+    local mode
+    for mode in bus all bus all; do
+        start "$mode" --network alpha --env "CALLSIGN_ADDRESSES=$mode"
+        wait_resolves "$mode.docker" "$(on alpha "$mode")"
+        absent_watch "$mode.docker"
+        lab_docker network connect omega "$mode"
+        sleep 0.5
+        injected "docker network disconnect of the broker's and the default route's network, addresses = $mode"
+        lab_docker network disconnect alpha "$mode"
+        wait_resolves "$mode.docker" "$(on omega "$mode")"
+        settled "only the address that is left" 5000 resolves_to "$mode.docker" "$(on omega "$mode")"
+        lab_docker network connect alpha "$mode"
+        sleep 0.5
+        # Now the way to the broker that is left is there already: what the old connection says in dying would arrive.
+        lab_docker network disconnect omega "$mode"
+        wait_resolves "$mode.docker" "$(on alpha "$mode")"
+        lab_docker network connect omega "$mode"
+        sleep 0.5
+        # And one that is not the broker's.
+        lab_docker network disconnect omega "$mode"
+        sleep 1
+        resolves_to "$mode.docker" "$(on alpha "$mode")"
+        absent_never
+        rm "$BATS_TEST_TMPDIR/absent.pid"
+        lab_docker rm --force "$mode" >/dev/null
+        wait_gone "$mode.docker"
+    done
+}
+
+# ---- kinds of networks ----
+
+@test "an attachable overlay network: the overlay's address, not that on docker_gwbridge" {
+    local address
+    lab_docker swarm init --advertise-addr 127.0.0.1 >/dev/null
+    lab_docker network create --driver overlay --attachable --subnet 198.19.64.0/24 cloud >/dev/null
+    start over --network cloud
+    start both --network cloud --env CALLSIGN_ADDRESSES=all
+    start chosen --network cloud --env 'CALLSIGN_ADDRESSES=interface eth1'
+    for name in over both; do
+        address=$(on cloud "$name")
+        wait_resolves "$name.docker" "$address"
+        resolves_to "$name.docker" "$address"
+        [[ $address == 198.19.64.* ]]
+    done
+    # Neighbours reach it. And who asks for the other one in so many words has it.
+    lab_docker exec both ping -c 1 -W 2 "$(on cloud over)" >/dev/null
+    wait_output chosen 'announced name=chosen'
+    not grep -q '198\.19\.64\.' <<<"$(resolve chosen.docker)"
+}
+
+@test "an internal network: neighbours resolve one another and names of the domain" {
+    lab_docker network create --internal --subnet 198.19.65.0/24 inside >/dev/null
+    start in1 --network inside --env CALLSIGN_URLS=amqp://emit@198.19.65.1/callsign --dns 198.19.65.1
+    start in2 --network inside --env CALLSIGN_URLS=amqp://emit@198.19.65.1/callsign --dns 198.19.65.1
+    start outside
+    wait_resolves in1.docker "$(on inside in1)"
+    wait_resolves in2.docker "$(on inside in2)"
+    wait_up outside
+    [[ $(resolved_in in1 in2.docker) == "$(on inside in2)" ]]
+    [[ $(resolved_in in1 outside.docker) == "$(address outside)" ]]
+    lab_docker exec in1 ping -c 1 -W 2 "$(resolved_in in1 in2.docker)" >/dev/null
+    # What it cannot reach it resolves all the same.
+    not lab_docker exec in1 ping -c 1 -W 1 "$(address outside)"
+}
