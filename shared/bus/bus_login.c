@@ -190,7 +190,7 @@ static int login_find_gateway(struct bus_login *login)
 	if (strcmp(login->endpoint.host, "gateway") != 0)
 		return 0;
 	if (gateway_find(gateway) == -1)
-		return login_failed_text(login, BUS_FAILED_LOOKUP, "there is no default route, so no gateway");
+		return login_failed_text(login, BUS_FAILED_LOOKUP, "there is no default route, so no gateway (a network that is --internal may have none: name the broker by its address there)");
 	host = strdup(gateway);
 	if (host == NULL)
 		return login_failed_text(login, BUS_FAILED_LOCAL, "out of memory");

@@ -247,7 +247,7 @@ static void all_of_every_interface(void **state)
 	expect(&wish, "10.0.0.1", LIST("10.0.0.1", "172.17.0.2", "fd00::3"));
 	expect(&wish, NULL, LIST("172.17.0.2", "10.0.0.1", "fd00::3"));
 	wish.ninterfaces = 1;
-	strcpy(wish.interfaces[0], "eth1");
+	memcpy(wish.interfaces[0], "eth1", sizeof("eth1"));
 	expect(&wish, "172.17.0.2", LIST("10.0.0.1", "fd00::3"));
 }
 
