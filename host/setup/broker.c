@@ -250,9 +250,19 @@ static bool has(const json_t *list, const char *name)
 	return false;
 }
 
-/* What goes with neither its vhost nor its user. */
-static void undo_rest(struct setup *setup, const json_t *made)
+/* Somebody may have taken it away meanwhile: then it is as it should be. */
+static void remove_it(struct setup *setup, const json_t *have, const char *kind, const char *verb, const char *name)
 {
+	if (has(json_object_get(have, kind), name))
+		run(setup, verb, name, NULL, NULL);
+	else
+		setup_say("broker: %s is gone already", name);
+}
+
+/* What goes with neither its vhost nor its user, where that vhost is there still. */
+static void undo_rest(struct setup *setup, const json_t *have, const json_t *made)
+{
+	const json_t *there = json_object_get(have, "vhosts");
 	const json_t *vhosts = json_object_get(made, "vhosts"), *users = json_object_get(made, "users");
 	const json_t *permissions = json_object_get(made, "permissions"), *parameters = json_object_get(made, "parameters");
 	size_t i;
@@ -260,13 +270,13 @@ static void undo_rest(struct setup *setup, const json_t *made)
 	for (i = 0; i < json_array_size(permissions); i++) {
 		const json_t *one = json_array_get(permissions, i);
 
-		if (!has(vhosts, text_of(one, "vhost")) && !has(users, text_of(one, "user")))
+		if (has(there, text_of(one, "vhost")) && !has(vhosts, text_of(one, "vhost")) && !has(users, text_of(one, "user")))
 			run(setup, "clear_permissions", "-p", text_of(one, "vhost"), text_of(one, "user"));
 	}
 	for (i = 0; i < json_array_size(parameters); i++) {
 		const json_t *one = json_array_get(parameters, i);
 
-		if (!has(vhosts, text_of(one, "vhost")))
+		if (has(there, text_of(one, "vhost")) && !has(vhosts, text_of(one, "vhost")))
 			run(setup, "clear_operator_policy", "-p", text_of(one, "vhost"), text_of(one, "name"));
 	}
 	if (json_array_size(json_object_get(made, "exchanges")) > 0 && json_array_size(vhosts) == 0)
@@ -278,13 +288,16 @@ void setup_broker_undo(struct setup *setup)
 	json_t *broker = json_object_get(setup->record, "broker");
 	json_t *made = json_object_get(broker, "made"), *replaced = json_object_get(broker, "replaced");
 	const json_t *vhosts = json_object_get(made, "vhosts"), *users = json_object_get(made, "users");
+	json_t *have = fetch(setup);
 	size_t i;
 
-	undo_rest(setup, made);
+	if (have == NULL)
+		return;
+	undo_rest(setup, have, made);
 	for (i = 0; i < json_array_size(vhosts); i++)
-		run(setup, "delete_vhost", text_of(json_array_get(vhosts, i), "name"), NULL, NULL);
+		remove_it(setup, have, "vhosts", "delete_vhost", text_of(json_array_get(vhosts, i), "name"));
 	for (i = 0; i < json_array_size(users); i++)
-		run(setup, "delete_user", text_of(json_array_get(users, i), "name"), NULL, NULL);
+		remove_it(setup, have, "users", "delete_user", text_of(json_array_get(users, i), "name"));
 	if (json_object_size(replaced) > 0) {
 		setup->changed = true;
 		printf("broker: put back\n");
@@ -292,6 +305,7 @@ void setup_broker_undo(struct setup *setup)
 		if (!setup->dry_run)
 			setup_import(setup, replaced);
 	}
+	json_decref(have);
 }
 
 /* ---- tenants ---- */

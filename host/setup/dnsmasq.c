@@ -18,6 +18,7 @@
  * interface= lines name all bridges that containers are on, not docker0 alone.
  */
 #define PIECE "interface="
+#define RESOLVED_SERVERS "/run/systemd/resolve/resolv.conf"
 
 /* ---- where it answers ---- */
 
@@ -108,6 +109,32 @@ static void print_listening(struct setup *setup, const char *old, FILE *out)
 	dnsmasqconf_free(&conf);
 }
 
+/* ---- whom it asks ---- */
+
+/*
+ * Debian's dnsmasq reads /run/dnsmasq/resolv.conf as soon as there is a /sbin/resolvconf, which the package resolvconf keeps current; the one that
+ * comes with systemd-resolved knows nothing of that file, so that dnsmasq would have nobody to ask.
+ */
+static void print_servers(const struct setup *setup, FILE *out)
+{
+	struct dnsmasqconf conf;
+	char *known, *file;
+	bool tool;
+
+	if (setup->resolver.kind != RESOLVER_RESOLVED)
+		return;
+	dnsmasqconf_of_system(&conf, setup->root);
+	known = setup_read(setup, "/run/dnsmasq/resolv.conf");
+	tool = setup_there(setup, "/sbin/resolvconf");
+	file = setup_read(setup, RESOLVED_SERVERS);
+	if (known == NULL && tool && file != NULL && !is_asked_for(&conf, "resolv-file") &&
+	    !is_asked_for(&conf, "no-resolv") && !is_asked_for(&conf, "server"))
+		fputs("resolv-file=" RESOLVED_SERVERS "\n", out);
+	free(known);
+	free(file);
+	dnsmasqconf_free(&conf);
+}
+
 /* ---- the file ---- */
 
 static char *compose(struct setup *setup, const char *old)
@@ -126,6 +153,7 @@ static char *compose(struct setup *setup, const char *old)
 	        setup->domain, names, local);
 	fputs(setup_reverse_zones(setup, "local=/", "/\n", zones, sizeof zones), out);
 	print_listening(setup, old, out);
+	print_servers(setup, out);
 	if (fclose(out) == 0)
 		return text;
 	free(text);

@@ -2,6 +2,7 @@
 
 #include "setup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
@@ -19,6 +20,13 @@ static const char *full_path(const struct setup *setup, const char *path, char o
 {
 	snprintf(out, PATH_MAX, "%s%s", setup->root, path);
 	return out;
+}
+
+bool setup_there(const struct setup *setup, const char *path)
+{
+	char full[PATH_MAX];
+
+	return access(full_path(setup, path, full), F_OK) == 0;
 }
 
 char *setup_read(const struct setup *setup, const char *path)
@@ -117,11 +125,35 @@ static gid_t group_id(const struct setup *setup)
 	return id;
 }
 
+/* What a run that was ended half-way left of path's replacement (atomicfile.h: a dot, the name, a dot and six letters). */
+void setup_sweep(const char *full)
+{
+	const char *name = strrchr(full, '/');
+	char folder[PATH_MAX];
+	const struct dirent *entry;
+	size_t length;
+	DIR *all;
+
+	if (name == NULL)
+		return;
+	length = strlen(++name);
+	snprintf(folder, sizeof folder, "%.*s", (int)(name - full), full);
+	all = opendir(folder);
+	while (all != NULL && (entry = readdir(all)) != NULL) {
+		const char *one = entry->d_name;
+
+		if (one[0] == '.' && strncmp(one + 1, name, length) == 0 && one[1 + length] == '.' && strlen(one + 2 + length) == 6)
+			(void)unlinkat(dirfd(all), one, 0);
+	}
+	if (all != NULL)
+		closedir(all);
+}
+
 static int replace(struct setup *setup, const char *path, const char *text, mode_t mode)
 {
 	char full[PATH_MAX];
 
-	full_path(setup, path, full);
+	setup_sweep(full_path(setup, path, full));
 	if (make_folders(setup, path) == -1 || atomicfile_replace(full, mode, text, strlen(text)) == -1)
 		return -1;
 	return (mode & S_IRWXO) == 0 && geteuid() == 0 ? chown(full, 0, group_id(setup)) : 0;
@@ -163,17 +195,43 @@ static int remember(struct setup *setup, const char *path, const char *old, cons
 		if (entry == NULL || json_array_append_new(setup_record_list(setup, "files"), entry) == -1)
 			entry = NULL;
 	}
-	if (entry == NULL || json_object_set_new(entry, "written", written) == -1)
+	/* Ended between this and the file's replacement, the next run finds the old text, which is ours as well. */
+	if (entry == NULL || json_object_set_new(entry, "written", written) == -1 ||
+	    json_object_set_new(entry, "replaced", old != NULL && kind == SETUP_PLAIN ? json_string(old) : json_null()) == -1 ||
+	    json_object_set_new(entry, "pending", json_true()) == -1)
 		return -1;
 	return setup_record_save(setup);
+}
+
+static bool is_text(const json_t *entry, const char *key, const char *text)
+{
+	const char *known = json_string_value(json_object_get(entry, key));
+
+	return known != NULL && strcmp(text, known) == 0;
+}
+
+bool setup_pending(const struct setup *setup, const char *path)
+{
+	size_t at;
+
+	return json_is_true(json_object_get(entry_of(setup, path, &at), "pending"));
+}
+
+void setup_settled(struct setup *setup)
+{
+	json_t *files = json_object_get(setup->record, "files");
+
+	for (size_t i = 0; i < json_array_size(files); i++)
+		(void)json_object_del(json_array_get(files, i), "pending");
+	(void)setup_record_save(setup);
 }
 
 bool setup_is_ours(const struct setup *setup, const char *path)
 {
 	size_t at;
-	const char *written = json_string_value(json_object_get(entry_of(setup, path, &at), "written"));
+	const json_t *entry = entry_of(setup, path, &at);
 	char *text = setup_read(setup, path);
-	bool ours = text == NULL ? errno == ENOENT : written != NULL && strcmp(text, written) == 0;
+	bool ours = text == NULL ? errno == ENOENT : is_text(entry, "written", text) || is_text(entry, "replaced", text);
 
 	free(text);
 	return ours;
@@ -243,13 +301,17 @@ static void undo_file(struct setup *setup, const json_t *entry)
 	const char *path = json_string_value(json_object_get(entry, "path"));
 	const char *written = json_string_value(json_object_get(entry, "written"));
 	const char *original = json_string_value(json_object_get(entry, "original"));
-	char *now = path != NULL ? setup_read(setup, path) : NULL;
+	char *now = path != NULL ? setup_read(setup, path) : NULL, full[PATH_MAX];
 
+	if (path != NULL && !setup->dry_run)
+		setup_sweep(full_path(setup, path, full));
 	if (now == NULL)
 		return;
 	if (written == NULL)
 		put_back(setup, path, NULL, NULL);
-	else if (strcmp(now, written) == 0)
+	else if (original != NULL && strcmp(now, original) == 0)
+		; /* it never came to be replaced, or somebody put it back */
+	else if (strcmp(now, written) == 0 || is_text(entry, "replaced", now))
 		put_back(setup, path, now, original);
 	else
 		take_out(setup, path, now);

@@ -296,11 +296,14 @@ static int make(struct setup *setup)
 	setup_dnsmasq(setup);
 	setup_resolvconf(setup);
 	setup_split_dns(setup);
-	setup_docker(setup);
 	if (setup->agent && !setup->remote.print_only)
 		setup_agent(setup);
 	if (!setup->failed && setup->root[0] == '\0')
 		setup_services(setup);
+	if (!setup->failed && setup_world(setup))
+		setup_docker(setup);
+	if (!setup->failed && setup->root[0] == '\0')
+		setup_docker_service(setup);
 	if (!setup->failed)
 		setup_own_away(setup);
 	if (by_hand && !setup->failed)
@@ -327,7 +330,7 @@ static int undo(struct setup *setup)
 		return FAILED;
 	if (!setup->changed)
 		puts("nothing to do");
-	else if (!setup->dry_run)
+	else if (!setup->dry_run && setup->no_services)
 		setup_say("restart Docker and stop callsignd when that suits");
 	return setup->failed ? FAILED : DONE;
 }

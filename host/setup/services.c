@@ -44,16 +44,22 @@ static void service(struct setup *setup, const char *verb, const char *name)
 		setup_say("not run, for want of an init system that knows it: %s %s", verb, name);
 }
 
-/* A restart of Docker ends containers (unless live-restore is set), so it is done only where there are none. */
+/*
+ * A restart of Docker ends containers (unless live-restore is set), so it is done only where there are none. systemd counts starts, also those that
+ * were asked for, and refuses the fourth within a minute: set-up, undo and set-up are not to run into that.
+ */
 static void restart_docker(struct setup *setup)
 {
-	const char *const argv[] = {"docker", "ps", "--quiet", NULL};
+	const char *const argv[] = {"docker", "ps", "--quiet", NULL}, *const reset[] = {"systemctl", "reset-failed", "docker.service", NULL};
 	char *output = NULL, *errors = NULL;
 	int status = setup->no_services ? -1 : command_run(argv, NULL, 0, &output, &errors, 20);
 
-	if (status == 0 && output != NULL && output[0] == '\0')
+	if (status == 0 && output != NULL && output[0] == '\0') {
+		if (has_systemd() && !setup->dry_run)
+			(void)command_run(reset, NULL, 0, NULL, NULL, SERVICE_S);
+		setup_say("Docker is restarted once, no container runs");
 		service(setup, "restart", "docker");
-	else
+	} else
 		setup_say("Docker reads its settings when it starts: restart it when that suits the containers that run");
 	free(output);
 	free(errors);
@@ -122,6 +128,14 @@ static void await_daemon(const struct setup *setup)
 	}
 }
 
+/* Without its configuration it would be a failed unit at the next boot. */
+static void stop_daemon(struct setup *setup)
+{
+	if (has_systemd())
+		enable(setup, "disable", "callsignd");
+	service(setup, "stop", "callsignd");
+}
+
 static void restart_daemon(struct setup *setup)
 {
 	if (has_systemd())
@@ -137,15 +151,29 @@ static void restart_agent(struct setup *setup)
 	service(setup, "restart", "callsign-agent");
 }
 
+/* What an earlier run wrote and did not come to restart counts as changed. */
+static void take_pending(struct setup *setup)
+{
+	setup->docker_changed |= setup_pending(setup, SETUP_DAEMON_JSON);
+	setup->own_changed |= setup_pending(setup, SETUP_OWN_CONF) || setup_pending(setup, SETUP_OWN_UNIT) || setup_pending(setup, SETUP_OWN_SCRIPT);
+	setup->dnsmasq_changed |= setup_pending(setup, SETUP_DNSMASQ);
+	setup->resolver_changed |= setup_pending(setup, SETUP_DNS_UNIT) || setup_pending(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf");
+	setup->daemon_changed |= setup_pending(setup, SETUP_CONF) || setup_pending(setup, SETUP_HOST_PASSWORD);
+}
+
+void setup_restart_dnsmasq(struct setup *setup)
+{
+	service(setup, "restart", "dnsmasq");
+}
+
 /* The one that is asked first, and the one that is not asked any more last. */
 void setup_services(struct setup *setup)
 {
-	if (setup->docker_changed)
-		restart_docker(setup);
+	take_pending(setup);
 	if (setup->own_changed)
 		start_own(setup);
 	if (setup->dnsmasq_changed)
-		service(setup, "restart", "dnsmasq");
+		setup_restart_dnsmasq(setup);
 	if (setup->resolver_changed)
 		restart_resolver(setup);
 	if (setup->daemon_changed)
@@ -154,6 +182,14 @@ void setup_services(struct setup *setup)
 		stop_own(setup);
 	if (setup->agent_changed)
 		restart_agent(setup);
+}
+
+void setup_docker_service(struct setup *setup)
+{
+	if (setup->docker_changed)
+		restart_docker(setup);
+	if (!setup->failed && !setup->dry_run && !setup->no_services)
+		setup_settled(setup);
 }
 
 /* While the unit that says what to revert is still there. */
@@ -170,6 +206,10 @@ void setup_services_before_undo(struct setup *setup)
 		service(setup, "stop", "callsign-agent");
 	setup->resolver_changed = setup_recorded(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf");
 	setup->own_gone = setup_recorded(setup, SETUP_OWN_CONF);
+	setup->docker_changed = setup_recorded(setup, SETUP_DAEMON_JSON);
+	setup->daemon_changed = setup_recorded(setup, SETUP_CONF);
+	if (setup->daemon_changed)
+		stop_daemon(setup);
 	if (setup_recorded(setup, SETUP_DNS_UNIT) && has_systemd())
 		run(setup, disable);
 	if (setup->own_gone)
@@ -184,4 +224,6 @@ void setup_services_after_undo(struct setup *setup)
 		service(setup, "reload", "NetworkManager");
 	if (setup->own_gone)
 		reload_units(setup);
+	if (setup->docker_changed)
+		restart_docker(setup);
 }

@@ -98,6 +98,12 @@ void setup_error(struct setup *setup, const char *format, ...) __attribute__((fo
 /* The whole text, terminated, to be freed. NULL with errno. */
 char *setup_read(const struct setup *setup, const char *path);
 
+/* Remove what is left of the replacement of a file, by its path with root, that was ended half-way. */
+void setup_sweep(const char *full);
+
+/* Whether there is anything at path. */
+bool setup_there(const struct setup *setup, const char *path);
+
 enum setup_kind { SETUP_PLAIN, SETUP_SECRET /* its content is never shown or recorded */ };
 
 /* Make path hold text: shown, recorded, done. Nothing if it does already. true: it changed (or would). */
@@ -108,6 +114,10 @@ bool setup_is_ours(const struct setup *setup, const char *path);
 
 /* Take one recorded file back, and forget it. */
 void setup_take_back(struct setup *setup, const char *path);
+
+/* Whether path was written, and what reads it was not restarted since: by a run that ended half-way, or left the services alone. */
+bool setup_pending(const struct setup *setup, const char *path);
+void setup_settled(struct setup *setup); /* all were */
 
 /* Take all recorded files back, the newest first. */
 void setup_files_undo(struct setup *setup);
@@ -134,7 +144,11 @@ void setup_find_holder(struct setup *setup); /* sets setup->holder (split.c) */
 void setup_docker(struct setup *setup);
 /* text of daemon.json without server in "dns" (new, to be freed), or NULL: cannot be. empty: nothing is left in it. */
 char *setup_docker_without(const char *text, const char *server, bool *empty);
+/* What answers names; then whether that answers for the world, too; and only then Docker, which is told of it and restarted. */
 void setup_services(struct setup *setup);
+bool setup_world(struct setup *setup); /* world.c */
+void setup_docker_service(struct setup *setup);
+void setup_restart_dnsmasq(struct setup *setup);
 void setup_services_before_undo(struct setup *setup);
 void setup_services_after_undo(struct setup *setup);
 bool setup_recorded(const struct setup *setup, const char *path);

@@ -214,6 +214,50 @@ EDIT
 }
 
 # Written when docker0 was the only bridge that counted: containers on networks of their own found no name at all.
+@test "setup: ended by kill -9 at any moment, the next run ends where one run would have, and all is taken back" {
+    local program=$BUILD/host/host/callsign-setup
+    bare_root 'nameserver 127.0.0.53' '{"live-restore": true}'
+    # What is random would differ.
+    mkdir -p "$ROOT/etc/callsign"
+    printf '1\n' >"$ROOT/etc/callsign/host.password"
+    printf '2\n' >"$ROOT/etc/callsign/emit.password"
+    rm -rf "$ROOT.before"
+    cp -a "$ROOT" "$ROOT.before"
+    root_setup >/dev/null
+    cp -a "$ROOT" "$ROOT.once"
+    for ((i = 0; i < 20; i++)); do
+        rm -rf "$ROOT"
+        cp -a "$ROOT.before" "$ROOT"
+        # An earlier version's, so that a file of ours is replaced, too.
+        ((i % 2)) || root_setup --domain earlier >/dev/null
+        timeout --signal KILL "0.0$(printf '%03d' $((i * 2 + 1)))" "$program" --root "$ROOT" --no-broker --domain docker >/dev/null 2>&1 || true
+        root_setup --domain docker >"$BATS_TEST_TMPDIR/said"
+        diff -r --exclude=record.json --exclude=callsignd.conf "$ROOT" "$ROOT.once"
+        root_setup --undo >/dev/null
+        unchanged
+    done
+}
+
+@test "setup: systemd-resolved's resolvconf, which keeps no file for dnsmasq" {
+    bare_root 'nameserver 127.0.0.53' ''
+    mkdir -p "$ROOT/sbin" "$ROOT/run/systemd/resolve"
+    printf '\x7fELF\0' >"$ROOT/sbin/resolvconf"
+    printf 'nameserver 192.0.2.1\n' >"$ROOT/run/systemd/resolve/resolv.conf"
+    run -0 root_setup
+    grep -qx 'resolv-file=/run/systemd/resolve/resolv.conf' "$ROOT/etc/dnsmasq.d/callsign"
+    run -0 root_setup --undo
+    # The package resolvconf keeps one; and who told dnsmasq whom to ask knows better.
+    mkdir -p "$ROOT/run/dnsmasq"
+    printf 'nameserver 192.0.2.1\n' >"$ROOT/run/dnsmasq/resolv.conf"
+    run -0 root_setup
+    not grep -q '^resolv-file' "$ROOT/etc/dnsmasq.d/callsign"
+    run -0 root_setup --undo
+    rm "$ROOT/run/dnsmasq/resolv.conf"
+    printf 'server=192.0.2.7\n' >"$ROOT/etc/dnsmasq.d/mine"
+    run -0 root_setup
+    not grep -q '^resolv-file' "$ROOT/etc/dnsmasq.d/callsign"
+}
+
 @test "setup: dnsmasq's piece of an earlier version learns of the other bridges, and keeps what it had" {
     bare_root 'nameserver 192.0.2.1' ''
     run -0 root_setup
