@@ -507,6 +507,11 @@ void announcer_set_place(struct announcer *a, const struct place *place)
 	a->self.place = *place;
 }
 
+void announcer_set_agent(struct announcer *a, const char *agent)
+{
+	snprintf(a->self.agent, sizeof(a->self.agent), "%s", agent);
+}
+
 void announcer_handle(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
                       struct announcer_actions *actions)
 {

@@ -146,6 +146,9 @@ void announcer_set_ports(struct announcer *announcer, const struct announcement_
 /* Where it is; none: nobody knows. Likewise from the first message on. */
 void announcer_set_place(struct announcer *announcer, const struct place *place);
 
+/* What it is, for people: at most ANNOUNCEMENT_AGENT_MAX printable characters. */
+void announcer_set_agent(struct announcer *announcer, const char *agent);
+
 /* Events that mean nothing in a state are ignored. actions is overwritten; carry them out in order. */
 void announcer_handle(struct announcer *announcer, const struct announcer_event *event, int64_t now_ms,
                       struct announcer_actions *actions);

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "shared/bus/bus_carried.h"
 #include "shared/clock.h"
 
 static uint32_t random_bits(void)
@@ -169,6 +170,14 @@ static void tell_place(struct publisher *p)
 	announcer_set_place(&p->announcer, &place);
 }
 
+/* So that a host can tell which of its containers carry an old one. */
+static void tell_agent(struct publisher *p)
+{
+	char agent[ANNOUNCEMENT_AGENT_MAX + 1];
+
+	announcer_set_agent(&p->announcer, bus_carried_agent("callsign-emit", agent, sizeof(agent)));
+}
+
 struct publisher *publisher_new(const struct conf *conf, const char *name, const struct addrwatch *watch, bool want_answer,
                                 int64_t now_ms)
 {
@@ -195,6 +204,7 @@ struct publisher *publisher_new(const struct conf *conf, const char *name, const
 	backoff_init(&p->backoff, PUBLISHER_RETRY_FIRST_MS, PUBLISHER_RETRY_MAX_MS);
 	p->now_ms = now_ms;
 	connect_next(p);
+	tell_agent(p);
 	tell_place(p); /* while the login is under way */
 	return p;
 }

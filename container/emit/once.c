@@ -12,6 +12,7 @@
 #include "oncestate.h"
 #include "shared/contract/announcement.h"
 #include "shared/bus/bus.h"
+#include "shared/bus/bus_carried.h"
 #include "shared/clock.h"
 
 #define RETRY_MS 250
@@ -223,6 +224,7 @@ static void compose(struct announcement *message, const struct conf *conf, const
 	message->naliases = conf->naliases;
 	memcpy(message->ports, conf->ports, sizeof(message->ports));
 	message->nports = conf->nports;
+	bus_carried_agent("callsign-emit", message->agent, sizeof(message->agent));
 }
 
 int once(const struct conf *conf, const char *name, bool up, uint32_t lease_s, const char *state_path)

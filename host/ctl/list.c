@@ -19,9 +19,11 @@ static const struct table_column columns[] = {
 	{.title = "LEASE LEFT", .least = 10, .priority = 4, .right = true},
 	{.title = "USER", .least = 8, .priority = 5},
 	{.title = "INSTANCE", .least = 10, .priority = 1},
+	{.title = "AGENT", .least = 12, .priority = 1},
 };
 
 #define COLUMNS (sizeof columns / sizeof *columns)
+#define AGENT (COLUMNS - 1) /* with --wide alone */
 #define DOMAINS 1 /* its column: shown only where there is more than one domain to tell of */
 
 /* The domain that all entries so far are in; "" before the first, NULL once there are several. */
@@ -56,6 +58,7 @@ static int add_row(struct table *table, const json_t *entry)
 		entry_age(entry_number(entry, "lease_left_s", -1), lease, sizeof lease),
 		entry_text(entry, "user"),
 		entry_text(entry, "instance"),
+		entry_text(entry, "agent"),
 	};
 
 	note_domains(json_object_get(entry, "domains"));
@@ -158,15 +161,19 @@ static int list_withdrawn(struct ctl *ctl)
 
 int ctl_list(struct ctl *ctl, int argc, char **argv)
 {
-	static const struct option options[] = {CTL_OPTIONS, {"withdrawn", no_argument, NULL, 'w'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {CTL_OPTIONS, {"withdrawn", no_argument, NULL, 'w'}, {"wide", no_argument, NULL, 'W'}, {NULL, 0, NULL, 0}};
 	json_t *request;
 	struct ctl_client *client;
 	struct table *table;
-	bool withdrawn = false;
-	int code;
+	bool withdrawn = false, wide = false;
+	int code, option;
 
-	while (ctl_getopt(ctl, argc, argv, CTL_SHORT "w", options) != -1)
-		withdrawn = true;
+	while ((option = ctl_getopt(ctl, argc, argv, CTL_SHORT "wW", options)) != -1) {
+		withdrawn = withdrawn || option == 'w';
+		wide = wide || option == 'W';
+	}
+	if (wide)
+		ctl->width = 0;
 	if (argc - optind > (withdrawn ? 0 : 1))
 		ctl_usage(ctl, "list: too many arguments");
 	if (withdrawn)
@@ -176,6 +183,8 @@ int ctl_list(struct ctl *ctl, int argc, char **argv)
 		json_object_set_new(request, "pattern", ctl_text(ctl, argv[optind]));
 	client = ctl_client_open(ctl, &code);
 	table = table_new(columns, COLUMNS);
+	if (table != NULL && !wide)
+		table_hide(table, AGENT);
 	if (client == NULL)
 		json_decref(request);
 	else if (table == NULL || ctl_client_ask(client, request) == -1)

@@ -11,7 +11,8 @@
 static const struct ctl_command commands[] = {
 	{"status", "", "how the daemon, the broker and dnsmasq are; 1 if degraded", NULL, ctl_status},
 	{"list", "[PATTERN]", "the names, all or those that match (web-*); 1 if none",
-	 "  -w, --withdrawn     those that their emitters have withdrawn because a check fails, and why\n", ctl_list},
+	 "  -w, --withdrawn     those that their emitters have withdrawn because a check fails, and why\n"
+	 "  -W, --wide          every column whole, also what each emitter is\n", ctl_list},
 	{"why", "NAME", "who claims a name, and what was refused; 1 if it is not served",
 	 "  -u, --user USER     also: may this user of the broker announce it?\n", ctl_why},
 	{"watch", "[PATTERN]", "a table of the names that follows every change; lines where there is no terminal",

@@ -9,6 +9,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "agents.h"
 #include "ended.h"
 #include "registry.h"
 #include "table.h"
@@ -24,6 +25,7 @@ struct user {
 	struct share share; /* of those in the table */
 	size_t buried; /* names in the graveyard */
 	struct ended_set ended;
+	struct agents agents; /* of its facts */
 	UT_hash_handle hh;
 };
 

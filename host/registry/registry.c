@@ -59,6 +59,22 @@ static bool node_set_place(struct node *node, const struct announcement *message
 	return true;
 }
 
+const char *fact_agent(const struct fact *fact)
+{
+	const struct node *node = (const struct node *)fact;
+
+	return agents_text(&node->user->agents, fact->agent);
+}
+
+/* Taken before the old one is dropped, which may be the same. */
+static void node_set_agent(struct node *node, const struct announcement *message)
+{
+	uint8_t old = node->fact.agent;
+
+	node->fact.agent = agents_take(&node->user->agents, message->agent);
+	agents_drop(&node->user->agents, old);
+}
+
 enum registry_verdict registry_restore(struct registry *registry, const struct announcement *message, const char *user_name,
                                        int64_t expires_ms, int64_t now_ms)
 {
@@ -140,6 +156,7 @@ static enum registry_verdict up_existing(struct registry *registry, struct node 
 	same_session = node->fact.has_session == message->has_session &&
 	               (!message->has_session || ident_equal(&node->fact.session, &message->session));
 	moved = node_set_place(node, message);
+	node_set_agent(node, message);
 	node->fact.has_session = message->has_session;
 	if (message->has_session)
 		node->fact.session = message->session;
@@ -167,6 +184,7 @@ static enum registry_verdict up_new(struct registry *registry, struct user *user
 	if (message->has_session)
 		node->fact.session = message->session;
 	node_set_place(node, message);
+	node_set_agent(node, message);
 	node->fact.seq = message->seq;
 	node_set_lease(registry, node, message->lease_s, now_ms);
 	node_confirm(registry, node, true, now_ms);

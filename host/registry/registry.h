@@ -45,8 +45,12 @@ struct fact {
 	uint32_t lease_s; /* clamped */
 	uint16_t revision; /* another one each time that addresses, aliases, ports or the place change */
 	uint8_t naddresses, naliases, nports;
+	uint8_t agent; /* see fact_agent() */
 	bool has_session;
 };
+
+/* What its emitter says that it is ("callsign-emit/0.2 librabbitmq/0.18.1"); NULL: not said. A later one replaces it without a word to the watcher. */
+const char *fact_agent(const struct fact *fact);
 
 enum registry_verdict {
 	REGISTRY_APPLIED,        /* the facts are now what the message says */

@@ -34,6 +34,7 @@ void user_free(struct registry *registry, struct user *user)
 {
 	HASH_DEL(registry->users, user);
 	ended_clear(&user->ended);
+	agents_free(&user->agents);
 	free(user->name);
 	free(user);
 }
@@ -220,6 +221,7 @@ void node_free(struct registry *registry, struct node *node)
 {
 	struct user *user = node->user;
 
+	agents_drop(&user->agents, node->fact.agent);
 	free(node->records);
 	free(node);
 	user->facts--;

@@ -99,6 +99,13 @@ json_t *status_place_json(const struct place *place)
 	return place_known(place) ? json_string(place_format(place, text)) : json_null();
 }
 
+static json_t *agent_json(const struct fact *fact)
+{
+	const char *agent = fact_agent(fact);
+
+	return agent != NULL ? json_string(agent) : json_null();
+}
+
 json_t *status_entry_json(const struct listing *listing, const struct conf *conf, bool leases_stand_still, struct status_clock clock)
 {
 	const struct fact *fact = listing->fact;
@@ -121,6 +128,7 @@ json_t *status_entry_json(const struct listing *listing, const struct conf *conf
 	object_set(&object, "user", user_json(fact->user));
 	object_set(&object, "instance", json_string(ident_format(&fact->instance, text)));
 	object_set(&object, "place", status_place_json(&fact->place));
+	object_set(&object, "agent", agent_json(fact));
 	object_set(&object, "session", fact->has_session ? json_string(ident_format(&fact->session, text)) : json_null());
 	return object_done(&object);
 }

@@ -157,6 +157,18 @@ static void write_others(const struct listing *listing, const struct status_sour
 		fputs("</small>", out);
 }
 
+/* What the emitter says that it is: which containers carry an old one. */
+static void write_agent(const struct fact *fact, FILE *out)
+{
+	const char *agent = fact_agent(fact);
+
+	if (agent == NULL)
+		return;
+	fputs("<small>", out);
+	page_escape(out, agent);
+	fputs("</small>", out);
+}
+
 static void write_row(const struct listing *listing, const struct status_sources *sources, int64_t now_ms, FILE *out)
 {
 	enum status_state state = status_listing_state(listing, &sources->conf->policy);
@@ -182,7 +194,9 @@ static void write_row(const struct listing *listing, const struct status_sources
 	write_others(listing, sources, out);
 	fprintf(out, "</td><td><span class=\"%s\">%s</span><small>for ", state_class(state), status_state_word(state));
 	page_duration(out, now_ms - fact->since_ms);
-	fputs("</small></td></tr>\n", out);
+	fputs("</small>", out);
+	write_agent(fact, out);
+	fputs("</td></tr>\n", out);
 }
 
 static void write_caption(const struct search *search, size_t all, FILE *out)

@@ -244,6 +244,16 @@ static const struct advice handshake_advice[] = {
 	{0, NULL},
 };
 
+const char *bus_tls_version(void)
+{
+	static char version[32];
+
+	/* "OpenSSL 3.0.17 1 Jul 2025" */
+	if (sscanf(OpenSSL_version(OPENSSL_VERSION), "%*s %31s", version) != 1)
+		snprintf(version, sizeof version, "unknown");
+	return version;
+}
+
 const char *bus_tls_failure(const char *otherwise, char *out, size_t size)
 {
 	unsigned long code = ERR_peek_last_error();

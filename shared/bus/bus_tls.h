@@ -39,6 +39,9 @@ bool bus_tls_holds(const void *ssl);
 /* After the login: the certificates that were trusted go, since a system's are some 140, and each connection reads its own. */
 void bus_tls_settle(void *ssl_ctx);
 
+/* Of the OpenSSL that runs: "3.0.17". */
+const char *bus_tls_version(void);
+
 /* After a failed handshake in the same thread: why, and what to do, in words; otherwise, if OpenSSL does not know. Returns out. */
 const char *bus_tls_failure(const char *otherwise, char *out, size_t size);
 

@@ -135,6 +135,15 @@ static void put_place(struct encoder *out, const struct announcement *announceme
 		put_text(out, "place", place_format(&announcement->place, text));
 }
 
+/* Likewise, after it: of both, where the addresses are counts for more. */
+static void put_agent(struct encoder *out, const struct announcement *announcement)
+{
+	size_t needed = strlen(",\"agent\":\"\"}") + 2 * strlen(announcement->agent);
+
+	if (announcement->agent[0] != '\0' && needed <= ANNOUNCEMENT_BODY_MAX - out->used)
+		put_text(out, "agent", announcement->agent);
+}
+
 static void put_sender(struct encoder *out, const struct announcement *announcement)
 {
 	put_text(out, "name", announcement->name);
@@ -154,6 +163,7 @@ static void put_fields(struct encoder *out, const struct announcement *announcem
 		put_ports(out, announcement);
 		put_number(out, "lease", announcement->lease_s);
 		put_place(out, announcement);
+		put_agent(out, announcement);
 		break;
 	case ANNOUNCEMENT_DOWN:
 		put_sender(out, announcement);

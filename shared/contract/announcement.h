@@ -35,6 +35,7 @@
 #define ANNOUNCEMENT_SEQ_MAX INT64_MAX
 #define ANNOUNCEMENT_SPREAD_MAX_MS 600000
 #define ANNOUNCEMENT_REASON_MAX 200
+#define ANNOUNCEMENT_AGENT_MAX 80
 
 /* Broker objects. */
 #define EXCHANGE_ANNOUNCE "callsign"          /* topic: emitters to hosts */
@@ -80,6 +81,7 @@ struct announcement {
 	unsigned nports;               /* up: 0 or more; sorted by name, no name twice */
 	struct announcement_port ports[ANNOUNCEMENT_PORTS_MAX];
 	struct place place;            /* up with a session: where the addresses are; none: not said */
+	char agent[ANNOUNCEMENT_AGENT_MAX + 1]; /* up: what the emitter is, printable ASCII; "": not said */
 	char host[HOSTNAME_FQDN_SIZE]; /* rollcall, resolves, refused */
 	struct ident nonce;            /* rollcall */
 	uint32_t spread_ms;            /* rollcall */

@@ -247,6 +247,32 @@ static int get_place(const struct decoder *in)
 	return 0;
 }
 
+static bool is_printable(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return false;
+	return true;
+}
+
+static int get_agent(const struct decoder *in)
+{
+	const char *text;
+	size_t length;
+
+	in->out->agent[0] = '\0';
+	if (json_object_get(in->root, "agent") == NULL)
+		return 0;
+	text = get_string(in, "agent", &length);
+	if (text == NULL)
+		return -1;
+	if (length == 0 || length > ANNOUNCEMENT_AGENT_MAX || !is_printable(text, length))
+		return refuse(in, "'agent' is not 1 to %d printable ASCII characters", ANNOUNCEMENT_AGENT_MAX);
+	memcpy(in->out->agent, text, length);
+	in->out->agent[length] = '\0';
+	return 0;
+}
+
 static int decode_up(const struct decoder *in)
 {
 	int64_t lease_s;
@@ -257,19 +283,11 @@ static int decode_up(const struct decoder *in)
 	if (get_sender(in, false) == -1 || get_seq(in) == -1 ||
 	    get_list(in, "addresses", 1, ANNOUNCEMENT_ADDRESSES_MAX, add_address) == -1 ||
 	    get_list(in, "aliases", 0, ANNOUNCEMENT_ALIASES_MAX, add_alias) == -1 ||
-	    get_ports(in) == -1 || get_place(in) == -1 ||
+	    get_ports(in) == -1 || get_place(in) == -1 || get_agent(in) == -1 ||
 	    get_integer(in, "lease", ANNOUNCEMENT_LEASE_MIN_S, ANNOUNCEMENT_LEASE_MAX_S, &lease_s) == -1)
 		return -1;
 	in->out->lease_s = (uint32_t)lease_s;
 	return 0;
-}
-
-static bool is_printable(const char *text, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		if (text[i] < 0x20 || text[i] > 0x7e)
-			return false;
-	return true;
 }
 
 static int get_reason(const struct decoder *in)

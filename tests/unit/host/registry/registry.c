@@ -5,6 +5,7 @@
  */
 #include <config.h>
 
+#include "host/registry/agents.h"
 #include "tests/unit/hostkit.h"
 #include "tests/unit/range.h"
 
@@ -84,6 +85,44 @@ static void seq_may_be_as_large_as_the_contract_allows(void **state)
 	kit_up(&kit, "web", 1, 1, (uint64_t)ANNOUNCEMENT_SEQ_MAX - 1, 2);
 	assert_int_equal(kit_up(&kit, "web", 1, 1, ANNOUNCEMENT_SEQ_MAX, 3), REGISTRY_APPLIED);
 	assert_int_equal(kit_up(&kit, "web", 1, 1, 1, 4), REGISTRY_IGNORED_OLD);
+}
+
+static void up_of_agent(uint64_t seq, unsigned instance, const char *agent)
+{
+	char name[16];
+	struct announcement message;
+
+	snprintf(name, sizeof name, "web%u", instance);
+	message = kit_announce(name, instance, instance, seq, instance);
+	snprintf(message.agent, sizeof message.agent, "%s", agent);
+	assert_int_equal(kit_deliver(&kit, &message, "web"), REGISTRY_APPLIED);
+}
+
+/* One text for all who say the same; a later one in its place; and a user that has too many kinds is not shown further ones. */
+static void what_an_emitter_is_goes_with_its_fact(void **state)
+{
+	char agent[32];
+
+	(void)state;
+	start(0);
+	up_of_agent(1, 1, "old/1");
+	up_of_agent(1, 2, "old/1");
+	assert_string_equal(fact_agent(kit_find(&kit, 1)), "old/1");
+	assert_ptr_equal(fact_agent(kit_find(&kit, 1)), fact_agent(kit_find(&kit, 2)));
+	up_of_agent(2, 1, "new/2");
+	assert_string_equal(fact_agent(kit_find(&kit, 1)), "new/2");
+	assert_string_equal(fact_agent(kit_find(&kit, 2)), "old/1");
+	up_of_agent(3, 1, "");
+	assert_null(fact_agent(kit_find(&kit, 1)));
+	for (unsigned i = 0; i <= AGENTS_MAX; i++) {
+		snprintf(agent, sizeof agent, "many/%u", i);
+		up_of_agent(1, 10 + i, agent);
+	}
+	assert_string_equal(fact_agent(kit_find(&kit, 10)), "many/0");
+	assert_null(fact_agent(kit_find(&kit, 10 + AGENTS_MAX)));
+	up_of_agent(2, 10, "");
+	up_of_agent(2, 10 + AGENTS_MAX, "late");
+	assert_string_equal(fact_agent(kit_find(&kit, 10 + AGENTS_MAX)), "late");
 }
 
 static void an_up_replaces_the_facts_as_a_whole(void **state)
@@ -728,6 +767,7 @@ int main(void)
 		RULE(seq_counts_across_sessions),
 		RULE(seq_may_be_as_large_as_the_contract_allows),
 		RULE(an_up_replaces_the_facts_as_a_whole),
+		RULE(what_an_emitter_is_goes_with_its_fact),
 		RULE(ports_are_part_of_the_facts),
 		RULE(instances_do_not_touch_each_others_facts),
 		RULE(an_up_under_another_name_is_rejected),

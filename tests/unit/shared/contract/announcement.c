@@ -169,6 +169,8 @@ static void accepts_the_unusual(void **state)
 #define DOWN_NAMED(name) "{\"v\":1,\"op\":\"down\",\"name\":\"" name "\",\"instance\":\"" INSTANCE "\",\"seq\":1}"
 #define UP_WITH(rest)    "{\"v\":1,\"op\":\"up\"," SENDER ",\"seq\":1," rest "}"
 #define UP_PORTS(ports)  UP_WITH("\"addresses\":[\"10.0.0.1\"],\"lease\":60,\"ports\":" ports)
+#define UP_AGENT(agent)  UP_WITH("\"addresses\":[\"10.0.0.1\"],\"lease\":60,\"agent\":" agent)
+#define AGENT_80 "callsign-emit/0.1.0 librabbitmq/0.15.0-1+deb13u2 abcdefghijklmnopqrstuvwxyz01234"
 #define UP_PLACE(place)  UP_WITH("\"session\":\"" SESSION "\",\"addresses\":[\"10.0.0.1\"],\"lease\":60,\"place\":" place)
 #define REFUSED_FOR(why) "{\"v\":1,\"op\":\"refused\"," ANSWER ",\"reason\":" why "}"
 
@@ -287,6 +289,14 @@ static const struct bad {
 	{UP_PORTS("{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"j\":1,\"k\":1,\"l\":1,"
 		  "\"m\":1,\"n\":1,\"o\":1,\"p\":1,\"q\":1}"),
 	 "more than 16"},
+	{UP_AGENT("null"), "'agent' is not a string"},
+	{UP_AGENT("1"), "'agent' is not a string"},
+	{UP_AGENT("[]"), "'agent' is not a string"},
+	{UP_AGENT("\"\""), "1 to 80 printable"},
+	{UP_AGENT("\"a\\u0007b\""), "1 to 80 printable"},
+	{UP_AGENT("\"caf\\u00e9\""), "1 to 80 printable"},
+	{UP_AGENT("\"" AGENT_80 "x\""), "1 to 80 printable"},
+	{UP_AGENT("\"a\",\"agent\":\"b\""), "duplicate"},
 	/* place: also where it counts for nothing */
 	{UP_PLACE("null"), "'place' is not a string"},
 	{UP_PLACE("1"), "'place' is not a string"},
@@ -569,6 +579,23 @@ static void leaves_out_a_place_that_does_not_fit(void **state)
 	free(out);
 }
 
+static void an_emitter_says_what_it_is(void **state)
+{
+	struct announcement up = decode(UP_AGENT("\"" AGENT_80 "\"")), again;
+	char body[ANNOUNCEMENT_BODY_MAX], error[ANNOUNCEMENT_ERROR_SIZE];
+	int length;
+
+	(void)state;
+	assert_string_equal(up.agent, AGENT_80);
+	memcpy(up.agent, "\"\\", 2); /* what JSON escapes comes back as it was */
+	length = announcement_encode(&up, body);
+	assert_true(length > 0);
+	assert_int_equal(announcement_decode(body, (size_t)length, &again, error), 0);
+	assert_string_equal(again.agent, up.agent);
+	up = decode(UP_WITH("\"addresses\":[\"10.0.0.1\"],\"lease\":60"));
+	assert_string_equal(up.agent, "");
+}
+
 static void a_place_needs_a_session(void **state)
 {
 	struct announcement up = decode(UP_WITH("\"addresses\":[\"10.0.0.1\"],\"lease\":60,\"place\":\"0123456789abcdef/fedcba9876543210\""));
@@ -740,6 +767,7 @@ int main(void)
 		cmocka_unit_test(encodes_what_it_decodes),
 		cmocka_unit_test(refuses_to_encode_too_much),
 		cmocka_unit_test(leaves_out_a_place_that_does_not_fit),
+		cmocka_unit_test(an_emitter_says_what_it_is),
 		cmocka_unit_test(a_place_needs_a_session),
 		cmocka_unit_test(refuses_to_encode_what_nobody_would_read),
 		cmocka_unit_test(compares_routing_keys),
