@@ -16,6 +16,7 @@
 #include "shared/footprint.h"
 #include "shared/log.h"
 #include "sinks/sections.h"
+#include "status/carried.h"
 
 #define DEFAULT_CONF "/etc/callsign/callsignd.conf"
 #define STACK_SIZE   ((rlim_t)16 << 20)
@@ -71,7 +72,9 @@ static struct arguments parse_arguments(int argc, char **argv)
 			arguments.check = true;
 			break;
 		case 'V':
-			print_and_end("callsignd " PACKAGE_VERSION "\n");
+			puts("callsignd " PACKAGE_VERSION);
+			status_carried_print(stdout);
+			print_and_end("");
 			break;
 		case 'h':
 			print_and_end(usage);

@@ -14,6 +14,7 @@
 #include "options.h"
 #include "run.h"
 #include "announce/settings.h"
+#include "shared/bus/bus_carried.h"
 
 #define EXIT_USAGE 2
 
@@ -170,6 +171,7 @@ int main(int argc, char **argv)
 	}
 	if (options.mode == MODE_VERSION) {
 		puts("callsign-emit " PACKAGE_VERSION);
+		bus_carried_print(stdout);
 		return 0;
 	}
 	if (conf_load(&conf, options.conf_path) == 0 && take_check_options(&conf, &options) == 0) {

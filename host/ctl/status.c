@@ -47,6 +47,22 @@ static void print_head(const struct ctl *ctl, const json_t *status)
 	}
 }
 
+/* A daemon that is older than this callsignctl says nothing of them. */
+static void print_libraries(const json_t *status)
+{
+	json_t *libraries = json_object_get(status, "libraries"), *version;
+	const char *library, *between = "";
+
+	if (json_object_size(libraries) == 0)
+		return;
+	print_key("libraries");
+	json_object_foreach (libraries, library, version) {
+		printf("%s%s %s", between, safe(library), safe(json_string_value(version) != NULL ? json_string_value(version) : "?"));
+		between = ", ";
+	}
+	putchar('\n');
+}
+
 static void print_broker(const json_t *status)
 {
 	const json_t *broker = json_object_get(status, "broker"), *resync = json_object_get(status, "resync");
@@ -152,6 +168,7 @@ int ctl_status(struct ctl *ctl, int argc, char **argv)
 		ctl_print_json(status);
 	} else {
 		print_head(ctl, status);
+		print_libraries(status);
 		print_broker(status);
 		print_names(status);
 		print_dnsmasq(status);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "carried.h"
 #include "internal.h"
 
 /* The daemon's own status. */
@@ -155,6 +156,7 @@ json_t *status_json(const struct status *status)
 	object_set(&object, "health", json_string(status->nwarnings == 0 ? "ok" : "degraded"));
 	object_set(&object, "warnings", warnings_json(status));
 	object_set(&object, "version", json_string(PACKAGE_VERSION));
+	object_set(&object, "libraries", status_carried_json());
 	object_set_time(&object, "started", status->started_ms, status->clock);
 	object_set(&object, "domain", json_string(status->domain));
 	object_set(&object, "domains", domains_json(status->policy, UINT32_MAX));
