@@ -165,6 +165,6 @@ teardown() {
     load_stop
     configuration_restore
     remove_containers
-    lab_start "${LAB_PARTS[@]}"
+    parts_untouched || lab_start "${LAB_PARTS[@]}"
     poll_until 20000 no_names
 }
