@@ -113,7 +113,12 @@ static int place_in(const json_t *dns, const char *server)
 	return -1;
 }
 
-static void judge_docker(const json_t *settings, const char *server, struct doctor_finding *finding)
+static bool searches(const json_t *settings, const char *domain)
+{
+	return place_in(json_object_get(settings, "dns-search"), domain) != -1;
+}
+
+static void judge_docker(const json_t *settings, const char *server, const char *domain, struct doctor_finding *finding)
 {
 	const char *restart = SETUP ", then restart Docker";
 	const json_t *dns = json_object_get(settings, "dns");
@@ -125,7 +130,7 @@ static void judge_docker(const json_t *settings, const char *server, struct doct
 	else if (place_in(dns, server) > 0)
 		doctor_warning(finding, restart, DAEMON_JSON ": \"dns\" names another server before %s; that one is asked first", server);
 	else
-		doctor_ok(finding, "Docker gives containers %s as their name server", server);
+		doctor_ok(finding, "Docker gives containers %s as their name server%s", server, searches(settings, domain) ? ", and searches the domain" : "");
 }
 
 void doctor_docker(struct doctor *doctor, struct doctor_finding *finding)
@@ -142,7 +147,7 @@ void doctor_docker(struct doctor *doctor, struct doctor_finding *finding)
 		address_format(&doctor->containers, server);
 	settings = json_load_file(DAEMON_JSON, 0, &error);
 	if (settings != NULL)
-		judge_docker(settings, server, finding);
+		judge_docker(settings, server, doctor->conf->domain, finding);
 	else if (access(DAEMON_JSON, F_OK) == -1)
 		doctor_broken(finding, SETUP ", then restart Docker", "there is no " DAEMON_JSON ": containers do not ask dnsmasq (%s)", server);
 	else

@@ -55,12 +55,47 @@ static bool is_first(const json_t *settings, const char *server)
 	return first != NULL && strcmp(first, server) == 0;
 }
 
+/* 1: in it now, 0: it was already, -1: "dns-search" is no list. What else is searched stays before it. */
+static int add_search(json_t *settings, const char *domain)
+{
+	json_t *list = json_object_get(settings, "dns-search");
+
+	if (list != NULL && !json_is_array(list))
+		return -1;
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (json_is_string(json_array_get(list, i)) && strcmp(json_string_value(json_array_get(list, i)), domain) == 0)
+			return 0;
+	if (list == NULL) {
+		list = json_array();
+		json_object_set_new(settings, "dns-search", list);
+	}
+	return json_array_append_new(list, json_string(domain)) == 0 ? 1 : -1;
+}
+
+/* Asked for once it stays: without --search nothing is taken away. Likewise 1, 0 or -1. */
+static int add_searches(const struct setup *setup, json_t *settings)
+{
+	int result = setup->search ? add_search(settings, setup->domain) : 0;
+
+	for (unsigned i = 0; i < setup->nfurther && setup->search && result != -1; i++) {
+		int one = add_search(settings, setup->further[i]);
+
+		result = one == -1 ? -1 : result | one;
+	}
+	return result;
+}
+
 static void merge(struct setup *setup, json_t *settings)
 {
 	bool runtime = setup->agent && setup_agent_runtime(settings);
+	int searched = add_searches(setup, settings);
 	char *text;
 
-	if (is_first(settings, setup->docker) && !runtime)
+	if (searched == -1) {
+		setup_error(setup, SETUP_DAEMON_JSON ": \"dns-search\" is no list");
+		return;
+	}
+	if (is_first(settings, setup->docker) && !runtime && searched == 0)
 		return;
 	text = is_first(settings, setup->docker) || put_first(settings, setup->docker) ? print(settings) : NULL;
 	if (text == NULL)

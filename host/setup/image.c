@@ -19,7 +19,7 @@ void setup_image(const struct setup *setup)
 	       "docker run --detach --hostname my-cool-host \\\n"
 	       "    --env CALLSIGN_URLS=%s \\\n"
 	       "    --env CALLSIGN_PASSWORD_FILE=/run/callsign.password \\\n"
-	       "    --volume " SETUP_EMIT_PASSWORD ":/run/callsign.password:ro \\\n"
+	       "    --mount type=bind,source=" SETUP_EMIT_PASSWORD ",target=/run/callsign.password,readonly \\\n"
 	       "    IMAGE\n"
 	       "\n"
 	       "# Then:\n"

@@ -42,6 +42,7 @@ static const char usage[] =
 	"                           with --broker: print what it needs once more, and do nothing else\n"
 	"  -D, --dnsmasq WHICH      own: a second dnsmasq for the names of containers, which this host's asks (new hosts);\n"
 	"                           shared: this host's dnsmasq answers for them itself\n"
+	"      --search             containers find short names, too: the domains go into Docker's dns-search\n"
 	"      --no-broker          leave the broker alone\n"
 	"      --no-services        start and restart nothing, and do not run callsignctl doctor\n"
 	"      --root DIR           change the files of a system below DIR; implies --no-services\n"
@@ -75,7 +76,7 @@ struct arguments {
 	unsigned ndomains;
 };
 
-enum { OPTION_ROOT = 256, OPTION_STATE, OPTION_NO_BROKER, OPTION_NO_SERVICES, OPTION_FIRST, OPTION_PASSWORD_FILE, OPTION_PRINT };
+enum { OPTION_ROOT = 256, OPTION_STATE, OPTION_NO_BROKER, OPTION_NO_SERVICES, OPTION_FIRST, OPTION_PASSWORD_FILE, OPTION_PRINT, OPTION_SEARCH };
 
 static void set_hostname(struct arguments *arguments, const char *text)
 {
@@ -184,6 +185,7 @@ static void take_option(struct arguments *arguments, int option, char *value)
 	case OPTION_FIRST: setup->remote.first = true; break;
 	case OPTION_PASSWORD_FILE: setup->host_password_file = value; break;
 	case OPTION_PRINT: setup->remote.print_only = true; break;
+	case OPTION_SEARCH: setup->search = true; break;
 	case OPTION_NO_BROKER: setup->no_broker = true; break;
 	case OPTION_NO_SERVICES: setup->no_services = true; break;
 	case 'V': print_and_end("callsign-setup " PACKAGE_VERSION "\n"); break;
@@ -201,7 +203,7 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 		{"state", required_argument, NULL, OPTION_STATE}, {"no-broker", no_argument, NULL, OPTION_NO_BROKER},
 		{"no-services", no_argument, NULL, OPTION_NO_SERVICES}, {"broker", required_argument, NULL, 'b'},
 		{"first", no_argument, NULL, OPTION_FIRST}, {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
-		{"print-broker-commands", no_argument, NULL, OPTION_PRINT}, {"dnsmasq", required_argument, NULL, 'D'},
+		{"search", no_argument, NULL, OPTION_SEARCH}, {"print-broker-commands", no_argument, NULL, OPTION_PRINT}, {"dnsmasq", required_argument, NULL, 'D'},
 		{"agent", no_argument, NULL, 'A'}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0}};
 	int option;

@@ -47,6 +47,7 @@ struct setup {
 	struct setup_remote remote;
 	unsigned connections;  /* limit for each emitter user */
 	bool dry_run, no_broker, no_services;
+	bool search;           /* containers look short names up below the domains, too */
 	bool agent;            /* names for containers that carry nothing, too */
 	json_t *record;        /* {"files": [...], "broker": {...}, "groups": [...]} */
 	struct resolver resolver;

@@ -214,6 +214,21 @@ EDIT
 }
 
 # Written when docker0 was the only bridge that counted: containers on networks of their own found no name at all.
+@test "setup --search: the domains are what containers search, behind what was there, once, and gone with --undo" {
+    bare_root 'nameserver 127.0.0.53' '{"dns-search": ["corp.example"]}'
+    run -0 root_setup
+    [[ $(jq -c '."dns-search"' "$ROOT/etc/docker/daemon.json") == '["corp.example"]' ]]
+    run -0 root_setup --search --domain docker --domain lan.example
+    [[ $(jq -c . "$ROOT/etc/docker/daemon.json") == '{"dns-search":["corp.example","docker","lan.example"],"dns":["172.17.0.1"]}' ]]
+    run -0 root_setup --search --domain docker --domain lan.example
+    [[ $output == "nothing to do" ]]
+    run -0 root_setup --undo
+    unchanged
+    printf '{"dns-search": "docker"}\n' >"$ROOT/etc/docker/daemon.json"
+    run -1 root_setup --search
+    [[ $output == *'"dns-search" is no list'* ]]
+}
+
 @test "setup: ended by kill -9 at any moment, the next run ends where one run would have, and all is taken back" {
     local program=$BUILD/host/host/callsign-setup
     bare_root 'nameserver 127.0.0.53' '{"live-restore": true}'
