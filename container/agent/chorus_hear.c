@@ -25,13 +25,26 @@ static void on_up(void *arg)
 	chorus_feed_all(c, &event);
 }
 
+/*
+ * RabbitMQ 4.3 refuses x-consumer-timeout on a classic queue (which has no such timeout there), 4.0 needs it where its own is short, and 3.10 does not care.
+ * So whoever is refused comes back at once, and goes without from then on.
+ */
+static bool learn(struct chorus *c, const struct bus_failure *failure)
+{
+	if (c->spare_timeout || failure->kind != BUS_FAILED_CHANNEL || failure->code != 406 || failure->request != BUS_REQUEST_QUEUE_DECLARE)
+		return false;
+	log_debug("%s; once more without x-consumer-timeout", failure->text);
+	c->spare_timeout = true;
+	return true;
+}
+
 static void on_down(void *arg, const struct bus_failure *failure)
 {
 	struct chorus *c = arg;
-	bool stood = chorus_announced(c) > 0;
+	bool stood = chorus_announced(c) > 0, learned = learn(c, failure);
 
 	c->open = c->consuming = false;
-	if (faultlog_wants(&c->faultlog, failure->text, c->now_ms))
+	if (!learned && faultlog_wants(&c->faultlog, failure->text, c->now_ms))
 		log_warnx("%s; retrying", failure->text);
 	else
 		log_debug("%s; retrying", failure->text);
@@ -39,7 +52,10 @@ static void on_down(void *arg, const struct bus_failure *failure)
 		patience_grow(&c->patience);
 	flights_clear(&c->flights);
 	chorus_feed_all(c, &(struct announcer_event){.type = EVENT_DISCONNECTED});
-	chorus_retry_later(c, stood);
+	if (learned)
+		c->retry_at_ms = c->now_ms;
+	else
+		chorus_retry_later(c, stood);
 }
 
 static void on_done(void *arg, enum bus_request request, uint32_t count)

@@ -40,6 +40,7 @@ struct chorus {
 	char mailbox[QUEUE_AGENT_SIZE]; /* and the exchange of the same name */
 	unsigned consumers_due;
 	bool consuming;
+	bool spare_timeout; /* this broker takes no x-consumer-timeout on a classic queue */
 	bool open; /* bus_open() was called and `down` was not */
 	size_t endpoint, failures;
 	struct backoff backoff;

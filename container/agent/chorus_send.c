@@ -20,13 +20,13 @@
  */
 void chorus_declare(struct chorus *c)
 {
-	static const struct bus_queue_arguments arguments = {
+	const struct bus_queue_arguments arguments = {
 		.type = "classic",
 		.expires_ms = MAILBOX_EXPIRES_MS,
 		.message_ttl_zero = true,
 		.max_length = MAILBOX_MAX_LENGTH,
 		.dead_letter_exchange = EXCHANGE_ANNOUNCE,
-		.consumer_timeout_ms = MAILBOX_CONSUMER_TIMEOUT_MS,
+		.consumer_timeout_ms = c->spare_timeout ? 0 : MAILBOX_CONSUMER_TIMEOUT_MS,
 	};
 
 	announcement_agent_queue(c->options.host, &c->session, c->mailbox);
