@@ -65,7 +65,6 @@ freshness() {
 
 # All that a name may be: asked for too early, there, without an IPv6 address, found by its address, gone.
 all_is_true() {
-    local addresses
     finds_nothing web.docker
     start web
     wait_up web
