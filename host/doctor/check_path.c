@@ -126,12 +126,12 @@ static const char *who(char out[16])
 	struct resolver resolver;
 
 	resolver_find("", &resolver);
-	snprintf(out, 16, "%s", "");
+	out[0] = '\0';
 	if (access("/run/nscd/socket", F_OK) == 0)
-		return strcpy(out, "nscd");
-	if (resolver.kind == RESOLVER_RESOLVED)
-		return strcpy(out, "systemd-resolve");
-	if (resolver.kind == RESOLVER_LOOPBACK || resolver.kind == RESOLVER_NETWORKMANAGER)
+		snprintf(out, 16, "nscd");
+	else if (resolver.kind == RESOLVER_RESOLVED)
+		snprintf(out, 16, "systemd-resolve");
+	else if (resolver.kind == RESOLVER_LOOPBACK || resolver.kind == RESOLVER_NETWORKMANAGER)
 		(void)ports_each(53, meet, out);
 	return out;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/address.h"
+
 /*
  * A dnsmasq for the names of containers alone. Each SIGHUP empties a dnsmasq's whole cache; this one has nothing else in it, so that this host's own
  * dnsmasq, which forwards the domain to it, keeps what it knows of the world. And it is authoritative: what is not there is denied with a SOA that
@@ -87,20 +89,14 @@ const char *setup_own_section(const struct setup *setup)
 	return setup_own(setup) ? OWN_SECTION : "";
 }
 
-/* text without the section (new, to be freed), and with it at the end where it is wanted. */
+/* text without the section (new, to be freed), and with it at the end where it is wanted. NULL: no memory. */
 static char *with_section(const char *text, bool wanted)
 {
-	const char *found = strstr(text, OWN_SECTION), *rest = found != NULL ? found + strlen(OWN_SECTION) : text + strlen(text);
-	size_t before = found != NULL ? (size_t)(found - text) : strlen(text);
-	char *out = calloc(1, before + strlen(rest) + sizeof OWN_SECTION);
+	const char *found = strstr(text, OWN_SECTION), *rest = found != NULL ? found + strlen(OWN_SECTION) : "";
+	int before = (int)(found != NULL ? (size_t)(found - text) : strlen(text));
+	char *out;
 
-	if (out != NULL) {
-		memcpy(out, text, before);
-		strcat(out, rest);
-		if (wanted)
-			strcat(out, OWN_SECTION);
-	}
-	return out;
+	return asprintf(&out, "%.*s%s%s", before, text, rest, wanted ? OWN_SECTION : "") != -1 ? out : NULL;
 }
 
 /* One that is there already and is ours changes in this section alone; the administrator's is theirs to change. */
@@ -189,12 +185,12 @@ static bool has_user(const struct setup *setup, const char *line)
  */
 static void own_zones(const struct setup *setup, char *out, size_t size)
 {
-	char zones[SETUP_DOMAINS_SIZE], docker[SETUP_ZONE_SIZE] = "";
-	unsigned a, b;
+	char zones[SETUP_DOMAINS_SIZE], docker[32] = "";
+	struct address address;
 
 	setup_domains(setup, false, "auth-zone=", "\n", zones, sizeof zones);
-	if (sscanf(setup->docker, "%u.%u.", &a, &b) == 2)
-		snprintf(docker, sizeof docker, ",%u.%u.0.0/16", a, b);
+	if (address_parse(setup->docker, strlen(setup->docker), &address) == 0 && address.family == 4)
+		snprintf(docker, sizeof docker, ",%u.%u.0.0/16", address.bytes[0], address.bytes[1]);
 	snprintf(out, size,
 	         "auth-zone=%s,10.0.0.0/8,172.16.0.0/16,172.17.0.0/16,172.18.0.0/16,172.19.0.0/16,172.20.0.0/16,172.21.0.0/16,172.22.0.0/16,"
 	         "172.23.0.0/16,172.24.0.0/16,172.25.0.0/16,172.26.0.0/16,172.27.0.0/16,172.28.0.0/16,172.29.0.0/16,172.30.0.0/16,172.31.0.0/16,"
