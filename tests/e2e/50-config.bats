@@ -84,7 +84,7 @@ refused_login() {
     wait_up web
 }
 
-@test "an unsuitable name: an error that says which rule it broke, exit status 2" {
+@test "an unsuitable name, and no COMMAND: an error that says which rule it broke, exit status 2" {
     local name
     for name in 'a_b' '-a' 'a..b' "$(printf 'a%.0s' {1..64})" 'a b' 'localhost' '*' 'a/b' 'a#b' $'a\nb'; do
         run -2 lab_docker run --rm --hostname web --env CALLSIGN_NAME="$name" --entrypoint callsign-emit lab:1
@@ -108,9 +108,11 @@ refused_login() {
     [[ -z $(resolve web.docker) ]]
 }
 
-@test "a password file that others can read is refused" {
-    run -2 lab_docker run --rm --entrypoint sh lab:1 -c 'echo x >/tmp/p; chmod 644 /tmp/p; CALLSIGN_PASSWORD_FILE=/tmp/p exec callsign-emit'
-    [[ $output == */tmp/p* ]]
+@test "a password file that others can change is refused; engines mount them readable" {
+    run -2 lab_docker run --rm --entrypoint sh lab:1 -c 'echo x >/tmp/p; chmod 646 /tmp/p; CALLSIGN_PASSWORD_FILE=/tmp/p exec callsign-emit'
+    [[ $output == */tmp/p:*others\ may\ change* ]]
+    run -0 lab_docker run --rm --hostname web --entrypoint sh lab:1 -c \
+        'echo x >/tmp/p; chmod 644 /tmp/p; CALLSIGN_PASSWORD_FILE=/tmp/p exec callsign-emit --check-config'
 }
 
 @test "--once up and --once down, for hooks" {
