@@ -171,6 +171,7 @@ void bus_fail(struct bus *bus, const char *text)
 /* From here on librabbitmq only writes. 0, or -1. */
 static int bus_take_over(struct bus *bus, const struct bus_login_end *end)
 {
+	memset(&bus->content, 0, sizeof bus->content);
 	bus->connection = end->connection;
 	bus->broker = end->broker;
 	bus->heartbeat_ms = (int64_t)end->heartbeat_s * 1000;

@@ -138,7 +138,8 @@ enum bus_cause_kind {
 	BUS_CAUSE_DIFFERS,     /* 406: the object exists, and this argument of it is another one */
 	BUS_CAUSE_ARGUMENT,    /* 406: this argument is not taken, or not with this value */
 	BUS_CAUSE_ACK_TIMEOUT, /* 406: a delivery was not acked within timeout_ms (the broker's consumer_timeout) */
-	BUS_CAUSE_RIGHT        /* 403: the user has not this right on it */
+	BUS_CAUSE_RIGHT,       /* 403: the user has not this right on it */
+	BUS_CAUSE_MISSING      /* 404: there is no such exchange */
 };
 
 #define BUS_CAUSE_TEXT 64
@@ -146,7 +147,7 @@ enum bus_cause_kind {
 struct bus_cause {
 	enum bus_cause_kind kind;
 	char word[BUS_CAUSE_TEXT]; /* the argument, or configure, write or read; else "" */
-	char object[256];          /* of a right: the queue, the exchange or the topic; else "" */
+	char object[256];          /* of a right: the queue, the exchange or the topic; or the missing exchange; else "" */
 	uint32_t timeout_ms;
 };
 
@@ -269,6 +270,12 @@ void bus_ack(struct bus *bus, uint64_t tag, bool multiple);
  */
 uint64_t bus_publish(struct bus *bus, const char *exchange, const char *routing_key, bool mandatory,
                      const struct bus_properties *properties, const void *body, size_t length);
+
+/* Whether a message may be published now without waiting; what is published while the socket is full ends the connection. */
+bool bus_takes(const struct bus *bus);
+
+/* The last delivery that has begun on this connection, also when it has just ended: its exchange and routing key. false: there was none. */
+bool bus_last_delivery(const struct bus *bus, struct bus_text *exchange, struct bus_text *routing_key);
 
 /* Published, not confirmed yet. */
 size_t bus_unconfirmed(const struct bus *bus);

@@ -8,7 +8,7 @@
 
 #include "shared/log.h"
 
-enum { ACCESS_REFUSED = 403, PRECONDITION_FAILED = 406 };
+enum { ACCESS_REFUSED = 403, NOT_FOUND = 404, PRECONDITION_FAILED = 406 };
 
 /* What follows `before` in text, up to `end`, into out; whole, or not at all. Returns what is behind it, or NULL. */
 static const char *text_behind(const char *text, const char *before, char end, char *out, size_t size)
@@ -83,6 +83,9 @@ void bus_cause_read(struct bus_cause *cause, uint16_t code, const char *text, si
 		cause_of_precondition(cause, words);
 	else if (code == ACCESS_REFUSED)
 		cause_of_refusal(cause, words);
+	/* "no exchange 'callsign' in vhost 'callsign'" */
+	else if (code == NOT_FOUND && text_behind(words, "no exchange '", '\'', cause->object, sizeof cause->object) != NULL)
+		cause->kind = BUS_CAUSE_MISSING;
 }
 
 /* "3.10.8", "4.3.6-rc.1+2": the first three numbers. 0: it has none. */

@@ -119,6 +119,13 @@ static void content_deliver(struct bus *bus, const struct bus_content *content)
 		bus->callbacks->delivery(bus->arg, &delivery);
 }
 
+bool bus_last_delivery(const struct bus *bus, struct bus_text *exchange, struct bus_text *routing_key)
+{
+	*exchange = word_text(&bus->content.exchange);
+	*routing_key = word_text(&bus->content.routing_key);
+	return bus->content.tag != 0;
+}
+
 static void content_return(struct bus *bus, const struct bus_content *content)
 {
 	if (content->size > BUS_BODY_MAX)

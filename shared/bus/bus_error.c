@@ -58,6 +58,8 @@ static const char *bus_error_cause_advice(const struct bus_failure *failure, cha
 		return out;
 	case BUS_CAUSE_ACK_TIMEOUT:
 		return "its consumer_timeout is shorter than a message may stay unacked here (docs/troubleshooting.md)";
+	case BUS_CAUSE_MISSING:
+		return "callsignd makes the exchanges when it connects to this vhost";
 	case BUS_CAUSE_RIGHT:
 		snprintf(out, size, "the user lacks the permission to %s it (docs/protocol.md, Who may do what)", cause->word);
 		return out;

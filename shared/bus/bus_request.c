@@ -147,6 +147,11 @@ bool bus_writable(const struct bus *bus)
 	return poll(&fd, 1, 0) == 1;
 }
 
+bool bus_takes(const struct bus *bus)
+{
+	return bus->state == BUS_UP && !bus->blocked && bus_writable(bus);
+}
+
 bool bus_queue_count(struct bus *bus, const char *queue)
 {
 	amqp_queue_declare_t arguments = {.queue = bytes_of(queue), .passive = 1, .arguments = amqp_empty_table};

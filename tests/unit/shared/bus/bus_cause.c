@@ -67,6 +67,15 @@ static void a_right_that_the_user_has_not(void **state)
 	}
 }
 
+static void an_exchange_that_is_missing(void **state)
+{
+	struct bus_cause cause = cause_of(404, "NOT_FOUND - no exchange 'callsign.will' in vhost 'callsign'");
+
+	(void)state;
+	assert_int_equal(cause.kind, BUS_CAUSE_MISSING);
+	assert_string_equal(cause.object, "callsign.will");
+}
+
 static void words_that_are_not_known_are_no_cause(void **state)
 {
 	static const struct {
@@ -122,6 +131,7 @@ int main(void)
 		cmocka_unit_test(an_argument_that_differs),
 		cmocka_unit_test(a_delivery_that_was_not_acked_in_time),
 		cmocka_unit_test(a_right_that_the_user_has_not),
+		cmocka_unit_test(an_exchange_that_is_missing),
 		cmocka_unit_test(words_that_are_not_known_are_no_cause),
 		cmocka_unit_test(which_broker_it_is),
 	};

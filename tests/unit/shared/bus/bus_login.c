@@ -28,6 +28,9 @@ enum part {
 	PART_SMALLER,     /* agrees on smaller frames than it is asked for */
 	PART_REFUSES,     /* the password */
 	PART_CERTIFICATES, /* takes no passwords */
+	PART_QPID,        /* another product */
+	PART_OLD,         /* RabbitMQ 3.7 */
+	PART_NEW,         /* RabbitMQ 4.3, which takes turns */
 	PART_SILENT
 };
 
@@ -78,14 +81,38 @@ static void say(int fd, const void *method, size_t size)
 	(void)send(fd, &end, 1, MSG_NOSIGNAL);
 }
 
+/* A field of server-properties, a text. Returns its end. */
+static unsigned char *add_property(unsigned char *at, const char *key, const char *value)
+{
+	size_t length = strlen(key);
+
+	*at++ = (unsigned char)length;
+	memcpy(at, key, length);
+	at += length;
+	memcpy(at, (unsigned char[]){'S', 0, 0, 0, (unsigned char)strlen(value)}, 5);
+	memcpy(at + 5, value, strlen(value));
+	return at + 5 + strlen(value);
+}
+
+/* product NULL: it says nothing of itself. */
+static void say_start_as(int fd, const char *mechanisms, const char *product, const char *version)
+{
+	static const char locale[] = {0, 0, 0, 5, 'e', 'n', '_', 'U', 'S'};
+	unsigned char text[160] = {0, 10, 0, 10, 0, 9}, *at = text + 10;
+
+	if (product != NULL)
+		at = add_property(add_property(at, "product", product), "version", version);
+	text[9] = (unsigned char)(at - text - 10);
+	memcpy(at, (unsigned char[]){0, 0, 0, (unsigned char)strlen(mechanisms)}, 4);
+	memcpy(at + 4, mechanisms, strlen(mechanisms));
+	at += 4 + strlen(mechanisms);
+	memcpy(at, locale, sizeof locale);
+	say(fd, text, (size_t)(at - text) + sizeof locale);
+}
+
 static void say_start(int fd, const char *mechanisms)
 {
-	unsigned char text[64] = {0, 10, 0, 10, 0, 9, 0, 0, 0, 0, 0, 0, 0, (unsigned char)strlen(mechanisms)};
-	static const char locale[] = {0, 0, 0, 5, 'e', 'n', '_', 'U', 'S'};
-
-	memcpy(text + 14, mechanisms, strlen(mechanisms));
-	memcpy(text + 14 + strlen(mechanisms), locale, sizeof locale);
-	say(fd, text, 14 + strlen(mechanisms) + sizeof locale);
+	say_start_as(fd, mechanisms, NULL, NULL);
 }
 
 static void say_tune(int fd, uint32_t frame_max)
@@ -162,6 +189,16 @@ static void play_at_once(int fd, struct broker *broker)
 	say_open_ok(fd);
 }
 
+static void play_as(int fd, struct broker *broker, const char *product, const char *version)
+{
+	say_start_as(fd, "PLAIN", product, version);
+	if (!take_start_ok(fd, broker))
+		return;
+	say_tune(fd, 131072);
+	if (take_tune_ok_and_open(fd, broker))
+		say_open_ok(fd);
+}
+
 static void play_in_turns(int fd, struct broker *broker, bool says_why)
 {
 	if (more_waits(fd)) {
@@ -217,6 +254,15 @@ static void play(int fd, struct broker *broker, enum part part)
 		break;
 	case PART_CERTIFICATES:
 		say_start(fd, "EXTERNAL PLAINER");
+		break;
+	case PART_QPID:
+		play_as(fd, broker, "qpid-cpp", "1.39.0");
+		break;
+	case PART_OLD:
+		play_as(fd, broker, "RabbitMQ", "3.7.28");
+		break;
+	case PART_NEW:
+		play_as(fd, broker, "RabbitMQ", "4.3.6");
 		break;
 	case PART_SILENT:
 	default:
@@ -326,6 +372,52 @@ static void says_all_at_once(void **state)
 	assert_int_equal(broker_end(&broker), 1);
 	assert_string_equal(broker.response, "|emitter|secret");
 	assert_int_equal(broker.frame_max, BUS_FRAME_MAX_EMITTER);
+}
+
+/* Its wills and direct answers would not work there, or not as they must: it is said in one line that names what is there. */
+static void a_broker_that_cannot_be_used_is_named(void **state)
+{
+	static const enum part parts[] = {PART_QPID, PART_OLD};
+	static const char *const words[] = {"cannot be used: it is qpid-cpp 1.39.0", "cannot be used: it is RabbitMQ 3.7.28"};
+	struct broker broker;
+	struct guest guest;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		broker_start(&broker, &parts[i], 1);
+		guest_new(&guest);
+		guest_login(&guest, broker.port);
+		assert_true(guest.down);
+		assert_int_equal(guest.failure.kind, BUS_FAILED_BROKER);
+		assert_non_null(strstr(guest.failure.text, words[i]));
+		assert_non_null(strstr(guest.failure.text, "RabbitMQ 3.8 or newer"));
+		bus_free(guest.bus);
+		broker_end(&broker);
+	}
+}
+
+static void the_version_is_known_whichever_way_the_login_went(void **state)
+{
+	static const enum part at_once[] = {PART_NEW};
+	static const enum part in_turns[] = {PART_STRICT, PART_NEW};
+	struct broker broker;
+	struct guest guest;
+
+	(void)state;
+	broker_start(&broker, at_once, 1);
+	guest_new(&guest);
+	guest_login(&guest, broker.port);
+	assert_true(guest.up);
+	assert_int_equal(bus_broker(guest.bus)->number, BUS_VERSION(4, 3, 6));
+	bus_free(guest.bus);
+	broker_end(&broker);
+	broker_start(&broker, in_turns, 2);
+	guest_new(&guest);
+	guest_login(&guest, broker.port);
+	assert_true(guest.up);
+	assert_int_equal(bus_broker(guest.bus)->number, BUS_VERSION(4, 3, 6));
+	bus_free(guest.bus);
+	assert_int_equal(broker_end(&broker), 2);
 }
 
 /* Connects again, and remembers that. */
@@ -457,6 +549,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_all_at_once),
+		cmocka_unit_test(a_broker_that_cannot_be_used_is_named),
+		cmocka_unit_test(the_version_is_known_whichever_way_the_login_went),
 		cmocka_unit_test(takes_turns_with_one_that_hangs_up),
 		cmocka_unit_test(takes_turns_with_one_that_complains),
 		cmocka_unit_test(agrees_on_less),
