@@ -14,6 +14,12 @@
 #define MAILBOX_MAX_LENGTH 16
 #define MAILBOX_CONSUMER_TIMEOUT_MS 86400000
 
+static void chorus_bind(struct chorus *c)
+{
+	bus_queue_bind(c->bus, c->mailbox, c->mailbox, "");
+	bus_queue_bind(c->bus, c->mailbox, EXCHANGE_ROLLCALL, "");
+}
+
 /*
  * The mailbox has no x-dead-letter-routing-key, so each will keeps its own key, lost.NAME; and an exchange of its own, so that nobody else's key can be
  * the same. Both are gone a minute after the connection: the queue expires, and the exchange goes with it.
@@ -33,8 +39,7 @@ void chorus_declare(struct chorus *c)
 	bus_confirm_select(c->bus);
 	bus_exchange_declare_own(c->bus, c->mailbox);
 	bus_queue_declare(c->bus, c->mailbox, false, &arguments);
-	bus_queue_bind(c->bus, c->mailbox, c->mailbox, "");
-	bus_queue_bind(c->bus, c->mailbox, EXCHANGE_ROLLCALL, "");
+	chorus_bind(c);
 	c->consumers_due = 1;
 	if (c->options.ask) {
 		bus_consume(c->bus, REPLY_QUEUE, false, true, 0);
@@ -121,6 +126,9 @@ void chorus_carry_out(struct singer *singer, const struct announcer_action *acti
 		break;
 	case ACTION_OPEN_MAILBOX:
 		singer->opens = true;
+		break;
+	case ACTION_BIND_MAILBOX: /* as often as wills come back: it makes no difference */
+		chorus_bind(singer->chorus);
 		break;
 	case ACTION_ACK:
 		bus_ack(bus, action->tag, false);

@@ -7,6 +7,8 @@
 
 #include "shared/clock.h"
 
+#define HOLD_LEAST_MS 1000
+
 typedef void handler(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
                      struct announcer_actions *out);
 
@@ -51,6 +53,7 @@ static void session_reset(struct announcer *a)
 	a->mailbox = false;
 	a->will_tag = a->new_will_tag = 0;
 	a->will_confirmed = false;
+	a->hold_until_ms = CLOCK_NEVER;
 	a->will_by_ms = a->renew_at_ms = a->up_at_ms = a->up_by_ms = a->fresh_at_ms = CLOCK_NEVER;
 	a->up_on_way = a->announced = a->unheard = a->refused = a->blocked = false;
 }
@@ -69,11 +72,18 @@ static void publish_will(struct announcer *a, int64_t now_ms, struct announcer_a
 	publish(a, MESSAGE_WILL, out);
 }
 
+static void first_will(struct announcer *a, bool renewal, int64_t now_ms, struct announcer_actions *out)
+{
+	a->renewal = renewal;
+	a->bound_again = false;
+	publish_will(a, now_ms, out);
+}
+
 static void publish_down(struct announcer *a, int64_t now_ms, struct announcer_actions *out)
 {
 	a->state = ANNOUNCER_LEAVING;
 	a->announced = false;
-	a->up_at_ms = a->renew_at_ms = a->will_by_ms = CLOCK_NEVER;
+	a->up_at_ms = a->renew_at_ms = a->hold_until_ms = a->will_by_ms = CLOCK_NEVER;
 	a->up_by_ms = now_ms + ANNOUNCER_CONFIRM_MS;
 	publish(a, MESSAGE_DOWN, out);
 	a->up_seq = a->seq;
@@ -180,7 +190,7 @@ static void on_consuming(struct announcer *a, const struct announcer_event *even
 {
 	(void)event;
 	a->state = ANNOUNCER_WILL;
-	publish_will(a, now_ms, out);
+	first_will(a, true, now_ms, out);
 }
 
 /* Steps 5 and 6: the new will is delivered and confirmed, so the one before it may go, and the full lease be promised. */
@@ -192,8 +202,11 @@ static void will_held(struct announcer *a, int64_t now_ms, struct announcer_acti
 	a->will_tag = a->new_will_tag;
 	a->new_will_tag = 0;
 	a->will_by_ms = CLOCK_NEVER;
-	a->renew_at_ms = now_ms + (int64_t)a->renew_s * 1000;
 	a->state = ANNOUNCER_LIVE;
+	a->hold_until_ms = a->hold_ms == CLOCK_NEVER ? CLOCK_NEVER : now_ms + a->hold_ms;
+	if (!a->renewal)
+		return;
+	a->renew_at_ms = now_ms + (int64_t)a->renew_s * 1000;
 	due(a, now_ms);
 	if (!a->up_on_way)
 		publish_up(a, now_ms, out);
@@ -271,6 +284,21 @@ static void up_settled(struct announcer *a, const struct announcer_event *event,
 	}
 }
 
+/*
+ * It comes back when its exchange was deleted and made anew, and the bindings went with the old one. Held is still the will before it, which fires as
+ * ever, so that the session need not end over it.
+ */
+static void will_returned(struct announcer *a, int64_t now_ms, struct announcer_actions *out)
+{
+	if (a->state != ANNOUNCER_RENEWING || a->bound_again) {
+		fail("the broker did not take our will", out);
+		return;
+	}
+	a->bound_again = true;
+	add(out, ACTION_BIND_MAILBOX);
+	publish_will(a, now_ms, out);
+}
+
 static void on_confirm(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
                        struct announcer_actions *out)
 {
@@ -280,6 +308,8 @@ static void on_confirm(struct announcer *a, const struct announcer_event *event,
 		if (event->result == RESULT_CONFIRMED) {
 			a->will_confirmed = true;
 			will_held(a, now_ms, out);
+		} else if (event->result == RESULT_RETURNED) {
+			will_returned(a, now_ms, out);
 		} else {
 			fail("the broker did not take our will", out);
 		}
@@ -400,7 +430,10 @@ static void on_timer(struct announcer *a, const struct announcer_event *event, i
 		publish_up(a, now_ms, out);
 	} else if (a->state == ANNOUNCER_LIVE && now_ms >= renew_from_ms(a)) {
 		a->state = ANNOUNCER_RENEWING;
-		publish_will(a, now_ms, out);
+		first_will(a, true, now_ms, out);
+	} else if (a->state == ANNOUNCER_LIVE && now_ms >= a->hold_until_ms) {
+		a->state = ANNOUNCER_RENEWING;
+		first_will(a, false, now_ms, out);
 	}
 }
 
@@ -480,6 +513,7 @@ void announcer_init(struct announcer *a, const char *name, const char (*aliases)
 	session_reset(a);
 	a->end_by_ms = CLOCK_NEVER;
 	a->renew_s = renew_s;
+	a->hold_ms = CLOCK_NEVER;
 	backoff_init(&a->retry, ANNOUNCER_RETRY_FIRST_MS, ANNOUNCER_RETRY_MAX_MS);
 	backoff_init(&a->fresh, ANNOUNCER_RETRY_FIRST_MS, ANNOUNCER_FRESH_MAX_MS);
 	memcpy(a->self.name, name, strlen(name) + 1);
@@ -494,6 +528,14 @@ void announcer_resume(struct announcer *a, uint64_t seq)
 {
 	a->seq = seq;
 	a->begun = true;
+}
+
+int64_t announcer_set_hold(struct announcer *a, uint32_t timeout_ms)
+{
+	int64_t half_ms = timeout_ms > 2 * HOLD_LEAST_MS ? timeout_ms / 2 : HOLD_LEAST_MS, renew_ms = (int64_t)a->renew_s * 1000;
+
+	a->hold_ms = half_ms < renew_ms ? half_ms : CLOCK_NEVER;
+	return half_ms < renew_ms ? half_ms : renew_ms;
 }
 
 void announcer_set_ports(struct announcer *a, const struct announcement_port *ports, unsigned nports)
@@ -539,7 +581,7 @@ int64_t announcer_deadline_ms(const struct announcer *a)
 	if ((a->state == ANNOUNCER_LIVE || a->state == ANNOUNCER_RENEWING) && !a->up_on_way)
 		deadline_ms = earlier(deadline_ms, earlier(a->up_at_ms, a->fresh_at_ms));
 	if (a->state == ANNOUNCER_LIVE)
-		deadline_ms = earlier(deadline_ms, a->renew_at_ms);
+		deadline_ms = earlier(deadline_ms, earlier(a->renew_at_ms, a->hold_until_ms));
 	return deadline_ms;
 }
 

@@ -68,6 +68,7 @@ struct announcer_event {
 enum announcer_action_type {
 	ACTION_PUBLISH,        /* message; announcer_compose() tells its body */
 	ACTION_OPEN_MAILBOX,   /* declare, bind twice, consume; none waits for the other */
+	ACTION_BIND_MAILBOX,   /* again: its exchanges were made anew, and its bindings went with the old ones */
 	ACTION_ACK,            /* tag, singly */
 	ACTION_DELETE_MAILBOX,
 	ACTION_NEW_INSTANCE,   /* give us EVENT_IDENTITY */
@@ -113,6 +114,10 @@ struct announcer {
 	bool will_confirmed;
 	int64_t will_by_ms;       /* the will must be through by then; for the mailbox the bus has a deadline */
 	int64_t renew_at_ms;
+	int64_t hold_ms;          /* no will may be held for longer; CLOCK_NEVER: as long as we like */
+	int64_t hold_until_ms;    /* then the one that we hold must have been replaced */
+	bool renewal;             /* the will on its way is part of a renewal, or the first: an up follows */
+	bool bound_again;         /* for this will */
 	int64_t up_at_ms;         /* the next up is due */
 	bool up_on_way;
 	uint64_t up_seq;
@@ -148,6 +153,12 @@ void announcer_set_place(struct announcer *announcer, const struct place *place)
 
 /* What it is, for people: at most ANNOUNCEMENT_AGENT_MAX printable characters. */
 void announcer_set_agent(struct announcer *announcer, const char *agent);
+
+/*
+ * The broker takes the channel from whoever holds a message for that long (its consumer_timeout). From now on wills are replaced in half of it, if
+ * renewals are not as frequent; the hosts are told nothing more than before. What is shorter than 2 s cannot be kept. Returns the pause between two.
+ */
+int64_t announcer_set_hold(struct announcer *announcer, uint32_t timeout_ms);
 
 /* Events that mean nothing in a state are ignored. actions is overwritten; carry them out in order. */
 void announcer_handle(struct announcer *announcer, const struct announcer_event *event, int64_t now_ms,

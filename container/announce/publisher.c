@@ -137,7 +137,9 @@ void publisher_feed_addresses(struct publisher *p)
 /* One URL after the other without a pause; after each round, and after a connection that stood, the backoff's delay. */
 void publisher_retry_later(struct publisher *p, bool stood)
 {
-	p->endpoint = (p->endpoint + 1) % p->conf->bus.nendpoints;
+	if (!p->same)
+		p->endpoint = (p->endpoint + 1) % p->conf->bus.nendpoints;
+	p->same = false;
 	p->failures++;
 	if (stood || p->failures % p->conf->bus.nendpoints == 0)
 		p->retry_at_ms = p->now_ms + backoff_next(&p->backoff, random_bits());

@@ -29,12 +29,30 @@ static void on_up(void *arg)
 	publisher_feed(p, &event);
 }
 
+/* What the broker's words teach for the next connections to it. Whether there is nothing to wait for before the next. */
+static bool learn(struct publisher *p, const struct bus_failure *failure)
+{
+	const struct bus_cause *cause = &failure->cause;
+	bool argument = cause->kind == BUS_CAUSE_ARGUMENT && strcmp(cause->word, "x-consumer-timeout") == 0;
+
+	if (cause->kind == BUS_CAUSE_ACK_TIMEOUT)
+		log_warnx("the broker lets nobody hold a message for longer than %u ms (its consumer_timeout): from now on our will is renewed each %lld ms",
+		          (unsigned)cause->timeout_ms, (long long)announcer_set_hold(&p->announcer, cause->timeout_ms));
+	if (!argument || p->plain & PLAIN_BIT(p))
+		return false;
+	log_info("the broker does not take %s: going on without it", cause->word);
+	p->plain |= PLAIN_BIT(p);
+	p->same = true;
+	return true;
+}
+
 static void on_down(void *arg, const struct bus_failure *failure)
 {
 	struct publisher *p = arg;
 	bool stood = announcer_is_announced(&p->announcer);
 
 	p->open = false;
+	p->hurry |= learn(p, failure);
 	if (faultlog_wants(&p->faultlog, failure->text, p->now_ms))
 		log_warnx("%s; retrying", failure->text);
 	else
@@ -102,6 +120,19 @@ static void take_rollcall(struct publisher *p, const struct bus_delivery *delive
 	publisher_feed(p, &event);
 }
 
+/*
+ * A host calls us alone, through the default exchange, where only hosts may write: we did not answer its roll call, so that it did not reach us, and our
+ * mailbox's bindings are gone.
+ */
+static void take_direct_call(struct publisher *p, const struct bus_delivery *delivery)
+{
+	struct announcer_action bind = {.type = ACTION_BIND_MAILBOX};
+
+	if (p->announcer.state == ANNOUNCER_LIVE || p->announcer.state == ANNOUNCER_RENEWING)
+		publisher_carry_out(p, &bind);
+	take_rollcall(p, delivery);
+}
+
 static void on_delivery(void *arg, const struct bus_delivery *delivery)
 {
 	struct publisher *p = arg;
@@ -111,6 +142,8 @@ static void on_delivery(void *arg, const struct bus_delivery *delivery)
 		publisher_feed(p, &event);
 	else if (text_is(&delivery->exchange, EXCHANGE_ROLLCALL))
 		take_rollcall(p, delivery);
+	else if (text_is(&delivery->exchange, "") && text_is(&delivery->routing_key, p->mailbox))
+		take_direct_call(p, delivery);
 	else if (text_is(&delivery->exchange, "") && p->want_answer)
 		take_answer(p, delivery); /* no_ack */
 	else

@@ -15,6 +15,7 @@
  * the announcer wants, publisher_hear.c is told by the bus.
  */
 #define IN_FLIGHT_MAX 8
+#define PLAIN_BIT(p) (UINT64_C(1) << ((p)->endpoint % 64))
 
 struct in_flight {
 	uint64_t sequence; /* the bus's; 0: free */
@@ -33,7 +34,8 @@ struct publisher {
 	size_t failures;        /* since the backoff was last asked */
 	bool open;              /* bus_open() was called and `down` was not */
 	bool own_address;       /* the connection's local address was seen on an interface */
-	bool hurry;             /* the connection ends because our own network has changed: no pause before the next */
+	bool hurry;             /* the connection ends for something that is no reason to wait: no pause before the next */
+	bool same;              /* and the next goes to the same endpoint */
 	unsigned hurried;       /* tries given up for that, since the last login */
 	bool close_wanted;      /* the announcer is done; the bus may not be closed inside its callbacks */
 	struct backoff backoff;
@@ -43,6 +45,7 @@ struct publisher {
 	const char *status;     /* as last logged */
 	unsigned beyond;        /* addresses that a message had no room for, as last logged */
 	char mailbox[QUEUE_WILL_SIZE];
+	uint64_t plain;         /* endpoints, a bit each (PLAIN_BIT), whose broker does not take x-consumer-timeout */
 	unsigned consumers_due; /* consume-oks to come */
 	unsigned sessions;      /* how many there were */
 	struct in_flight in_flight[IN_FLIGHT_MAX];

@@ -15,6 +15,12 @@ static bool asks(const struct publisher *p)
 	return p->want_answer && p->answer == PUBLISHER_NO_ANSWER;
 }
 
+static void bind_mailbox(struct publisher *p)
+{
+	bus_queue_bind(p->bus, p->mailbox, EXCHANGE_WILL, p->mailbox);
+	bus_queue_bind(p->bus, p->mailbox, EXCHANGE_ROLLCALL, "");
+}
+
 static void open_mailbox(struct publisher *p)
 {
 	char dead_key[ANNOUNCEMENT_KEY_MAX + 1];
@@ -25,7 +31,7 @@ static void open_mailbox(struct publisher *p)
 		.max_length = MAILBOX_MAX_LENGTH,
 		.dead_letter_exchange = EXCHANGE_ANNOUNCE,
 		.dead_letter_routing_key = dead_key,
-		.consumer_timeout_ms = MAILBOX_CONSUMER_TIMEOUT_MS,
+		.consumer_timeout_ms = p->plain & PLAIN_BIT(p) ? 0 : MAILBOX_CONSUMER_TIMEOUT_MS,
 	};
 
 	announcement_key(ANNOUNCEMENT_LOST, p->announcer.self.name, dead_key);
@@ -40,8 +46,7 @@ static void open_mailbox(struct publisher *p)
 		bus_exchange_declare(p->bus, EXCHANGE_ROLLCALL, "fanout", true, true);
 	}
 	bus_queue_declare(p->bus, p->mailbox, false, &arguments);
-	bus_queue_bind(p->bus, p->mailbox, EXCHANGE_WILL, p->mailbox);
-	bus_queue_bind(p->bus, p->mailbox, EXCHANGE_ROLLCALL, "");
+	bind_mailbox(p);
 	p->consumers_due = 1;
 	if (asks(p) && !p->answers_come) {
 		bus_consume(p->bus, REPLY_QUEUE, false, true, 0);
@@ -119,6 +124,10 @@ void publisher_carry_out(struct publisher *p, const struct announcer_action *act
 		break;
 	case ACTION_OPEN_MAILBOX:
 		open_mailbox(p);
+		break;
+	case ACTION_BIND_MAILBOX:
+		log_warnx("our mailbox has lost its bindings: somebody has made the exchanges anew. Binding it again");
+		bind_mailbox(p);
 		break;
 	case ACTION_ACK:
 		bus_ack(p->bus, action->tag, false);

@@ -248,7 +248,7 @@ struct bus_queue_arguments {
 	const char *overflow;                /* x-overflow, or NULL */
 	const char *dead_letter_exchange;    /* or NULL */
 	const char *dead_letter_routing_key; /* or NULL */
-	uint32_t consumer_timeout_ms;
+	uint32_t consumer_timeout_ms;        /* left out where the broker is known to refuse it */
 };
 
 void bus_queue_declare(struct bus *bus, const char *queue, bool passive, const struct bus_queue_arguments *arguments);

@@ -110,6 +110,9 @@ static void add_text(amqp_table_t *table, const char *key, const char *value)
 	entry->value.value.bytes = amqp_cstring_bytes(value);
 }
 
+/* RabbitMQ: x-consumer-timeout is without effect before 3.12, and refused from here on, since classic queues have no such timeout any more. */
+#define VERSION_WITHOUT_TIMEOUT BUS_VERSION(4, 3, 0)
+
 void bus_queue_declare(struct bus *bus, const char *queue, bool passive, const struct bus_queue_arguments *wanted)
 {
 	amqp_table_entry_t entries[8];
@@ -135,7 +138,7 @@ void bus_queue_declare(struct bus *bus, const char *queue, bool passive, const s
 		add_text(table, "x-dead-letter-exchange", wanted->dead_letter_exchange);
 	if (wanted->dead_letter_routing_key != NULL)
 		add_text(table, "x-dead-letter-routing-key", wanted->dead_letter_routing_key);
-	if (wanted->consumer_timeout_ms != 0)
+	if (wanted->consumer_timeout_ms != 0 && bus->broker.number < VERSION_WITHOUT_TIMEOUT)
 		add_number(table, "x-consumer-timeout", wanted->consumer_timeout_ms);
 	bus_request(bus, BUS_REQUEST_QUEUE_DECLARE, AMQP_QUEUE_DECLARE_METHOD, &arguments);
 }

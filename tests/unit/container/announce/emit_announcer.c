@@ -550,6 +550,66 @@ static void a_will_that_is_not_taken_is_a_new_connection(void **state)
 	expect(&s, 0, ACTION_FAIL);
 }
 
+/* Its exchange was made anew, and the mailbox's bindings went with the old one: the session, and the will that is held, are as good as before. */
+static void a_renewal_that_comes_back_binds_again_once(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_announce(&s);
+	s.now_ms += 120000;
+	stage_feed(&s, EVENT_TIMER);
+	expect_publish(&s, 0, MESSAGE_WILL, 0);
+	stage_confirm(&s, MESSAGE_WILL, 0, RESULT_RETURNED);
+	expect(&s, 0, ACTION_BIND_MAILBOX);
+	expect_publish(&s, 1, MESSAGE_WILL, 0);
+	assert_int_equal(s.actions.count, 2);
+	stage_confirm(&s, MESSAGE_WILL, 0, RESULT_RETURNED);
+	expect(&s, 0, ACTION_FAIL);
+}
+
+/* The broker has said for how long a message may be held. Only the will is replaced in that time; hosts hear of us as often as before. */
+static void a_will_is_not_held_for_longer_than_the_broker_lets(void **state)
+{
+	struct stage s;
+	uint64_t tag;
+
+	(void)state;
+	stage_init(&s);
+	assert_int_equal(announcer_set_hold(&s.announcer, 30000), 15000);
+	stage_connect(&s, 1);
+	stage_feed(&s, EVENT_CONSUMING);
+	stage_will(&s, 1);
+	stage_confirm(&s, MESSAGE_WILL, 0, RESULT_CONFIRMED);
+	stage_confirm(&s, MESSAGE_UP, 2, RESULT_CONFIRMED);
+	for (tag = 2; tag < 9; tag++) {
+		assert_int_equal(announcer_deadline_ms(&s.announcer), s.now_ms + 15000);
+		s.now_ms += 15000;
+		stage_feed(&s, EVENT_TIMER);
+		expect_publish(&s, 0, MESSAGE_WILL, 0);
+		stage_will(&s, tag);
+		stage_confirm(&s, MESSAGE_WILL, 0, RESULT_CONFIRMED);
+		expect_ack(&s, 0, tag - 1);
+		assert_int_equal(s.actions.count, 1);
+	}
+	s.now_ms += 15000;
+	stage_feed(&s, EVENT_TIMER);
+	stage_will(&s, tag);
+	stage_confirm(&s, MESSAGE_WILL, 0, RESULT_CONFIRMED);
+	expect_ack(&s, 0, tag - 1);
+	expect_publish(&s, 1, MESSAGE_UP, 3);
+}
+
+static void a_time_that_is_longer_than_the_renewals_changes_nothing(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_announce(&s);
+	assert_int_equal(announcer_set_hold(&s.announcer, 1800000), 120000);
+	assert_int_equal(announcer_set_hold(&s.announcer, 10), 1000);
+}
+
 /* Whatever comes in whatever order: the will in our hands is never acked but for a new one or after a confirmed down, and seq only grows. */
 static void any_order_of_events_keeps_the_promises(void **state)
 {
@@ -634,6 +694,9 @@ int main(void)
 		cmocka_unit_test(down_said_and_lost_begins_a_new_instance),
 		cmocka_unit_test(no_confirm_in_time_is_a_new_connection_but_not_while_blocked),
 		cmocka_unit_test(a_will_that_is_not_taken_is_a_new_connection),
+		cmocka_unit_test(a_renewal_that_comes_back_binds_again_once),
+		cmocka_unit_test(a_will_is_not_held_for_longer_than_the_broker_lets),
+		cmocka_unit_test(a_time_that_is_longer_than_the_renewals_changes_nothing),
 		cmocka_unit_test(any_order_of_events_keeps_the_promises),
 	};
 
