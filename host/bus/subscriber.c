@@ -11,11 +11,13 @@
 #include "answers.h"
 #include "batches.h"
 #include "intake.h"
+#include "poison.h"
 #include "shared/backoff.h"
 #include "shared/clock.h"
 #include "shared/contract/legacy.h"
 #include "shared/log.h"
 #include "shared/bus/patience.h"
+#include "upkeep.h"
 
 #define STEP_FRAMES 8192    /* so that a full queue does not keep the loop from its other work */
 #define SAME_FAILURE_MS 60000
@@ -29,6 +31,8 @@ struct subscriber {
 	struct answers *answers;
 	struct backoff backoff;
 	struct patience patience;
+	struct poison poison;
+	struct upkeep upkeep;
 	enum subscriber_state state;
 	int64_t since_ms, now_ms;
 	int64_t due_ms;       /* waiting: the next try. consuming, marker awaited: when to give it up */
@@ -51,6 +55,7 @@ struct subscriber {
 	uint64_t connects, deliveries, acked;
 	uint64_t by_op[ANNOUNCEMENT_REFUSED + 1];
 	uint32_t queue_depth;
+	bool counted;         /* on this connection */
 	bool legacy_refused;  /* the broker closed the channel over the older format's exchange: the next connection does without */
 	char legacy_trouble[BUS_FAILURE_TEXT];
 	int64_t depth_ms;     /* when it was counted; 0: not yet */
@@ -116,6 +121,7 @@ static void subscriber_marker(struct subscriber *subscriber)
 	struct ident unused;
 
 	subscriber->awaiting_marker = false;
+	poison_passed(&subscriber->poison);
 	registry_marker(subscriber->registry, subscriber->now_ms);
 	if (subscriber->early)
 		subscriber_call(subscriber, &unused);
@@ -131,6 +137,8 @@ static void subscriber_delivery(void *arg, const struct bus_delivery *delivery)
 
 	subscriber->last_tag = delivery->tag;
 	subscriber->deliveries++;
+	if (upkeep_is_probe(&subscriber->upkeep, delivery))
+		return;
 	intake_take(&subscriber->intake, delivery, &subscriber->message, subscriber->now_ms, &outcome);
 	if (outcome.understood)
 		subscriber->by_op[subscriber->message.op]++;
@@ -167,8 +175,6 @@ void subscriber_settle(struct subscriber *subscriber, uint64_t stored, uint64_t 
 
 /* ---- connection ---- */
 
-static const char *const binding_keys[] = {"up.#", "down.#", "lost.#"};
-
 /* All of it in one go; the broker answers in order. See the permissions in docs/protocol.md. */
 static void subscriber_declare(struct subscriber *subscriber)
 {
@@ -181,19 +187,17 @@ static void subscriber_declare(struct subscriber *subscriber)
 		.overflow = "drop-head",
 	};
 	struct bus *bus = subscriber->bus;
-	size_t i;
 
 	bus_confirm_select(bus);
-	bus_exchange_declare(bus, EXCHANGE_ANNOUNCE, "topic", false, true);
-	bus_exchange_declare(bus, EXCHANGE_WILL, "topic", false, true);
-	bus_exchange_declare(bus, EXCHANGE_ROLLCALL, "fanout", false, true);
+	upkeep_exchanges(&subscriber->upkeep, bus);
 	if (subscriber->recreate != QUEUE_KEEP)
 		bus_queue_delete(bus, queue->name, subscriber->recreate == QUEUE_DELETE_IF_UNUSED);
 	subscriber->recreate = QUEUE_KEEP;
 	bus_queue_declare(bus, queue->name, false, &arguments);
-	for (i = 0; i < sizeof binding_keys / sizeof *binding_keys; i++)
-		bus_queue_bind(bus, queue->name, EXCHANGE_ANNOUNCE, binding_keys[i]);
-	bus_queue_bind(bus, queue->name, EXCHANGE_ROLLCALL, "");
+	upkeep_bind(&subscriber->upkeep, bus, queue->name);
+	/* What the connection before had been delivered is back in the queue by then, or the next one finds it there. */
+	if (poison_is_due(&subscriber->poison))
+		bus_queue_purge(bus, queue->name);
 	bus_qos(bus, SUBSCRIBER_PREFETCH);
 	/*
 	 * After a cut cable the broker takes our old connection for alive until its heartbeat gives up, and would go on sending half of the messages
@@ -232,7 +236,17 @@ static void subscriber_up(void *arg)
 	struct subscriber *subscriber = arg;
 
 	subscriber_set_state(subscriber, SUBSCRIBER_DECLARING);
+	subscriber->counted = false;
 	subscriber_declare(subscriber);
+}
+
+/* Nothing true is lost by it: the roll call that follows brings it back, and a resync ends what has died. */
+static void subscriber_emptied(struct subscriber *subscriber, uint32_t messages)
+{
+	poison_emptied(&subscriber->poison, messages, subscriber->now_ms);
+	if (messages > 0)
+		log_warnx("poisoned: the connection broke at the same message of queue=%s (key=%s), again: emptied of %" PRIu32
+		          " messages; everyone is asked to announce again", subscriber->conf->queue.name, subscriber->poison.key, messages);
 }
 
 static void subscriber_done(void *arg, enum bus_request request, uint32_t count)
@@ -242,14 +256,18 @@ static void subscriber_done(void *arg, enum bus_request request, uint32_t count)
 
 	if (request == BUS_REQUEST_QUEUE_DECLARE) {
 		subscriber->queue_depth = count;
+		subscriber->counted = true;
 		subscriber->depth_ms = subscriber->now_ms;
 		subscriber->count_ms = subscriber->now_ms + SUBSCRIBER_COUNT_MS;
 	}
+	if (request == BUS_REQUEST_QUEUE_PURGE)
+		subscriber_emptied(subscriber, count);
 	if (request != BUS_REQUEST_CONSUME)
 		return;
 	subscriber_set_state(subscriber, SUBSCRIBER_CONSUMING);
 	patience_reset(&subscriber->patience);
 	subscriber->connects++;
+	upkeep_begin(&subscriber->upkeep, subscriber->bus, subscriber->now_ms);
 	subscriber->trouble[0] = '\0';
 	log_info("connected broker=%s queue=%s depth=%" PRIu32,
 	         busconf_endpoint_text(&subscriber->conf->bus.endpoints[subscriber->endpoint], where, sizeof where),
@@ -288,8 +306,8 @@ static bool subscriber_queue_differs(struct subscriber *subscriber, const struct
 {
 	const char *queue = subscriber->conf->queue.name;
 
-	if (failure->kind == BUS_FAILED_CHANNEL && failure->code == 406 && failure->request == BUS_REQUEST_QUEUE_DECLARE) {
-		log_info("queue=%s has other arguments than configured: it is deleted, if unused, and made anew", queue);
+	if (failure->kind == BUS_FAILED_CHANNEL && failure->cause.kind == BUS_CAUSE_DIFFERS && failure->request == BUS_REQUEST_QUEUE_DECLARE) {
+		log_info("queue=%s exists with another %s than configured: it is deleted, if unused, and made anew", queue, failure->cause.word);
 		subscriber->recreate = QUEUE_DELETE_IF_UNUSED;
 	} else if (failure->kind == BUS_FAILED_CLOSED && failure->code == 540 && failure->request == BUS_REQUEST_QUEUE_DELETE) {
 		log_info("queue=%s is a quorum queue: it is deleted, and made anew", queue);
@@ -304,23 +322,27 @@ static void subscriber_down(void *arg, const struct bus_failure *failure)
 {
 	struct subscriber *subscriber = arg;
 	enum subscriber_state before = subscriber->state;
+	bool missing = upkeep_missing(&subscriber->upkeep, failure);
 
+	if (before == SUBSCRIBER_CONSUMING || before == SUBSCRIBER_DECLARING)
+		poison_broke(&subscriber->poison, subscriber->bus, failure, before == SUBSCRIBER_CONSUMING && !subscriber->awaiting_marker,
+		             !subscriber->counted || subscriber->queue_depth > 0);
 	registry_disconnected(subscriber->registry, subscriber->now_ms);
 	answers_down(subscriber->answers, failure, subscriber->now_ms);
 	subscriber->last_tag = 0;
 	batches_clear(&subscriber->batches);
 	subscriber->awaiting_marker = false;
 	subscriber_set_state(subscriber, SUBSCRIBER_WAITING);
-	if (!subscriber_legacy_failed(subscriber, before, failure) && !subscriber_queue_differs(subscriber, failure))
+	if (!missing && !subscriber_legacy_failed(subscriber, before, failure) && !subscriber_queue_differs(subscriber, failure))
 		subscriber_note_trouble(subscriber, failure->text);
 	if (bus_failure_is_slowness(failure))
 		patience_grow(&subscriber->patience);
 	/* What worked until now is tried again at once, at the same place; else the next one is. */
 	if (before == SUBSCRIBER_CONSUMING)
 		backoff_reset(&subscriber->backoff);
-	else
+	else if (!missing)
 		subscriber->endpoint = (subscriber->endpoint + 1) % subscriber->conf->bus.nendpoints;
-	subscriber->due_ms = subscriber->now_ms + backoff_next(&subscriber->backoff, subscriber_jitter());
+	subscriber->due_ms = missing ? subscriber->now_ms : subscriber->now_ms + backoff_next(&subscriber->backoff, subscriber_jitter());
 }
 
 static void subscriber_confirm(void *arg, uint64_t sequence, enum bus_confirm result)
@@ -328,6 +350,11 @@ static void subscriber_confirm(void *arg, uint64_t sequence, enum bus_confirm re
 	struct subscriber *subscriber = arg;
 
 	answers_confirmed(subscriber->answers, sequence);
+	if (sequence == subscriber->upkeep.probe) {
+		if (upkeep_confirm(&subscriber->upkeep, subscriber->bus, subscriber->conf->queue.name, sequence, result))
+			subscriber_rollcall(subscriber, subscriber->now_ms);
+		return;
+	}
 	/* Answers to emitters are not mandatory and never come back: this is the roll call. */
 	if (result == BUS_RETURNED)
 		bus_fail(subscriber->bus, "the roll call reached no queue, not even our own: its bindings are gone");
@@ -405,6 +432,59 @@ static void subscriber_probe(struct subscriber *subscriber)
 		log_debug("renewals are late: probing the broker");
 }
 
+/* ---- those who do not answer ---- */
+
+#define CALLS_MAX 500 /* at one time */
+#define CALL_SPREAD_MS 200
+
+struct calls {
+	struct subscriber *subscriber;
+	unsigned count;
+};
+
+static bool subscriber_call_one(void *arg, struct fact *fact)
+{
+	struct calls *calls = arg;
+	struct subscriber *subscriber = calls->subscriber;
+	struct bus_properties properties = {.content_type = ANNOUNCEMENT_CONTENT_TYPE, .type = ANNOUNCEMENT_TYPE, .user_id = bus_user(subscriber->bus)};
+	char mailbox[QUEUE_WILL_SIZE], body[ANNOUNCEMENT_BODY_MAX];
+	int length;
+
+	if (fact->state != FACT_UNCONFIRMED || !fact->has_session)
+		return true;
+	subscriber->message.op = ANNOUNCEMENT_ROLLCALL;
+	subscriber->message.spread_ms = CALL_SPREAD_MS;
+	snprintf(subscriber->message.host, sizeof subscriber->message.host, "%s", subscriber->conf->hostname);
+	if (calls->count == CALLS_MAX || !bus_takes(subscriber->bus) || ident_random(&subscriber->message.nonce) == -1 ||
+	    (length = announcement_encode(&subscriber->message, body)) == -1)
+		return false;
+	calls->count++;
+	return bus_publish(subscriber->bus, "", announcement_will_queue(fact->name, &fact->session, mailbox), false, &properties, body,
+	                   (size_t)length) != 0;
+}
+
+/*
+ * Half of a resync's silence is over. Somebody may have deleted the exchange of roll calls and made it anew, with which the mailboxes' bindings have gone, and its
+ * emitters hear no roll call: so each that is missing is called by its mailbox's name, where the dead do not hear it, and older emitters pass over it.
+ */
+static void subscriber_call_the_silent(struct subscriber *subscriber)
+{
+	struct calls calls = {.subscriber = subscriber};
+	struct registry_counts counts;
+
+	registry_count(subscriber->registry, &counts);
+	if (counts.resync != REGISTRY_RESYNC || counts.unconfirmed == 0)
+		return;
+	registry_each(subscriber->registry, subscriber_call_one, &calls);
+	log_debug("%u did not answer the roll call yet: each is called alone", calls.count);
+}
+
+static void subscriber_doubt(struct subscriber *subscriber)
+{
+	subscriber_probe(subscriber);
+	subscriber_call_the_silent(subscriber);
+}
+
 /* ---- how much waits in the queue ---- */
 
 /* CLOCK_NEVER: nobody wants to know, or it cannot be asked now. */
@@ -439,6 +519,7 @@ static void subscriber_use(struct subscriber *subscriber, const struct conf *con
 	subscriber->conf = conf;
 	subscriber->intake.policy = &conf->policy;
 	subscriber->intake.legacy = conf->legacy;
+	upkeep_host(&subscriber->upkeep, conf->hostname);
 	snprintf(subscriber->client_name, sizeof subscriber->client_name, "callsignd@%s", conf->hostname);
 }
 
@@ -534,6 +615,8 @@ int64_t subscriber_deadline_ms(const struct subscriber *subscriber)
 	due = count < due ? count : due;
 	if (subscriber->state == SUBSCRIBER_CONSUMING && doubt < due)
 		due = doubt;
+	if (subscriber->state == SUBSCRIBER_CONSUMING && !subscriber->awaiting_marker && !bus_is_blocked(subscriber->bus) && subscriber->upkeep.due_ms < due)
+		due = subscriber->upkeep.due_ms;
 	if ((subscriber->state == SUBSCRIBER_WAITING || subscriber_expects_marker(subscriber)) && subscriber->due_ms < due)
 		return subscriber->due_ms;
 	return due;
@@ -554,7 +637,9 @@ bool subscriber_step(struct subscriber *subscriber, uint64_t generation, int64_t
 	if (subscriber_expects_marker(subscriber) && now_ms >= subscriber->due_ms)
 		bus_fail(subscriber->bus, "our own roll call did not come back");
 	if (subscriber->state == SUBSCRIBER_CONSUMING && registry_doubts(subscriber->registry, now_ms))
-		subscriber_probe(subscriber);
+		subscriber_doubt(subscriber);
+	if (subscriber->state == SUBSCRIBER_CONSUMING && !subscriber->awaiting_marker && !bus_is_blocked(subscriber->bus))
+		upkeep_step(&subscriber->upkeep, subscriber->bus, subscriber->conf->queue.name, now_ms);
 	subscriber_count(subscriber);
 	return more;
 }
@@ -580,4 +665,11 @@ void subscriber_status(const struct subscriber *subscriber, struct subscriber_st
 	out->queue_depth = subscriber->queue_depth;
 	memcpy(out->legacy_trouble, subscriber->legacy_trouble, sizeof out->legacy_trouble);
 	out->depth_ms = subscriber->depth_ms;
+	out->poisoned = subscriber->poison.emptied;
+	out->poisoned_ms = subscriber->poison.emptied_ms;
+	memcpy(out->poison_key, subscriber->poison.key, sizeof out->poison_key);
+	out->bindings_lost = subscriber->upkeep.bindings_lost;
+	out->exchanges_made = subscriber->upkeep.exchanges_made;
+	if (bus_is_up(subscriber->bus))
+		out->broker = *bus_broker(subscriber->bus);
 }

@@ -79,6 +79,11 @@ struct subscriber_status {
 	char legacy_trouble[BUS_FAILURE_TEXT]; /* why the older format is not taken though it is configured; else "" */
 	uint32_t queue_depth; /* messages that waited in the queue, not delivered yet, at depth_ms */
 	int64_t depth_ms;     /* 0: not counted yet */
+	uint64_t poisoned;    /* how often the queue was emptied of a message that broke the connection (poison.h), when last, and its key */
+	int64_t poisoned_ms;
+	char poison_key[128];
+	uint64_t bindings_lost, exchanges_made; /* upkeep.h */
+	struct bus_broker broker; /* while connected */
 };
 
 void subscriber_status(const struct subscriber *subscriber, struct subscriber_status *out);

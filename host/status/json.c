@@ -20,6 +20,12 @@ static json_t *broker_json(const struct status *status)
 	object_set(&object, "trouble", text_or_null(broker->trouble));
 	object_set(&object, "blocked", json_boolean(broker->blocked));
 	object_set(&object, "connects", count_json(broker->connects));
+	object_set(&object, "product", text_or_null(broker->broker.product));
+	object_set(&object, "version", text_or_null(broker->broker.version));
+	object_set(&object, "poisoned", count_json(broker->poisoned));
+	object_set_time(&object, "poisoned_last", broker->poisoned > 0 ? broker->poisoned_ms : -1, status->clock);
+	object_set(&object, "bindings_lost", count_json(broker->bindings_lost));
+	object_set(&object, "exchanges_made", count_json(broker->exchanges_made));
 	object_set(&object, "queue", json_string(status->queue));
 	object_set(&object, "queue_depth", count_json(broker->queue_depth));
 	object_set_time(&object, "queue_depth_time", broker->depth_ms, status->clock);

@@ -162,6 +162,8 @@ static void status_warn_broker(struct status *status)
 		status_warn(status, "the broker is in alarm (memory or disk) and takes no messages: no new name comes until it is mended");
 }
 
+#define POISONED_SHOWN_MS (10 * 60 * 1000)
+
 static void status_warn_all(struct status *status)
 {
 	const struct subscriber_status *broker = &status->broker;
@@ -172,6 +174,9 @@ static void status_warn_all(struct status *status)
 		if (status->sinks[i].trouble[0] != '\0')
 			status_warn(status, "%s: %s", status->sinks[i].name, status->sinks[i].trouble);
 	}
+	if (broker->poisoned > 0 && status->clock.now_ms - broker->poisoned_ms < POISONED_SHOWN_MS)
+		status_warn(status, "poisoned: the connection broke again and again at one message (key %s); the queue was emptied, %" PRIu64 " time(s) since the start",
+		            broker->poison_key, broker->poisoned);
 	if (broker->legacy_trouble[0] != '\0')
 		status_warn(status, "legacy: the older format is not taken: %s", broker->legacy_trouble);
 	if (status->sinks_missing > 0)

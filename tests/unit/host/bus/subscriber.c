@@ -24,7 +24,8 @@ struct bus {
 	bool open, up, blocked;
 	char *failure;    /* what bus_fail() was told, or NULL */
 	unsigned legacy, legacy_bound, legacy_unbound; /* how often that was asked for */
-	unsigned published, deleted, counted;
+	unsigned published, deleted, counted, purged, bound, made; /* made: exchanges that were declared, not asked for */
+	bool takes;       /* more, without waiting */
 	uint32_t handshake_ms, request_ms; /* as bus_open() was told */
 	bool deleted_if_unused; /* the last time */
 	char body[BUS_BODY_MAX];
@@ -116,8 +117,10 @@ void bus_confirm_select(struct bus *bus)
 
 void bus_exchange_declare(struct bus *bus, const char *exchange, const char *type, bool passive, bool durable)
 {
-	if (strcmp(exchange, EXCHANGE_LEGACY) != 0)
+	if (strcmp(exchange, EXCHANGE_LEGACY) != 0) {
+		bus->made += !passive;
 		return;
+	}
 	/* As the old programs do, or they are refused who come next. */
 	assert_string_equal(type, "fanout");
 	assert_false(passive);
@@ -143,6 +146,7 @@ bool bus_queue_count(struct bus *bus, const char *queue)
 void bus_queue_bind(struct bus *bus, const char *queue, const char *exchange, const char *routing_key)
 {
 	(void)queue;
+	bus->bound++;
 	if (strcmp(exchange, EXCHANGE_LEGACY) == 0) {
 		assert_string_equal(routing_key, "");
 		bus->legacy_bound++;
@@ -162,6 +166,32 @@ void bus_queue_delete(struct bus *bus, const char *queue, bool if_unused)
 	(void)queue;
 	bus->deleted++;
 	bus->deleted_if_unused = if_unused;
+}
+
+void bus_queue_purge(struct bus *bus, const char *queue)
+{
+	(void)queue;
+	bus->purged++;
+}
+
+bool bus_takes(const struct bus *bus)
+{
+	return bus->takes;
+}
+
+bool bus_last_delivery(const struct bus *bus, struct bus_text *exchange, struct bus_text *routing_key)
+{
+	(void)bus;
+	*exchange = *routing_key = (struct bus_text){.data = "", .length = 0};
+	return false;
+}
+
+const struct bus_broker *bus_broker(const struct bus *bus)
+{
+	static const struct bus_broker broker = {.product = "RabbitMQ", .version = "4.3.6", .number = BUS_VERSION(4, 3, 6)};
+
+	(void)bus;
+	return &broker;
 }
 
 void bus_qos(struct bus *bus, uint16_t prefetch)
@@ -233,9 +263,55 @@ static void broker_closes(struct bus *bus, enum bus_failure_kind kind, uint16_t 
 	bus->callbacks->down(bus->arg, &failure);
 }
 
+static void broker_refuses_for(struct bus *bus, enum bus_request request, uint16_t code, enum bus_cause_kind kind, const char *word, const char *object)
+{
+	struct bus_failure failure = {.kind = BUS_FAILED_CHANNEL, .code = code, .request = request, .cause.kind = kind, .text = "closed"};
+
+	strcpy(failure.cause.word, word);
+	strcpy(failure.cause.object, object);
+	bus->open = false;
+	bus->callbacks->down(bus->arg, &failure);
+}
+
 static void broker_has_another_queue(struct bus *bus)
 {
-	broker_closes(bus, BUS_FAILED_CHANNEL, 406, BUS_REQUEST_QUEUE_DECLARE);
+	bus->callbacks->up(bus->arg);
+	broker_refuses_for(bus, BUS_REQUEST_QUEUE_DECLARE, 406, BUS_CAUSE_DIFFERS, "x-max-length", "");
+}
+
+static void broker_does_not_take_an_argument(struct bus *bus)
+{
+	bus->callbacks->up(bus->arg);
+	broker_refuses_for(bus, BUS_REQUEST_QUEUE_DECLARE, 406, BUS_CAUSE_ARGUMENT, "x-overflow", "");
+}
+
+static void broker_misses_an_exchange(struct bus *bus)
+{
+	bus->callbacks->up(bus->arg);
+	broker_refuses_for(bus, BUS_REQUEST_EXCHANGE_DECLARE, 404, BUS_CAUSE_MISSING, "", EXCHANGE_ANNOUNCE);
+}
+
+static void broker_returns_the_last_message(struct bus *bus)
+{
+	bus->callbacks->confirm(bus->arg, bus->published, BUS_RETURNED);
+}
+
+static void broker_has_a_queue_and_breaks(struct bus *bus)
+{
+	const struct bus_failure failure = {.kind = BUS_FAILED_LOST, .text = "reset"};
+
+	bus->callbacks->up(bus->arg);
+	bus->callbacks->done(bus->arg, BUS_REQUEST_QUEUE_DECLARE, 1);
+	bus->open = false;
+	bus->callbacks->down(bus->arg, &failure);
+}
+
+static void broker_empties_the_queue(struct bus *bus)
+{
+	bus->callbacks->up(bus->arg);
+	bus->callbacks->done(bus->arg, BUS_REQUEST_QUEUE_DECLARE, 1);
+	bus->callbacks->done(bus->arg, BUS_REQUEST_QUEUE_PURGE, 1);
+	bus->callbacks->done(bus->arg, BUS_REQUEST_CONSUME, 0);
 }
 
 static void broker_is_silent(struct bus *bus)
@@ -406,7 +482,7 @@ static void asked_for_the_queue_is_counted_every_ten_seconds_for_a_minute(void *
 	host->now_ms += SUBSCRIBER_COUNT_MS;
 	step(host, NULL);
 	assert_int_equal(fake.counted, 0);
-	assert_int_equal(subscriber_deadline_ms(host->subscriber), CLOCK_NEVER);
+	assert_true(subscriber_deadline_ms(host->subscriber) > host->now_ms + SUBSCRIBER_COUNT_MS);
 	begun_ms = host->now_ms;
 	subscriber_asked(host->subscriber, host->now_ms);
 	assert_true(subscriber_deadline_ms(host->subscriber) <= host->now_ms);
@@ -420,7 +496,7 @@ static void asked_for_the_queue_is_counted_every_ten_seconds_for_a_minute(void *
 		step(host, NULL);
 	}
 	assert_int_equal(fake.counted, SUBSCRIBER_ASKED_MS / SUBSCRIBER_COUNT_MS);
-	assert_int_equal(subscriber_deadline_ms(host->subscriber), CLOCK_NEVER);
+	assert_true(subscriber_deadline_ms(host->subscriber) > host->now_ms + SUBSCRIBER_COUNT_MS);
 }
 
 static void with_metrics_on_it_is_always_counted_but_not_in_an_alarm(void **state)
@@ -511,6 +587,85 @@ static void a_queue_with_other_arguments_is_deleted_if_unused(void **state)
 	connect_again(host, broker_takes_us);
 	assert_int_equal(fake.deleted, 1);
 	assert_true(fake.deleted_if_unused);
+}
+
+/* 406 has more than one cause: what was in the queue would have been lost for nothing. */
+static void a_queue_is_not_deleted_over_an_argument_that_the_broker_does_not_take(void **state)
+{
+	struct host *host = *state;
+
+	connect_again(host, broker_does_not_take_an_argument);
+	connect_again(host, broker_takes_us);
+	assert_int_equal(fake.deleted, 0);
+}
+
+static void a_missing_exchange_is_made_with_the_next_connection_at_once(void **state)
+{
+	struct host *host = *state;
+	struct subscriber_status status;
+
+	connect_again(host, broker_misses_an_exchange);
+	assert_int_equal(fake.made, 0);
+	assert_int_equal(subscriber_deadline_ms(host->subscriber), host->now_ms);
+	connect_again(host, broker_takes_us);
+	assert_int_equal(fake.made, 1);
+	subscriber_status(host->subscriber, &status);
+	assert_int_equal(status.exchanges_made, 1);
+}
+
+static void lost_bindings_are_noticed_within_a_minute_and_everyone_is_asked(void **state)
+{
+	struct host *host = *state;
+	struct subscriber_status status;
+	unsigned bound;
+
+	connect_to_broker(host);
+	step(host, broker_brings_the_marker);
+	fake.takes = true;
+	bound = fake.bound;
+	host->now_ms = subscriber_deadline_ms(host->subscriber);
+	assert_true(host->now_ms <= START_MS + 61000);
+	step(host, NULL);
+	assert_int_equal(fake.published, 2); /* the probe */
+	assert_int_equal(fake.bound, bound);
+	step(host, broker_returns_the_last_message);
+	assert_int_equal(fake.bound, bound + 5);
+	assert_int_equal(fake.published, 3); /* the roll call */
+	subscriber_status(host->subscriber, &status);
+	assert_int_equal(status.bindings_lost, 1);
+	assert_null(fake.failure);
+}
+
+/* The loop would turn without a pause. */
+static void a_check_that_cannot_be_made_now_is_made_later(void **state)
+{
+	struct host *host = *state;
+
+	connect_to_broker(host);
+	step(host, broker_brings_the_marker);
+	for (unsigned i = 0; i < 10; i++) {
+		host->now_ms = subscriber_deadline_ms(host->subscriber);
+		step(host, NULL);
+		assert_int_equal(fake.published, 1);
+		assert_true(subscriber_deadline_ms(host->subscriber) > host->now_ms);
+	}
+}
+
+static void a_message_that_breaks_the_connection_again_and_again_is_taken_out(void **state)
+{
+	struct host *host = *state;
+	struct subscriber_status status;
+
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(fake.purged, 0);
+		connect_again(host, broker_has_a_queue_and_breaks);
+	}
+	connect_again(host, broker_empties_the_queue);
+	assert_int_equal(fake.purged, 1);
+	subscriber_status(host->subscriber, &status);
+	assert_int_equal(status.poisoned, 1);
+	assert_int_equal(fake.published, 1); /* the roll call */
+	assert_true(host->now_ms < START_MS + 2000);
 }
 
 /* It was tried again and again: a host whose quorum queue had other arguments than configured never came back. */
@@ -672,6 +827,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_marker_has_its_time_once_the_alarm_is_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_queue_with_other_arguments_is_deleted_if_unused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_quorum_queue_is_deleted_in_any_case, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_queue_is_not_deleted_over_an_argument_that_the_broker_does_not_take, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_missing_exchange_is_made_with_the_next_connection_at_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lost_bindings_are_noticed_within_a_minute_and_everyone_is_asked, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_check_that_cannot_be_made_now_is_made_later, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_message_that_breaks_the_connection_again_and_again_is_taken_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_slow_broker_is_given_more_time_until_it_takes_us, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_answers_before_the_marker_is_asked_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_refused_roll_call_is_given_up_soon, set_up, tear_down),
