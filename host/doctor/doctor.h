@@ -62,6 +62,8 @@ doctor_check doctor_users;
 
 /* check_agent.c */
 doctor_check doctor_agent;
+/* check_timeout.c */
+doctor_check doctor_timeout;
 /* check_dnsmasq.c */
 doctor_check doctor_dnsmasq, doctor_hosts_file, doctor_local, doctor_listening, doctor_serial, doctor_sighup;
 /* check_host.c */
