@@ -36,6 +36,10 @@ def parser():
     verb.add_argument("queue")
     verb.add_argument("--arguments", default="{}", help="JSON")
 
+    verb = verbs.add_parser("remake-exchange", help="delete and declare it anew, before anybody notices")
+    verb.add_argument("exchange")
+    verb.add_argument("kind")
+
     verb = verbs.add_parser("declare-exchange")
     verb.add_argument("exchange")
     verb.add_argument("kind")
@@ -80,6 +84,7 @@ VERBS = {
     "publish": publish,
     "version": version,
     "declare-queue": lambda c, a: c.queue_declare(a.queue, durable=True, arguments=json.loads(a.arguments)),
+    "remake-exchange": lambda c, a: (c.exchange_delete(a.exchange), c.exchange_declare(a.exchange, a.kind, durable=True)),
     "declare-exchange": lambda c, a: c.exchange_declare(a.exchange, a.kind, durable=True),
     "delete-queue": lambda c, a: c.queue_delete(a.name),
     "delete-exchange": lambda c, a: c.exchange_delete(a.name),
