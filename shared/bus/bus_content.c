@@ -99,7 +99,7 @@ static void content_deliver(struct bus *bus, const struct bus_content *content)
 		.redelivered = content->redelivered,
 		.too_long = content->size > BUS_BODY_MAX,
 		.unreadable = content->unreadable,
-		.body_length = content->size,
+		.body_length = (size_t)content->size,
 		.consumer_tag = word_text(&content->consumer_tag),
 		.exchange = word_text(&content->exchange),
 		.routing_key = word_text(&content->routing_key),
@@ -114,7 +114,7 @@ static void content_deliver(struct bus *bus, const struct bus_content *content)
 	};
 
 	if (!delivery.too_long)
-		delivery.body = (struct bus_text){.data = content->body, .length = content->size};
+		delivery.body = (struct bus_text){.data = content->body, .length = (size_t)content->size};
 	if (bus->callbacks->delivery != NULL)
 		bus->callbacks->delivery(bus->arg, &delivery);
 }
@@ -131,7 +131,7 @@ static void content_return(struct bus *bus, const struct bus_content *content)
 	if (content->size > BUS_BODY_MAX)
 		return;
 	confirms_returned(&bus->confirms, confirms_digest(content->exchange.text, content->exchange.length, content->routing_key.text,
-	                                                  content->routing_key.length, content->body, content->size));
+	                                                  content->routing_key.length, content->body, (size_t)content->size));
 }
 
 static void content_complete(struct bus *bus)
