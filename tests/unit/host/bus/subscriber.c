@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -267,8 +268,8 @@ static void broker_refuses_for(struct bus *bus, enum bus_request request, uint16
 {
 	struct bus_failure failure = {.kind = BUS_FAILED_CHANNEL, .code = code, .request = request, .cause.kind = kind, .text = "closed"};
 
-	strcpy(failure.cause.word, word);
-	strcpy(failure.cause.object, object);
+	snprintf(failure.cause.word, sizeof failure.cause.word, "%s", word);
+	snprintf(failure.cause.object, sizeof failure.cause.object, "%s", object);
 	bus->open = false;
 	bus->callbacks->down(bus->arg, &failure);
 }

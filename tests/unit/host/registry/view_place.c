@@ -218,7 +218,7 @@ static void a_forged_place_shares_no_address_of_a_host(void **state)
 		up("victim", "victim", 1, address, HERE, 7);
 		for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 			up("forger", "forged", 2, address, places[i][0], places[i][1]);
-			assert_int_equal(atoi(served("victim")), address);
+			assert_int_equal((int)strtol(served("victim"), NULL, 10), address);
 			assert_string_equal(served("forged"), "");
 			assert_true(comes_first(1));
 		}
