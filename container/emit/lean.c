@@ -92,8 +92,9 @@ char *dtoa_r(double number, int mode, int digits, int *point, int *sign, char **
 
 /*
  * The C library unwinds the stack of a thread that is cancelled or calls pthread_exit(). Ours do neither: the login's returns, and is told to
- * by its socket. Without the unwinder the emitter is 25 kB smaller.
+ * by its socket. Without the unwinder the emitter is 25 kB smaller. On 32-bit ARM each function's table names it, so that it comes along in any case.
  */
+#ifndef __arm__
 void _Unwind_Resume(void);
 void _Unwind_ForcedUnwind(void);
 void _Unwind_Backtrace(void);
@@ -130,6 +131,7 @@ void __gcc_personality_v0(void)
 {
 	abort();
 }
+#endif
 
 /* In the place of what OpenSSL is linked without: container/emit/unneeded.awk says which, and why. */
 #ifdef WITH_TLS
