@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <libdaemon/dsignal.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -258,15 +257,6 @@ static void raise_files(void)
 		log_warn("limit of open files");
 }
 
-/* As a package makes it; callsignd wants to write there, too. */
-static void make_run_folder(void)
-{
-	const struct passwd *user;
-
-	if (mkdir(AGENT_RUN, 0755) == 0 && (user = getpwnam("callsign")) != NULL && chown(AGENT_RUN, user->pw_uid, user->pw_gid) == -1)
-		log_warn("%s: callsignd will not be able to write there", AGENT_RUN);
-}
-
 static int open_signals(void)
 {
 	if (daemon_signal_init(SIGTERM, SIGINT, SIGQUIT, SIGHUP, 0) == -1) {
@@ -307,7 +297,6 @@ static int begin(struct agent *agent)
 	if (agent_connect(agent) == -1)
 		return -1;
 	agent_take_over(agent);
-	make_run_folder();
 	agent->door = door_open(HOOKWIRE_SOCKET);
 	if (agent->door == -1)
 		return -1;

@@ -3,9 +3,8 @@
 
 #include "agentconf.h"
 
-#define AGENT_STATE "/run/callsign-agent" /* what the next agent needs; and the lock */
+#define AGENT_STATE "/run/callsign-agent" /* what the next agent needs; the lock; and the socket */
 #define AGENT_PID_FILE AGENT_STATE "/callsign-agent.pid"
-#define AGENT_RUN "/run/callsign"         /* where the socket is; callsignd's, too */
 
 /*
  * The agent at work, until SIGTERM or SIGINT. It then just ends: names of containers that live are the next agent's, and the hosts give it lost_grace

@@ -20,19 +20,33 @@
 
 #define SUFFIX ".json"
 #define PATH_SIZE 64 /* "/proc/self/fd/N/INSTANCE.json", with room */
+#define BEGUN "begun" /* an agent has been here since the machine's start */
+
+/* Not whether the folder was there: systemd makes it before the first agent begins (RuntimeDirectory=). */
+static bool is_first(int folder)
+{
+	int fd = openat(folder, BEGUN, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd != -1)
+		close(fd);
+	return fd != -1;
+}
 
 int keep_open(const char *folder, bool *fresh)
 {
 	struct stat status;
 	int fd;
 
-	*fresh = mkdir(folder, 0700) == 0;
+	*fresh = false;
+	mkdir(folder, 0700); /* what is there, by whomever, is looked at below */
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
 		return -1;
 	errno = EPERM; /* not only root's: whoever can write there could name any process */
-	if (fstat(fd, &status) == 0 && status.st_uid == 0 && (status.st_mode & 022) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (fstat(fd, &status) == 0 && status.st_uid == 0 && (status.st_mode & 022) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		*fresh = is_first(fd);
 		return fd;
+	}
 	close(fd);
 	return -1;
 }

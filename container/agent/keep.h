@@ -22,7 +22,10 @@ struct keep_entry {
 	struct naming naming;
 };
 
-/* Make the folder, if it is missing, and lock it until the process ends. Its descriptor, or -1 with errno (EWOULDBLOCK: another agent has it). */
+/*
+ * Make the folder, if it is missing, and lock it until the process ends. Its descriptor, or -1 with errno (EWOULDBLOCK: another agent has it).
+ * fresh: no agent has had it before.
+ */
 int keep_open(const char *folder, bool *fresh);
 
 /* 0, or -1 with errno. */

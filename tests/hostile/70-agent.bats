@@ -62,7 +62,7 @@ forged() {
 
 @test "root of a container into which somebody has mounted the socket is turned away" {
     forged 1
-    lab_docker run --rm --hostname evil --volume /run/callsign:/run/callsign --volume "$HOOK:/hook:ro" --volume "$LAB/forged:/forged:ro" \
+    lab_docker run --rm --hostname evil --volume /run/callsign-agent:/run/callsign-agent --volume "$HOOK:/hook:ro" --volume "$LAB/forged:/forged:ro" \
         plain:1 sh -c '/hook createRuntime </forged/state; echo ended with $?' | grep -q 'ended with 0'
     poll_until 2000 agent_said 'turned away: pid='
     not lab_in sh -c 'callsign-agent --list | grep forged'

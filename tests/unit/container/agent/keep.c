@@ -16,7 +16,9 @@
 
 #include <cmocka.h>
 
+#include "container/agent/agent.h"
 #include "container/agent/chorus_parts.h"
+#include "container/agent/hookwire.h"
 #include "container/agent/keep.h"
 #include "container/agent/process.h"
 #include "shared/log.h"
@@ -38,7 +40,11 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
+	char begun[sizeof(inner) + 8];
+
 	(void)state;
+	snprintf(begun, sizeof(begun), "%s/begun", inner);
+	unlink(begun);
 	rmdir(inner);
 	return rmdir(folder);
 }
@@ -96,6 +102,36 @@ static void what_is_written_is_read_again(void **state)
 	fd = keep_open(inner, &fresh);
 	assert_true(fd >= 0 && !fresh);
 	close(fd);
+}
+
+/* systemd's RuntimeDirectory= makes the folder before the first agent begins. */
+static void the_first_agent_is_the_first_in_a_folder_that_was_made_for_it(void **state)
+{
+	char made[sizeof(folder) + 8], begun[sizeof(made) + 8];
+	bool fresh;
+	int fd;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	snprintf(made, sizeof(made), "%s/made", folder);
+	snprintf(begun, sizeof(begun), "%s/begun", made);
+	assert_int_equal(mkdir(made, 0700), 0);
+	fd = keep_open(made, &fresh);
+	assert_true(fd >= 0 && fresh);
+	close(fd);
+	fd = keep_open(made, &fresh);
+	assert_true(fd >= 0 && !fresh);
+	close(fd);
+	assert_int_equal(unlink(begun), 0);
+	assert_int_equal(rmdir(made), 0);
+}
+
+/* Another user's folder, as callsignd's is, would be one in which somebody else can take the socket's place, and in which the unit's root cannot make it. */
+static void the_socket_is_in_the_folder_that_is_roots_alone(void **state)
+{
+	(void)state;
+	assert_int_equal(strncmp(HOOKWIRE_SOCKET, AGENT_STATE "/", strlen(AGENT_STATE "/")), 0);
 }
 
 static void put(int fd, const char *name, const char *text)
@@ -273,6 +309,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read_again),
+		cmocka_unit_test(the_first_agent_is_the_first_in_a_folder_that_was_made_for_it),
+		cmocka_unit_test(the_socket_is_in_the_folder_that_is_roots_alone),
 		cmocka_unit_test(what_makes_no_sense_is_removed),
 		cmocka_unit_test(nobody_but_root_may_write_there),
 		cmocka_unit_test(there_is_one_agent_at_a_time),
