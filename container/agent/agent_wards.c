@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -79,8 +80,21 @@ static void link_ward(struct agent *agent, struct ward *ward)
 	agent->nwards++;
 }
 
+/*
+ * Said in so many words: closing a descriptor takes it out of an epoll set only if nobody else has the same one, and the hook from which a pidfd came
+ * still has it. The set would go on telling of it, and of a ward that is gone.
+ */
+static void unwatch_ward(const struct agent *agent, const struct ward *ward)
+{
+	if (ward->pidfd != -1)
+		epoll_ctl(agent->epoll, EPOLL_CTL_DEL, ward->pidfd, NULL);
+	if (ward->watch != NULL)
+		epoll_ctl(agent->epoll, EPOLL_CTL_DEL, addrwatch_fd(ward->watch), NULL);
+}
+
 static void unlink_ward(struct agent *agent, struct ward *ward)
 {
+	unwatch_ward(agent, ward);
 	DL_DELETE(agent->wards, ward);
 	agent->nwards--;
 	ward_free(ward);
@@ -170,6 +184,7 @@ void agent_end(struct agent *agent, struct ward *ward)
 	if (ward->pidfd == -1)
 		return;
 	log_debug("ended name=%s pid=%ld", ward->singer.announcer.self.name, (long)ward->pid);
+	unwatch_ward(agent, ward);
 	ward_close(ward);
 	agent->nleaving++;
 	chorus_withdraw(&ward->singer, agent->now_ms);

@@ -1,0 +1,253 @@
+/* Containers as the agent keeps them: their end, and the hooks that wait for their names. With processes of the test's own; as root only. */
+#include <config.h>
+
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "container/agent/agent_parts.h"
+#include "container/agent/hookwire.h"
+#include "container/agent/process.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "tests/unit/exact.h"
+
+#define CONFIG "{\"hostname\":\"web\",\"linux\":{\"namespaces\":[{\"type\":\"uts\"}]}}"
+
+static char folder[] = "/tmp/callsign-wards.XXXXXX";
+static struct agentconf conf;
+static struct agent agent;
+
+/* A broker that is not there: nothing is ever sent. */
+static void begin(bool wait)
+{
+	static char hostname[] = "{hostname}";
+	static char *names[] = {hostname};
+	char error[BUSCONF_ERROR_SIZE], state[sizeof(folder) + 8];
+	bool fresh;
+
+	memset(&conf, 0, sizeof(conf));
+	busconf_init(&conf.bus);
+	assert_int_equal(busconf_set_urls(&conf.bus, "amqp://a:b@127.0.0.1:1/v", error), 0);
+	snprintf(conf.host, sizeof(conf.host), "h");
+	conf.names.texts = names;
+	conf.names.count = 1;
+	conf.renew_s = 120;
+	conf.wait = wait;
+	snprintf(state, sizeof(state), "%s/state", folder);
+	agent = (struct agent){.conf = &conf, .epoll = epoll_create1(EPOLL_CLOEXEC), .door = -1, .now_ms = clock_ms()};
+	agent.network = process_network(getpid());
+	agent.folder = keep_open(state, &fresh);
+	assert_true(agent.folder >= 0 && agent.epoll >= 0);
+	assert_int_equal(agent_connect(&agent), 0);
+}
+
+static void finish(void)
+{
+	assert_null(agent.wards);
+	assert_int_equal(agent.nleaving, 0);
+	for (size_t i = 0; i < agent.nchoruses; i++)
+		chorus_free(agent.choruses[i]);
+	free(agent.choruses);
+	close(agent.epoll);
+	close(agent.folder);
+	busconf_clear(&conf.bus);
+}
+
+/* A process in a network of its own, with an address there if the machine can make one. */
+static pid_t make_container(bool *addressed)
+{
+	int ready[2];
+	char made = 0;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		made = unshare(CLONE_NEWNET) == -1 ? 'n'
+		       : system("ip link add veth0 type veth peer name veth1 && ip link set veth1 up && ip link set veth0 up && "
+		                "ip address add 198.18.0.7/24 dev veth0") == 0 ? 'a' : 'o';
+		if (write(ready[1], &made, 1) == 1)
+			pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &made, 1), 1);
+	close(ready[0]);
+	*addressed = made == 'a';
+	if (made != 'n')
+		return pid;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return -1;
+}
+
+static void end_container(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static size_t ends_seen(void)
+{
+	struct epoll_event events[8];
+	int count = epoll_wait(agent.epoll, events, COUNT(events), 0);
+	size_t ends = 0;
+
+	for (int i = 0; i < count; i++) {
+		if ((events[i].data.u64 & 3) == MARK_END)
+			ends++;
+	}
+	return ends;
+}
+
+/* The hook's own descriptor is the same open file: an epoll set tells of it until both are closed. */
+static void its_end_is_told_once_though_the_hook_still_has_the_pidfd(void **state)
+{
+	const struct naming naming = {.name = "web"};
+	bool addressed;
+	struct ward *ward;
+	pid_t pid;
+	int pidfd, hooks;
+
+	(void)state;
+	if (geteuid() != 0 || (pid = make_container(&addressed)) == -1)
+		skip();
+	begin(false);
+	pidfd = process_open(pid);
+	hooks = dup(pidfd);
+	assert_true(hooks >= 0);
+	ward = agent_add(&agent, "c1", pid, process_start(pid), pidfd, &naming, NULL);
+	assert_non_null(ward);
+	assert_int_equal(ends_seen(), 0);
+	end_container(pid);
+	assert_int_equal(ends_seen(), 1);
+	agent_end(&agent, ward);
+	agent_sweep(&agent);
+	assert_int_equal(ends_seen(), 0);
+	close(hooks);
+	finish();
+}
+
+static void write_bundle(char path[64])
+{
+	char file[96];
+	FILE *out;
+
+	snprintf(path, 64, "%s/bundle", folder);
+	snprintf(file, sizeof(file), "%s/config.json", path);
+	mkdir(path, 0700);
+	out = fopen(file, "w");
+	assert_non_null(out);
+	assert_true(fputs(CONFIG, out) >= 0);
+	assert_int_equal(fclose(out), 0);
+}
+
+static void knock(struct guest *guest, const char *bundle, pid_t pid)
+{
+	static struct door_message message;
+
+	message.kind = HOOKWIRE_CREATE;
+	message.pidfd = process_open(pid);
+	message.length = (size_t)snprintf(message.text, sizeof(message.text), "{\"id\":\"c1\",\"pid\":%ld,\"bundle\":\"%s\"}", (long)pid, bundle);
+	agent_hear(&agent, guest, &message);
+}
+
+static bool is_answered(int hook)
+{
+	char answer;
+
+	return recv(hook, &answer, 1, MSG_DONTWAIT) == 1 && answer == HOOKWIRE_ANSWER;
+}
+
+static void a_hook_is_answered(bool wait)
+{
+	char bundle[64];
+	int pair[2];
+	bool addressed;
+	pid_t pid;
+
+	if (geteuid() != 0 || (pid = make_container(&addressed)) == -1)
+		skip();
+	begin(wait);
+	write_bundle(bundle);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	agent.guests = &(struct guest){.fd = pair[0], .end_ms = CLOCK_NEVER};
+	agent.guests->prev = agent.guests;
+	knock(agent.guests, bundle, pid);
+	assert_non_null(agent.wards);
+	assert_string_equal(agent.wards->singer.announcer.self.name, "web");
+	/* Where there is no address yet, there is nothing to wait for. */
+	assert_int_equal(is_answered(pair[1]), !wait || !addressed);
+	if (wait && addressed) {
+		assert_ptr_equal(agent.guests->awaits, agent.wards);
+		agent_resolves(&agent, agent.wards);
+		assert_true(is_answered(pair[1]));
+		assert_int_equal(agent.guests->end_ms, 0);
+	}
+	close(pair[0]);
+	close(pair[1]);
+	agent.guests = NULL;
+	end_container(pid);
+	agent_end(&agent, agent.wards);
+	agent_sweep(&agent);
+	finish();
+}
+
+static void a_hook_is_answered_at_once(void **state)
+{
+	(void)state;
+	a_hook_is_answered(false);
+}
+
+static void with_wait_a_hook_is_answered_when_the_name_resolves(void **state)
+{
+	(void)state;
+	a_hook_is_answered(true);
+}
+
+static int make_folder(void **state)
+{
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR);
+	assert_non_null(mkdtemp(folder));
+	return 0;
+}
+
+static int remove_folder(void **state)
+{
+	static const char *const files[] = {"state/begun", "state", "bundle/config.json", "bundle", ""};
+	char path[64];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
+		remove(path);
+	}
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(its_end_is_told_once_though_the_hook_still_has_the_pidfd),
+		cmocka_unit_test(a_hook_is_answered_at_once),
+		cmocka_unit_test(with_wait_a_hook_is_answered_when_the_name_resolves),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
