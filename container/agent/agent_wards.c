@@ -252,6 +252,8 @@ struct ward *agent_add_bundle(struct agent *agent, const char *id, const char *p
 		verdict = NAMING_NONE;
 	}
 	if (verdict == NAMING_NAMED) {
+		if (reason[0] != '\0')
+			log_warnx("name=%s: %s", naming.name, reason);
 		ward = agent_add(agent, id, pid, start, pidfd, &naming, NULL);
 		snprintf(reason, NAMING_REASON_SIZE, "see the agent's log");
 	} else {

@@ -210,8 +210,10 @@ static enum naming_verdict by_rules(const struct naming_rules *rules, const stru
 			break;
 		}
 	}
-	if (out->name[0] != '\0')
+	if (out->name[0] != '\0') {
+		reason[0] = '\0';
 		return NAMING_NAMED;
+	}
 	if (wrong)
 		return NAMING_WRONG;
 	snprintf(reason, NAMING_REASON_SIZE, "nobody gave it a name");
@@ -334,6 +336,23 @@ static const char *why_not_name(const struct naming_rules *rules, const char *na
 	return matches_any(rules->exclude, rules->nexclude, name) ? "in a pattern of exclude" : NULL;
 }
 
+/* What may not be the name may not be an alias either, or an image could give itself in that way what policy keeps from it. */
+static void drop_aliases(const struct naming_rules *rules, struct naming *naming, char reason[NAMING_REASON_SIZE])
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < naming->naliases; i++) {
+		const char *why = why_not_name(rules, naming->aliases[i]);
+
+		if (why != NULL)
+			snprintf(reason, NAMING_REASON_SIZE, "without the alias %s: %s", naming->aliases[i], why);
+		else if (kept++ != i)
+			memcpy(naming->aliases[kept - 1], naming->aliases[i], sizeof(naming->aliases[i]));
+	}
+	memset(naming->aliases[kept], 0, (naming->naliases - kept) * sizeof(naming->aliases[0]));
+	naming->naliases = kept;
+}
+
 enum naming_verdict naming_decide(const struct naming_rules *rules, const struct naming_facts *facts, struct naming *out,
                                   char reason[NAMING_REASON_SIZE])
 {
@@ -350,6 +369,8 @@ enum naming_verdict naming_decide(const struct naming_rules *rules, const struct
 		verdict = add_aliases(facts, out, reason);
 	if (verdict == NAMING_NAMED)
 		verdict = add_ports(facts, out, reason);
+	if (verdict == NAMING_NAMED)
+		drop_aliases(rules, out, reason);
 	if (why != NULL)
 		snprintf(reason, NAMING_REASON_SIZE, "%s", why);
 	return verdict;

@@ -49,6 +49,7 @@ enum naming_verdict {
 	NAMING_WRONG /* somebody wants it to have one that it cannot have: worth a warning */
 };
 
+/* NAMING_NAMED with a reason: an alias of its was left out, as include and exclude have it. */
 enum naming_verdict naming_decide(const struct naming_rules *rules, const struct naming_facts *facts, struct naming *out,
                                   char reason[NAMING_REASON_SIZE]);
 

@@ -188,6 +188,24 @@ static void include_and_exclude(void **state)
 	assert_non_null(strstr(reason, "exclude"));
 }
 
+static void no_alias_that_policy_keeps_from_names(void **state)
+{
+	static char hostname[] = "{hostname}", made[] = "{env:MADE}", web[] = "web*", secret[] = "*secret*";
+	static char *const names[] = {hostname, made}, *const include[] = {web}, *const exclude[] = {secret};
+	const struct naming_rules rules = {names, 2, include, 1, exclude, 1};
+
+	(void)state;
+	assert_int_equal(decide_by(&rules, "{\"hostname\":\"web\",\"env\":[\"CALLSIGN_ALIASES=web-1,bank,web-secret,web-2\"]}"), NAMING_NAMED);
+	assert_string_equal(naming.name, "web");
+	assert_int_equal(naming.naliases, 2);
+	assert_string_equal(naming.aliases[0], "web-1");
+	assert_string_equal(naming.aliases[1], "web-2");
+	assert_string_equal(reason, "without the alias web-secret: in a pattern of exclude");
+	assert_int_equal(decide_by(&rules, "{\"hostname\":\"web\",\"env\":[\"MADE=bank\"]}"), NAMING_NAMED);
+	assert_int_equal(naming.naliases, 0);
+	assert_string_equal(reason, "without the alias bank: in none of the patterns of include");
+}
+
 static void facts_of_odd_kinds_are_none(void **state)
 {
 	(void)state;
@@ -224,6 +242,7 @@ int main(void)
 		cmocka_unit_test(no_more_aliases_than_a_message_has_room_for),
 		cmocka_unit_test(templates_in_order),
 		cmocka_unit_test(include_and_exclude),
+		cmocka_unit_test(no_alias_that_policy_keeps_from_names),
 		cmocka_unit_test(facts_of_odd_kinds_are_none),
 		cmocka_unit_test(templates_are_checked),
 	};
