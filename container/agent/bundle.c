@@ -69,17 +69,19 @@ static json_t *read_podman(const char *path, const char *id)
 
 /* ---- config.json ---- */
 
-static bool has_namespace(const json_t *config, const char *type)
+/* NULL: the container shares its runtime's. With a path it is one that is there already. */
+static const json_t *namespace_of(const json_t *config, const char *type)
 {
 	const json_t *namespaces = json_object_get(json_object_get(config, "linux"), "namespaces");
 
 	for (size_t i = 0; i < json_array_size(namespaces); i++) {
-		const char *one = jsonfile_text(json_array_get(namespaces, i), "type");
+		const json_t *namespace = json_array_get(namespaces, i);
+		const char *one = jsonfile_text(namespace, "type");
 
 		if (one != NULL && strcmp(one, type) == 0)
-			return true;
+			return namespace;
 	}
-	return false;
+	return NULL;
 }
 
 int bundle_read(const char *path, const char *id, struct bundle *out)
@@ -96,7 +98,8 @@ int bundle_read(const char *path, const char *id, struct bundle *out)
 	if (out->config == NULL)
 		return -1;
 	out->facts.hostname = jsonfile_text(out->config, "hostname");
-	out->facts.own_hostname = has_namespace(out->config, "uts");
+	out->facts.own_hostname = namespace_of(out->config, "uts") != NULL;
+	out->facts.joins_network = jsonfile_text(namespace_of(out->config, "network"), "path") != NULL;
 	out->facts.env = json_object_get(json_object_get(out->config, "process"), "env");
 	out->facts.annotations = json_object_get(out->config, "annotations");
 	out->engine = read_docker(out->config);

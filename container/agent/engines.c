@@ -15,17 +15,19 @@ struct visitor {
 	void *arg;
 };
 
+/* The last one, as runc itself has it: it puts its own behind what comes from the annotations, and one of those may be called bundle. */
 static const char *runc_bundle(const json_t *state)
 {
 	const json_t *labels = json_object_get(json_object_get(state, "config"), "labels");
+	const char *bundle = NULL;
 
 	for (size_t i = 0; i < json_array_size(labels); i++) {
 		const char *label = json_string_value(json_array_get(labels, i));
 
 		if (label != NULL && strncmp(label, "bundle=", 7) == 0)
-			return label + 7;
+			bundle = label + 7;
 	}
-	return NULL;
+	return bundle;
 }
 
 /* runc's state.json, crun's status. */

@@ -42,7 +42,15 @@ static const char *said(const struct naming_facts *facts, const char *key, const
 
 /* ---- templates ---- */
 
-/* An engine gives a container without a hostname its own id for one, and one on the host's network the host's. */
+static bool is_short_id(const char *hostname)
+{
+	return strlen(hostname) == ID_SHOWN && strspn(hostname, "0123456789abcdef") == ID_SHOWN;
+}
+
+/*
+ * An engine gives a container without a hostname its own id for one, one on the host's network the host's, and one on another container's network that
+ * one's, which may be an id, too.
+ */
 static const char *chosen_hostname(const struct naming_facts *facts)
 {
 	const char *hostname = facts->hostname;
@@ -51,6 +59,8 @@ static const char *chosen_hostname(const struct naming_facts *facts)
 	if (!facts->own_hostname || hostname == NULL || hostname[0] == '\0')
 		return NULL;
 	length = strlen(hostname);
+	if (facts->joins_network && is_short_id(hostname))
+		return NULL;
 	return length >= ID_SHOWN && facts->id != NULL && strncmp(facts->id, hostname, length) == 0 ? NULL : hostname;
 }
 

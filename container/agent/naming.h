@@ -20,6 +20,7 @@ struct naming_facts {
 	const char *id;           /* the runtime's */
 	const char *hostname;
 	bool own_hostname;        /* it has a UTS namespace of its own */
+	bool joins_network;       /* its network namespace was there before it: Podman's way, or another container's */
 	const char *container;    /* the engine's name for it */
 	const json_t *env;        /* an array of "NAME=VALUE" */
 	const json_t *annotations, *labels; /* objects of texts */

@@ -18,7 +18,7 @@
 static struct naming naming;
 static char reason[NAMING_REASON_SIZE];
 
-/* facts: {"hostname":…,"container":…,"env":[…],"annotations":{…},"labels":{…},"host_uts":true} */
+/* facts: {"hostname":…,"container":…,"env":[…],"annotations":{…},"labels":{…},"host_uts":true,"joins":true} */
 static enum naming_verdict decide_by(const struct naming_rules *rules, const char *text)
 {
 	json_t *json = json_loads(text, 0, NULL);
@@ -28,6 +28,7 @@ static enum naming_verdict decide_by(const struct naming_rules *rules, const cha
 	assert_non_null(json);
 	facts.hostname = json_string_value(json_object_get(json, "hostname"));
 	facts.own_hostname = !json_is_true(json_object_get(json, "host_uts"));
+	facts.joins_network = json_is_true(json_object_get(json, "joins"));
 	facts.container = json_string_value(json_object_get(json, "container"));
 	facts.env = json_object_get(json, "env");
 	facts.annotations = json_object_get(json, "annotations");
@@ -78,6 +79,12 @@ static void not_one_that_an_engine_made_up(void **state)
 	unnamed("{\"hostname\":\"myhost\",\"host_uts\":true}", NAMING_NONE, "nobody gave it a name");
 	unnamed("{\"hostname\":\"\"}", NAMING_NONE, "nobody gave it a name");
 	unnamed("{}", NAMING_NONE, "nobody gave it a name");
+	/* docker run --network container:OTHER has the other's hostname. */
+	unnamed("{\"hostname\":\"0d6c5b3fa17e\",\"joins\":true}", NAMING_NONE, "nobody gave it a name");
+	named("{\"hostname\":\"0d6c5b3fa17e\"}", "0d6c5b3fa17e");
+	named("{\"hostname\":\"0d6c5b3fa17\",\"joins\":true}", "0d6c5b3fa17");
+	named("{\"hostname\":\"0d6c5b3fa17g\",\"joins\":true}", "0d6c5b3fa17g");
+	named("{\"hostname\":\"web\",\"joins\":true}", "web");
 }
 
 static void one_that_breaks_the_rules_is_said_to(void **state)

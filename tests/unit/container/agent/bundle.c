@@ -1,0 +1,142 @@
+/* What is known of a container without asking its engine: bundles, and runtimes' states. */
+#include <config.h>
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "container/agent/bundle.h"
+#include "container/agent/engines.h"
+#include "tests/unit/exact.h"
+
+static char folder[] = "/tmp/callsign-bundle.XXXXXX";
+static char path[96];
+
+static const char *in_folder(const char *name)
+{
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return path;
+}
+
+static void put(const char *name, const char *text)
+{
+	FILE *file = fopen(in_folder(name), "w");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void read_config(const char *text, struct bundle *bundle)
+{
+	put("config.json", text);
+	assert_int_equal(bundle_read(folder, "c1", bundle), 0);
+}
+
+static void namespaces_that_are_its_own_and_that_are_not(void **state)
+{
+	struct bundle bundle;
+
+	(void)state;
+	read_config("{\"hostname\":\"web\",\"linux\":{\"namespaces\":[{\"type\":\"network\"},{\"type\":\"uts\"}]}}", &bundle);
+	assert_string_equal(bundle.facts.hostname, "web");
+	assert_true(bundle.facts.own_hostname);
+	assert_false(bundle.facts.joins_network);
+	bundle_clear(&bundle);
+	read_config("{\"linux\":{\"namespaces\":[{\"type\":\"network\",\"path\":\"/proc/5/ns/net\"},1,null,{}]}}", &bundle);
+	assert_false(bundle.facts.own_hostname);
+	assert_true(bundle.facts.joins_network);
+	bundle_clear(&bundle);
+	read_config("{\"linux\":{\"namespaces\":\"network\"}}", &bundle);
+	assert_false(bundle.facts.joins_network);
+	bundle_clear(&bundle);
+}
+
+static void numbers_beyond_63_bits_do_not_matter(void **state)
+{
+	struct bundle bundle;
+
+	(void)state;
+	read_config("{\"hostname\":\"web\",\"linux\":{\"seccomp\":18446744073709551615,\"limit\":-99999999999999999999}}", &bundle);
+	assert_string_equal(bundle.facts.hostname, "web");
+	bundle_clear(&bundle);
+}
+
+/* Read by root: neither waited for, nor taken into memory. */
+static void what_is_no_plain_file_of_a_reasonable_size_is_not_read(void **state)
+{
+	struct bundle bundle;
+
+	(void)state;
+	unlink(in_folder("config.json"));
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(bundle_read(folder, "c1", &bundle), -1);
+	bundle_clear(&bundle);
+	unlink(path);
+	assert_int_equal(symlink("/dev/zero", path), 0);
+	assert_int_equal(bundle_read(folder, "c1", &bundle), -1);
+	bundle_clear(&bundle);
+	unlink(path);
+	put("config.json", "{}");
+	assert_int_equal(truncate(in_folder("config.json"), ((off_t)16 << 20) + 1), 0);
+	assert_int_equal(bundle_read(folder, "c1", &bundle), -1);
+	bundle_clear(&bundle);
+}
+
+static char seen[64];
+
+static void see(void *arg, const struct engines_container *container)
+{
+	(void)arg;
+	snprintf(seen, sizeof(seen), "%s %ld %lu %s", container->id, (long)container->pid, (unsigned long)container->start, container->bundle);
+}
+
+/* runc has annotations among the labels, before its own. */
+static void an_annotation_does_not_pass_for_the_bundle(void **state)
+{
+	char *const roots[] = {folder};
+
+	(void)state;
+	assert_int_equal(mkdir(in_folder("c1"), 0700), 0);
+	put("c1/state.json", "{\"init_process_pid\":5,\"init_process_start\":7,\"config\":{\"labels\":[\"a=b\",\"bundle=/forged\",\"bundle=/real\"]}}");
+	engines_each(roots, 1, see, NULL);
+	assert_string_equal(seen, "c1 5 7 /real");
+}
+
+static int make_folder(void **state)
+{
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	return 0;
+}
+
+static int remove_folder(void **state)
+{
+	static const char *const files[] = {"config.json", "c1/state.json", "c1", ""};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(files); i++)
+		remove(in_folder(files[i]));
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(namespaces_that_are_its_own_and_that_are_not),
+		cmocka_unit_test(numbers_beyond_63_bits_do_not_matter),
+		cmocka_unit_test(what_is_no_plain_file_of_a_reasonable_size_is_not_read),
+		cmocka_unit_test(an_annotation_does_not_pass_for_the_bundle),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
