@@ -64,6 +64,12 @@ static int find_command(int argc, const char *const argv[], int i)
 	return i;
 }
 
+/* A container that comes back from a checkpoint has its hooks run, too. */
+static bool makes_container(const char *command)
+{
+	return strcmp(command, "create") == 0 || strcmp(command, "run") == 0 || strcmp(command, "restore") == 0;
+}
+
 /* Go's flags have one dash or two. */
 static const char *bundle_of(const char *argument, const char *next)
 {
@@ -102,7 +108,7 @@ int runtimeargs_read(int argc, const char *const argv[], struct runtimeargs *out
 			return -1;
 	}
 	command = find_command(argc, argv, out->first);
-	out->creates = command < argc && (strcmp(argv[command], "create") == 0 || strcmp(argv[command], "run") == 0);
+	out->creates = command < argc && makes_container(argv[command]);
 	if (out->creates)
 		find_bundle(argc, argv, command, out);
 	return 0;

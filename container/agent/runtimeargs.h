@@ -14,7 +14,7 @@ struct runtimeargs {
 	const char *hook;
 	const char *timeout;
 	int first;           /* the index of the first argument that is the engine's */
-	bool creates;        /* `create` or `run`: there is a bundle */
+	bool creates;        /* `create`, `run` or `restore`: there is a bundle */
 	const char *bundle;  /* "." if it is not named */
 };
 
