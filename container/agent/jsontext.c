@@ -217,6 +217,25 @@ bool jsontext_is(const char *text, const struct jsontext_span *span, const char 
 	return text[span->from] == '"' && span_is(text, span->from + 1, span->to - 1, expected);
 }
 
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+/* Whether somebody could take one for the other: by an escape, or, as Go's JSON does, without regard to case. */
+static bool span_may_be(const char *text, size_t from, size_t to, const char *expected)
+{
+	for (size_t i = from; i < to; i++) {
+		if (text[i] == '\\')
+			return true;
+	}
+	for (; from < to && *expected != '\0'; from++, expected++) {
+		if (lower(text[from]) != lower(*expected))
+			return false;
+	}
+	return from == to && *expected == '\0';
+}
+
 int jsontext_find(const char *text, const struct jsontext_span *object, const char *key, struct jsontext_span *out)
 {
 	struct jsontext_member member;
@@ -226,9 +245,9 @@ int jsontext_find(const char *text, const struct jsontext_span *object, const ch
 	if (text[object->from] != '{')
 		return -1;
 	while (jsontext_next(text, object, &at, &member)) {
-		if (!span_is(text, member.key.from, member.key.to, key))
+		if (!span_may_be(text, member.key.from, member.key.to, key))
 			continue;
-		if (found++ > 0)
+		if (found++ > 0 || !span_is(text, member.key.from, member.key.to, key))
 			return -1;
 		*out = member.value;
 	}

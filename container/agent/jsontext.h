@@ -29,7 +29,10 @@ bool jsontext_read(const char *text, size_t length, struct jsontext_span *value)
  */
 bool jsontext_next(const char *text, const struct jsontext_span *container, size_t *at, struct jsontext_member *member);
 
-/* The one member of this key (which must not need an escape): 1 and its value, 0: there is none, -1: there are several, or object is none. */
+/*
+ * The one member of this key (which must not need an escape): 1 and its value, 0: there is none, -1: there are several, or object is none, or a key is
+ * written so that other readers may take it for this one (with an escape, or in other letters: Go's JSON does not mind case).
+ */
 int jsontext_find(const char *text, const struct jsontext_span *object, const char *key, struct jsontext_span *value);
 
 /* Whether a string, its quotes included, says expected; written with escapes it does not. */

@@ -81,6 +81,8 @@ static void leaves_alone_what_it_does_not_understand(void **state)
 	static const char *const texts[] = {
 		"", "[]", "null", "{", "{}x", "{\"hooks\":1}", "{\"hooks\":[]}", "{\"hooks\":{},\"hooks\":{}}", "{\"hooks\":{\"createRuntime\":{}}}",
 		"{\"hooks\":{\"createRuntime\":[],\"createRuntime\":[]}}", "{\"hooks\":{\"poststop\":\"x\"}}", "{\"a\":01}",
+		"{\"h\\u006foks\":{}}", "{\"hooks\":{},\"hook\\u0073\":{}}", "{\"Hooks\":{}}", "{\"hooks\":{},\"HOOKS\":{}}",
+		"{\"hooks\":{\"createruntime\":[]}}", "{\"hooks\":{\"post\\u0073top\":[]}}",
 	};
 	char *out;
 
@@ -205,6 +207,9 @@ static void finds_the_bundle_as_engines_name_it(void **state)
 	assert_string_equal(args.bundle, "/c");
 	args = read_args(ARGS("--log-format", "create", "start", "--bundle", "/x"));
 	assert_false(args.creates);
+	args = read_args(ARGS("--root=/r", "restore", "--detach", "--image-path", "/i", "--work-path=/w", "--bundle", "/c", "c1"));
+	assert_true(args.creates);
+	assert_string_equal(args.bundle, "/c");
 	args = read_args(ARGS("create", "-b", "/d", "c1"));
 	assert_string_equal(args.bundle, "/d");
 	args = read_args(ARGS("create", "c1"));
