@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -132,6 +134,65 @@ static void the_socket_is_in_the_folder_that_is_roots_alone(void **state)
 {
 	(void)state;
 	assert_int_equal(strncmp(HOOKWIRE_SOCKET, AGENT_STATE "/", strlen(AGENT_STATE "/")), 0);
+}
+
+static void fill(int fd)
+{
+	int file = openat(fd, "filler", O_WRONLY | O_CREAT, 0600);
+	char block[4096] = {1};
+
+	assert_true(file >= 0);
+	while (write(file, block, sizeof(block)) > 0)
+		continue;
+	assert_int_equal(errno, ENOSPC);
+	close(file);
+}
+
+/* In a child, whose mounts go with it. What was written stays whole, and what could not be is not there by half. */
+static int keep_on_a_full_disk(void)
+{
+	struct keep_entry one = entry_of(1), two = entry_of(2), changed = entry_of(1);
+	bool fresh;
+	int fd;
+
+	mkdir(inner, 0700);
+	if (unshare(CLONE_NEWNS) == -1 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
+	    mount("tmpfs", inner, "tmpfs", 0, "size=32k,mode=0700") == -1)
+		return 77;
+	fd = keep_open(inner, &fresh);
+	if (fd == -1 || keep_write(fd, &one) == -1)
+		return 1;
+	fill(fd);
+	changed.seq++;
+	if (keep_write(fd, &two) != -1 || errno != ENOSPC || keep_write(fd, &changed) != -1)
+		return 2;
+	if (look(fd) != 1 || memcmp(&seen[0], &one, sizeof(one)) != 0)
+		return 3;
+	close(fd);
+	fd = keep_open(inner, &fresh);
+	if (fd == -1 || fresh || look(fd) != 1)
+		return 4;
+	keep_remove(fd, &one.instance);
+	return look(fd) == 0 && keep_write(fd, &two) == 0 && look(fd) == 1 ? 0 : 5;
+}
+
+static void a_full_disk_costs_nothing_that_was_kept(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(keep_on_a_full_disk());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77) /* it may not mount */
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void put(int fd, const char *name, const char *text)
@@ -310,6 +371,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read_again),
 		cmocka_unit_test(the_first_agent_is_the_first_in_a_folder_that_was_made_for_it),
+		cmocka_unit_test(a_full_disk_costs_nothing_that_was_kept),
 		cmocka_unit_test(the_socket_is_in_the_folder_that_is_roots_alone),
 		cmocka_unit_test(what_makes_no_sense_is_removed),
 		cmocka_unit_test(nobody_but_root_may_write_there),
