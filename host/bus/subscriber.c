@@ -592,6 +592,10 @@ void subscriber_configure(struct subscriber *subscriber, const struct conf *conf
 	subscriber->endpoint = 0;
 	backoff_reset(&subscriber->backoff);
 	patience_reset(&subscriber->patience);
+	/* What was found out is about another broker, or another queue: this one is not to be emptied for it. */
+	poison_passed(&subscriber->poison);
+	upkeep_forget(&subscriber->upkeep);
+	subscriber->recreate = QUEUE_KEEP;
 	subscriber_set_state(subscriber, SUBSCRIBER_WAITING);
 	subscriber->due_ms = now_ms;
 }

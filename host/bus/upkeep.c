@@ -12,6 +12,8 @@
 /* From here on an exchange takes the topic permissions on it along when it goes; before, they stay for the next one of its name. */
 #define VERSION_RIGHTS_GO BUS_VERSION(4, 3, 0)
 
+enum { ACCESS_REFUSED = 403 };
+
 static const struct {
 	const char *name, *type;
 	bool rights; /* tenants have topic permissions on it */
@@ -50,10 +52,18 @@ void upkeep_bind(const struct upkeep *upkeep, struct bus *bus, const char *queue
 	bus_queue_bind(bus, queue, EXCHANGE_ROLLCALL, "");
 }
 
+void upkeep_forget(struct upkeep *upkeep)
+{
+	upkeep->make = upkeep->made = 0;
+}
+
 bool upkeep_missing(struct upkeep *upkeep, const struct bus_failure *failure)
 {
 	size_t i;
 
+	/* A declaration that is not passive takes the right to configure, also where the exchange is there by now. */
+	if (failure->kind == BUS_FAILED_CHANNEL && failure->code == ACCESS_REFUSED && failure->request == BUS_REQUEST_EXCHANGE_DECLARE)
+		upkeep_forget(upkeep);
 	if (failure->kind != BUS_FAILED_CHANNEL || failure->cause.kind != BUS_CAUSE_MISSING)
 		return false;
 	for (i = 0; i < EXCHANGES; i++) {

@@ -33,8 +33,11 @@ void upkeep_host(struct upkeep *upkeep, const char *hostname);
 void upkeep_exchanges(struct upkeep *upkeep, struct bus *bus);
 void upkeep_bind(const struct upkeep *upkeep, struct bus *bus, const char *queue);
 
-/* Whether the connection ended over an exchange that is missing: it will be made. */
+/* Whether the connection ended over an exchange that is missing: it will be made. If we may not make it, it is asked for again: who may has made it, perhaps. */
 bool upkeep_missing(struct upkeep *upkeep, const struct bus_failure *failure);
+
+/* Of another broker: nothing is known to be missing there. */
+void upkeep_forget(struct upkeep *upkeep);
 
 /* All is declared: what was made for it is said, loudly where rights may have gone with it. */
 void upkeep_begin(struct upkeep *upkeep, const struct bus *bus, int64_t now_ms);

@@ -292,6 +292,12 @@ static void broker_misses_an_exchange(struct bus *bus)
 	broker_refuses_for(bus, BUS_REQUEST_EXCHANGE_DECLARE, 404, BUS_CAUSE_MISSING, "", EXCHANGE_ANNOUNCE);
 }
 
+static void broker_lets_us_make_no_exchange(struct bus *bus)
+{
+	bus->callbacks->up(bus->arg);
+	broker_refuses_for(bus, BUS_REQUEST_EXCHANGE_DECLARE, 403, BUS_CAUSE_UNKNOWN, "", "");
+}
+
 static void broker_returns_the_last_message(struct bus *bus)
 {
 	bus->callbacks->confirm(bus->arg, bus->published, BUS_RETURNED);
@@ -614,6 +620,19 @@ static void a_missing_exchange_is_made_with_the_next_connection_at_once(void **s
 	assert_int_equal(status.exchanges_made, 1);
 }
 
+/* It went on trying to make it, which is refused to it also where an operator has made it by then: the host never came back. */
+static void an_exchange_that_we_may_not_make_is_waited_for(void **state)
+{
+	struct host *host = *state;
+
+	connect_again(host, broker_misses_an_exchange);
+	connect_again(host, broker_lets_us_make_no_exchange);
+	assert_int_equal(fake.made, 1);
+	assert_true(subscriber_deadline_ms(host->subscriber) > host->now_ms);
+	connect_again(host, broker_takes_us);
+	assert_int_equal(fake.made, 1);
+}
+
 static void lost_bindings_are_noticed_within_a_minute_and_everyone_is_asked(void **state)
 {
 	struct host *host = *state;
@@ -667,6 +686,19 @@ static void a_message_that_breaks_the_connection_again_and_again_is_taken_out(vo
 	assert_int_equal(status.poisoned, 1);
 	assert_int_equal(fake.published, 1); /* the roll call */
 	assert_true(host->now_ms < START_MS + 2000);
+}
+
+static void another_queue_is_not_emptied_for_what_was_in_the_one_before(void **state)
+{
+	struct host *host = *state;
+	struct conf other = host->conf;
+
+	for (unsigned i = 0; i < 3; i++)
+		connect_again(host, broker_has_a_queue_and_breaks);
+	other.queue.name = (char *)"callsign.host.other";
+	subscriber_configure(host->subscriber, &other, host->now_ms);
+	connect_again(host, broker_takes_us);
+	assert_int_equal(fake.purged, 0);
 }
 
 /* It was tried again and again: a host whose quorum queue had other arguments than configured never came back. */
@@ -830,6 +862,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_quorum_queue_is_deleted_in_any_case, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_queue_is_not_deleted_over_an_argument_that_the_broker_does_not_take, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_missing_exchange_is_made_with_the_next_connection_at_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_exchange_that_we_may_not_make_is_waited_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(another_queue_is_not_emptied_for_what_was_in_the_one_before, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lost_bindings_are_noticed_within_a_minute_and_everyone_is_asked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_check_that_cannot_be_made_now_is_made_later, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_message_that_breaks_the_connection_again_and_again_is_taken_out, set_up, tear_down),
