@@ -15,6 +15,8 @@
 #include "bus_tls.h"
 #include "shared/clock.h"
 
+#define STEP_FRAMES 8192 /* where the caller sets no bound: what is sent for ever is not to keep it from all else */
+
 struct bus *bus_new(const struct bus_callbacks *callbacks, void *arg)
 {
 	struct bus *bus = calloc(1, sizeof *bus);
@@ -136,6 +138,8 @@ int64_t bus_deadline_ms(const struct bus *bus)
 	case BUS_FAILING:
 		return bus->now_ms;
 	case BUS_UP:
+		if (bus->more)
+			return bus->now_ms;
 		due = bus_overdue_ms(bus);
 		beat = bus_beat_due_ms(bus);
 		return due < beat ? due : beat;
@@ -262,13 +266,15 @@ static bool bus_read(struct bus *bus, unsigned max_frames)
 	unsigned count = 0;
 	bool heard = false;
 
-	while (bus->state == BUS_UP && (max_frames == 0 || count++ < max_frames)) {
+	while (bus->state == BUS_UP && count++ < max_frames) {
 		enum bus_input_result result = bus_input_next(&bus->input, &frame, &heard);
 
 		if (heard)
 			bus->read_ms = bus->now_ms;
 		if (result == BUS_INPUT_EMPTY)
 			return false;
+		if (result == BUS_INPUT_MORE)
+			continue;
 		if (result == BUS_INPUT_END)
 			bus_lose(bus, "it closed the connection without a word");
 		else if (result == BUS_INPUT_FAILED)
@@ -284,20 +290,22 @@ bool bus_step(struct bus *bus, int64_t now_ms, unsigned max_frames)
 	bool more = false;
 
 	bus->now_ms = now_ms;
+	bus->more = false;
 	if (bus->state == BUS_LOGIN)
 		bus_login_step(bus);
 	if (bus->state == BUS_UP)
 		bus_beat_step(bus);
 	bus->stepped_ms = now_ms;
 	if (bus->state == BUS_UP) {
-		more = bus_read(bus, max_frames);
+		more = bus_read(bus, max_frames != 0 ? max_frames : STEP_FRAMES);
 		if (!more)
 			bus_check_overdue(bus);
 	}
 	if (bus->state == BUS_UP && !more)
 		bus_beat_wait(bus);
+	bus->more = more;
 	if (bus->state != BUS_FAILING)
-		return more;
+		return more && max_frames != 0;
 	bus_tear_down(bus);
 	if (bus->callbacks->down != NULL)
 		bus->callbacks->down(bus->arg, &bus->failure);

@@ -206,8 +206,8 @@ int bus_fd(const struct bus *bus);
 
 int64_t bus_deadline_ms(const struct bus *bus);
 
-/* Read all there is (at most max_frames frames, 0: no limit), send heartbeats, notice timeouts. Returns true if frames may be left
- * over: call again without polling. */
+/* Read what there is, at most max_frames frames, send heartbeats, notice timeouts. Returns true if frames may be left over: call again without polling.
+ * max_frames 0: so many that only a flood has more, and then false all the same: bus_deadline_ms() is now. */
 bool bus_step(struct bus *bus, int64_t now_ms, unsigned max_frames);
 
 /* Whether `up` was called and `down` was not. */

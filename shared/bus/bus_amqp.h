@@ -132,6 +132,7 @@ struct bus {
 	bool late;              /* its heartbeats are overdue */
 	int low_water;          /* bytes that poll() waits for */
 	struct bus_failure failure;
+	bool more;              /* the last step has left something unread */
 	bool blocked;
 	uint64_t held_ack;      /* a multiple ack that waits for the end of the broker's alarm */
 	struct confirms confirms;

@@ -99,7 +99,7 @@ static void content_deliver(struct bus *bus, const struct bus_content *content)
 		.redelivered = content->redelivered,
 		.too_long = content->size > BUS_BODY_MAX,
 		.unreadable = content->unreadable,
-		.body_length = (size_t)content->size,
+		.body_length = content->size < SIZE_MAX ? (size_t)content->size : SIZE_MAX,
 		.consumer_tag = word_text(&content->consumer_tag),
 		.exchange = word_text(&content->exchange),
 		.routing_key = word_text(&content->routing_key),
@@ -203,7 +203,8 @@ bool bus_content_body(struct bus *bus, const struct bus_raw *frame)
 {
 	struct bus_content *content = &bus->content;
 
-	if (content->kind == BUS_CONTENT_NONE || !content->headed)
+	/* More than the header said would leave what is handed on half unwritten: with what the message before had there. */
+	if (content->kind == BUS_CONTENT_NONE || !content->headed || frame->whole > content->size - content->received)
 		return false;
 	if (content->received + frame->whole <= BUS_BODY_MAX)
 		memcpy(content->body + content->received, frame->payload, frame->length);

@@ -17,6 +17,8 @@
 /* Room for what comes at once, as a rule; a longer frame gets its own, and gives it back. Only what is used of it becomes resident. */
 #define BUFFER_SIZE ((size_t)64 * 1024)
 
+#define FILLS_MAX 64 /* reads in one call */
+
 int bus_input_begin(struct bus_input *input, int fd, void *ssl, size_t largest)
 {
 	memset(input, 0, sizeof *input);
@@ -86,8 +88,8 @@ static void input_learn_beat(struct bus_input *input, uint64_t transport, ssize_
 }
 #endif
 
-/* Read once. FRAME: there is something new. */
-static enum bus_input_result input_fill(struct bus_input *input, size_t wanted, bool *heard)
+/* FRAME: there is something new. */
+static enum bus_input_result input_fill_once(struct bus_input *input, size_t wanted, bool *heard)
 {
 	enum bus_input_result room = input_make_room(input, wanted);
 #ifdef WITH_TLS
@@ -114,6 +116,14 @@ static enum bus_input_result input_fill(struct bus_input *input, size_t wanted, 
 		input_learn_beat(input, bus_tls_transported(input->ssl) - before, got);
 #endif
 	return BUS_INPUT_FRAME;
+}
+
+/* Read once, unless that was done often enough in this call. FRAME: there is something new. */
+static enum bus_input_result input_fill(struct bus_input *input, size_t wanted, bool *heard)
+{
+	if (input->fills++ >= FILLS_MAX)
+		return BUS_INPUT_MORE;
+	return input_fill_once(input, wanted, heard);
 }
 
 /* A frame that is too long goes by. FRAME: it has, and *frame has its beginning. */
@@ -167,6 +177,7 @@ enum bus_input_result bus_input_next(struct bus_input *input, struct bus_raw *fr
 	uint32_t length;
 	size_t wanted;
 
+	input->fills = 0;
 	if (input->skip > 0)
 		return input_skip(input, frame, heard);
 	while ((wanted = input_wanted(input)) > input->end - input->begin) {

@@ -17,6 +17,7 @@ struct bus_input {
 	size_t largest;
 	unsigned char *buffer; /* what was read and not handed out: from begin to end */
 	size_t size, begin, end;
+	unsigned fills; /* in this call */
 	size_t skip_whole;
 	uint64_t skip; /* this many bytes of a frame that is too long are still to come, its last one included */
 	unsigned char head[16]; /* such a frame's beginning */
@@ -37,6 +38,7 @@ struct bus_raw {
 enum bus_input_result {
 	BUS_INPUT_FRAME,
 	BUS_INPUT_EMPTY,  /* nothing more now */
+	BUS_INPUT_MORE,   /* much was read and no frame is whole yet; there may be more: whoever sends for ever is not to be read for ever */
 	BUS_INPUT_END,    /* the broker has closed the connection */
 	BUS_INPUT_FAILED, /* errno; or 0, and OpenSSL knows */
 	BUS_INPUT_ASTRAY  /* these are no frames */

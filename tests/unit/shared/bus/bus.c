@@ -104,6 +104,26 @@ static void closing_does_not_wait_for_a_full_socket(void **state)
 	assert_false(bus_is_up(line->bus));
 }
 
+/* A loop that was told of no bound read as long as something came: an emitter heard no signal, nor its COMMAND's end. */
+static void what_comes_without_end_does_not_keep_us(void **state)
+{
+	enum { BEATS = 8300 };
+	static const unsigned char beat[8] = {8, 0, 0, 0, 0, 0, 0, 0xCE};
+	static unsigned char many[BEATS * sizeof beat];
+	struct line *line = *state;
+	int64_t now_ms = clock_ms();
+
+	for (size_t i = 0; i < BEATS; i++)
+		memcpy(many + i * sizeof beat, beat, sizeof beat);
+	assert_int_equal(send(line->broker, many, sizeof many, MSG_DONTWAIT), sizeof many);
+	assert_false(bus_step(line->bus, now_ms, 0));
+	/* The rest may be in our buffer, where poll() does not see it. */
+	assert_int_equal(bus_deadline_ms(line->bus), now_ms);
+	assert_false(bus_step(line->bus, now_ms, 0));
+	assert_int_equal(bus_deadline_ms(line->bus), CLOCK_NEVER);
+	assert_int_equal(line->downs, 0);
+}
+
 static void a_request_has_its_time(void **state)
 {
 	struct line *line = *state;
@@ -145,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(closing_says_goodbye, line_open, line_close),
 		cmocka_unit_test_setup_teardown(closing_does_not_wait_for_a_full_socket, line_open, line_close),
+		cmocka_unit_test_setup_teardown(what_comes_without_end_does_not_keep_us, line_open, line_close),
 		cmocka_unit_test_setup_teardown(a_request_has_its_time, line_open, line_close),
 		cmocka_unit_test(tells_a_slow_broker_from_one_out_of_reach),
 	};

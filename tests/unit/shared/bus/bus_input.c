@@ -22,6 +22,22 @@ struct line {
 	int broker;
 };
 
+/* In the socket's place: a broker that has always more to say, all of it zeros. */
+static bool endless;
+static size_t received;
+
+ssize_t __real_recv(int fd, void *to, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *to, size_t size, int flags);
+
+ssize_t __wrap_recv(int fd, void *to, size_t size, int flags)
+{
+	if (!endless)
+		return __real_recv(fd, to, size, flags);
+	memset(to, 0, size);
+	received += size;
+	return (ssize_t)size;
+}
+
 static int line_open(void **state)
 {
 	static struct line line;
@@ -154,6 +170,24 @@ static void of_one_that_is_too_long_the_beginning_is_kept_and_the_next_is_whole(
 		assert_int_equal(frame.length, 4);
 		free(bytes);
 	}
+}
+
+/* A fast broker kept the loop for as long as 4 GiB take. */
+static void of_a_frame_that_is_too_long_only_so_much_is_read_at_once(void **state)
+{
+	struct line *line = *state;
+	struct bus_raw frame;
+	bool heard = false;
+
+	assert_int_equal(pass(line, (const unsigned char *)"\2\0\1\xFF\xFF\xFF\xFF", 7, 7, &frame), BUS_INPUT_EMPTY);
+	endless = true;
+	received = 0;
+	assert_int_equal(bus_input_next(&line->input, &frame, &heard), BUS_INPUT_MORE);
+	assert_true(heard && received <= (size_t)8 << 20);
+	assert_int_equal(bus_input_next(&line->input, &frame, &heard), BUS_INPUT_MORE);
+	assert_true(received > (size_t)1 << 20);
+	endless = false;
+	assert_int_equal(bus_input_next(&line->input, &frame, &heard), BUS_INPUT_EMPTY);
 }
 
 static void what_does_not_end_as_a_frame_does_is_none(void **state)
@@ -301,6 +335,34 @@ static void headers_nested_as_deep_as_there_is_room_for_are_stepped_over(void **
 	free(headers);
 }
 
+/* It was handed on with the end of the message before it in its place. */
+static void a_body_that_is_longer_than_its_header_said_is_none(void **state)
+{
+	static const struct bus_callbacks callbacks = {.delivery = on_delivery};
+	static const unsigned char arguments[] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0};
+	static const unsigned char header[] = {0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0};
+	static const unsigned char body[9000];
+	const struct bus_raw head = {.type = 2, .channel = 1, .payload = header, .length = sizeof header, .whole = sizeof header};
+	struct bus_raw part = {.type = 3, .channel = 1, .payload = body, .length = 6, .whole = 6};
+	struct taken taken = {.count = 0};
+	struct bus *bus = bus_new(&callbacks, &taken);
+	struct wire wire = wire_at(arguments, sizeof arguments);
+
+	(void)state;
+	bus_content_deliver(bus, &wire);
+	assert_true(bus_content_header(bus, &head));
+	assert_true(bus_content_body(bus, &part));
+	part.length = part.whole = sizeof body;
+	assert_false(bus_content_body(bus, &part));
+	part.length = part.whole = 5;
+	assert_false(bus_content_body(bus, &part));
+	assert_int_equal(taken.count, 0);
+	part.length = part.whole = 4;
+	assert_true(bus_content_body(bus, &part));
+	assert_int_equal(taken.count, 1);
+	bus_free(bus);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,11 +370,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(several_come_at_once, line_open, line_close),
 		cmocka_unit_test_setup_teardown(a_long_frame_is_whole, line_open, line_close),
 		cmocka_unit_test_setup_teardown(of_one_that_is_too_long_the_beginning_is_kept_and_the_next_is_whole, line_open, line_close),
+		cmocka_unit_test_setup_teardown(of_a_frame_that_is_too_long_only_so_much_is_read_at_once, line_open, line_close),
 		cmocka_unit_test_setup_teardown(what_does_not_end_as_a_frame_does_is_none, line_open, line_close),
 		cmocka_unit_test_setup_teardown(a_part_of_a_frame_wants_its_rest_at_once, line_open, line_close),
 		cmocka_unit_test(the_newest_death_is_found),
 		cmocka_unit_test(a_death_that_is_none_still_is_one),
 		cmocka_unit_test(headers_that_cannot_be_read_say_so),
+		cmocka_unit_test(a_body_that_is_longer_than_its_header_said_is_none),
 		cmocka_unit_test(headers_nested_as_deep_as_there_is_room_for_are_stepped_over),
 	};
 
