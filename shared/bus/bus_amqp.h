@@ -148,7 +148,7 @@ struct bus {
 void bus_break(struct bus *bus, enum bus_failure_kind kind, uint16_t code, enum bus_request request, const char *text,
                size_t length);
 
-/* Whether the socket takes more now: librabbitmq's sends wait, up to two heartbeats long, and the loop must not. */
+/* Whether the socket takes more now: librabbitmq's sends wait until it does, for ever, and the loop must not. */
 bool bus_writable(const struct bus *bus);
 
 void bus_channel_open(struct bus *bus);

@@ -287,12 +287,17 @@ static int login_judge(struct bus_login *login)
 }
 
 /* Something that came together with the login's end, or half of it. Returns an AMQP_STATUS_. */
-static int login_take_leftover(struct bus_login *login, bool *closed)
+static int login_take_leftover(struct bus_login *login, int64_t deadline_ms, bool *closed)
 {
-	struct timeval timeout = timeval_of(login->options.connect_ms);
+	int64_t left = deadline_ms - clock_ms();
+	struct timeval timeout = timeval_of(left > 0 ? (uint32_t)left : 0);
 	amqp_frame_t frame;
-	int status = amqp_simple_wait_frame_noblock(login->connection, &frame, &timeout);
+	int status;
 
+	/* Whoever has always something more to say would have us listen for ever. */
+	if (left <= 0)
+		return AMQP_STATUS_TIMEOUT;
+	status = amqp_simple_wait_frame_noblock(login->connection, &frame, &timeout);
 	if (status != AMQP_STATUS_OK || frame.frame_type != AMQP_FRAME_METHOD || frame.channel != 0)
 		return status;
 	if (frame.payload.method.id == AMQP_CONNECTION_BLOCKED_METHOD)
@@ -308,11 +313,14 @@ static int login_take_leftover(struct bus_login *login, bool *closed)
 static int login_hand_over(struct bus_login *login)
 {
 	amqp_connection_state_t connection = login->connection;
+	int64_t deadline_ms = clock_ms() + login->options.connect_ms;
 	int status = AMQP_STATUS_OK;
 	bool closed = false;
 
 	while (status == AMQP_STATUS_OK && (amqp_frames_enqueued(connection) || amqp_data_in_buffer(connection) || !amqp_release_buffers_ok(connection)))
-		status = login_take_leftover(login, &closed);
+		status = login_take_leftover(login, deadline_ms, &closed);
+	if (status == AMQP_STATUS_TIMEOUT)
+		return login_failed_text(login, BUS_FAILED_HANDSHAKE, "what it sent behind the login has no end");
 	if (status != AMQP_STATUS_OK || closed)
 		return login_failed_text(login, BUS_FAILED_HANDSHAKE, "it closed the connection");
 	amqp_release_buffers(connection);

@@ -12,12 +12,36 @@ static amqp_bytes_t bytes_of(const char *text)
 	return text == NULL ? amqp_empty_bytes : amqp_cstring_bytes(text);
 }
 
+static void bus_break_stuck(struct bus *bus)
+{
+	static const char stuck[] = "the broker reads nothing, and the socket is full";
+
+	bus_break(bus, BUS_FAILED_LOST, 0, BUS_REQUEST_NONE, stuck, sizeof stuck - 1);
+}
+
+#define SEND_MS 1000
+
+/*
+ * librabbitmq would wait for a full socket for as long as the broker likes: it knows of no heartbeat by then (bus_login.c). What was published just before may
+ * have filled it, which a broker that reads has taken soon.
+ */
+static bool bus_soon_writable(const struct bus *bus)
+{
+	struct pollfd fd = {.fd = amqp_get_sockfd(bus->connection), .events = POLLOUT};
+
+	return bus_writable(bus) || poll(&fd, 1, SEND_MS) == 1;
+}
+
 static void bus_send(struct bus *bus, amqp_method_number_t method, void *arguments)
 {
 	int status;
 
 	if (bus->state != BUS_UP)
 		return;
+	if (!bus_soon_writable(bus)) {
+		bus_break_stuck(bus);
+		return;
+	}
 	status = amqp_send_method(bus->connection, BUS_CHANNEL, method, arguments);
 	if (status != AMQP_STATUS_OK)
 		bus_break(bus, BUS_FAILED_LOST, 0, BUS_REQUEST_NONE, amqp_error_string2(status), strlen(amqp_error_string2(status)));
@@ -273,7 +297,6 @@ static amqp_basic_properties_t properties_of(const struct bus_properties *wanted
 uint64_t bus_publish(struct bus *bus, const char *exchange, const char *routing_key, bool mandatory,
                      const struct bus_properties *properties, const void *body, size_t length)
 {
-	static const char stuck[] = "the broker reads nothing, and the socket is full";
 	amqp_basic_properties_t wire = properties_of(properties);
 	amqp_bytes_t content = {.len = length};
 	uint64_t digest, sequence;
@@ -282,7 +305,7 @@ uint64_t bus_publish(struct bus *bus, const char *exchange, const char *routing_
 	if (bus->state != BUS_UP)
 		return 0;
 	if (!bus_writable(bus)) {
-		bus_break(bus, BUS_FAILED_LOST, 0, BUS_REQUEST_NONE, stuck, sizeof stuck - 1);
+		bus_break_stuck(bus);
 		return 0;
 	}
 	memcpy(&content.bytes, &body, sizeof content.bytes);

@@ -104,6 +104,20 @@ static void closing_does_not_wait_for_a_full_socket(void **state)
 	assert_false(bus_is_up(line->bus));
 }
 
+/* Once the login is over librabbitmq knows no heartbeat, and waited for ever: a host or an emitter that acks hung in it. */
+static void an_ack_does_not_wait_for_a_full_socket(void **state)
+{
+	struct line *line = *state;
+
+	fill(line->bus);
+	alarm(5);
+	bus_ack(line->bus, 1, false);
+	alarm(0);
+	assert_false(bus_is_up(line->bus));
+	bus_step(line->bus, clock_ms(), 0);
+	assert_int_equal(line->kind, BUS_FAILED_LOST);
+}
+
 /* A loop that was told of no bound read as long as something came: an emitter heard no signal, nor its COMMAND's end. */
 static void what_comes_without_end_does_not_keep_us(void **state)
 {
@@ -165,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(closing_says_goodbye, line_open, line_close),
 		cmocka_unit_test_setup_teardown(closing_does_not_wait_for_a_full_socket, line_open, line_close),
+		cmocka_unit_test_setup_teardown(an_ack_does_not_wait_for_a_full_socket, line_open, line_close),
 		cmocka_unit_test_setup_teardown(what_comes_without_end_does_not_keep_us, line_open, line_close),
 		cmocka_unit_test_setup_teardown(a_request_has_its_time, line_open, line_close),
 		cmocka_unit_test(tells_a_slow_broker_from_one_out_of_reach),
