@@ -1,0 +1,166 @@
+# A root folder of pinned Debian packages, in namespaces of its own, that is gone when the script ends. Sourced by the scripts here.
+#
+# The packages are fetched by an apt whose state is in the temporary folder, from the mirrors that this machine's own apt knows, and
+# unpacked without their maintainer scripts: nothing is installed on the machine, and nothing is started but by the script. What runs
+# inside sees a loopback interface and no other. The namespaces' first process is a sleep: all that was started ends with it.
+# shellcheck shell=sh
+export LC_ALL=C
+SECONDS_MOST=420 # that anything of a script may run inside
+
+[ "$(id -u)" = 0 ] || {
+    echo "$0: needs to be root, for namespaces"
+    exit 77
+}
+work=$(mktemp -d)
+root=$work/root
+holder='' # the process whose child, $first, is the first of the namespaces
+
+# The first process is gone only when all others of its namespaces are: from then on nobody writes into the folder.
+finish() {
+    if [ -n "$holder" ]; then
+        kill -KILL "$holder" 2>/dev/null || :
+        wait "$holder" 2>/dev/null || :
+        until_it test ! -e "/proc/${first:-none}" || :
+    fi
+    rm -rf --one-file-system "$work" || :
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+skip() {
+    printf 'not run: %s\n' "$*"
+    exit 77
+}
+
+as_stated() {
+    printf 'as stated: %s\n' "$*"
+    exit 0
+}
+
+changed() {
+    printf 'changed: %s\n' "$*"
+    exit 1
+}
+
+# until_it COMMAND…: for up to half a minute.
+until_it() {
+    tries=0
+    until "$@" >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 150 ] || return 1
+        sleep 0.2
+    done
+}
+
+own_apt() {
+    command=$1
+    shift
+    "$command" -q -o "Dir::State=$work/apt" -o "Dir::State::status=$work/apt/status" -o "Dir::Cache=$work/apt/cache" \
+        -o "Dir::Etc::sourcelist=$work/apt/sources.list" -o Dir::Etc::sourceparts=- -o Dir::Etc::preferencesparts=- \
+        -o Acquire::Languages=none -o APT::Sandbox::User=root "$@" </dev/null
+}
+
+# mirrors LABEL: those of the machine's own sources that call themselves that.
+mirrors() {
+    # shellcheck disable=SC2016 # apt's, not the shell's
+    apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$1 //p" | sort -u
+}
+
+sources() {
+    for uri in $(mirrors Debian); do
+        echo "deb $uri $1 main"
+    done
+    for uri in $(mirrors Debian-Security); do
+        echo "deb $uri $1-security main"
+    done
+}
+
+# root_of SUITE PACKAGE=VERSION… [PACKAGE…]: $root holds these and all that they need, and its namespaces are there.
+root_of() {
+    suite=$1
+    shift
+    mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial"
+    : >"$work/apt/status"
+    sources "$suite" >"$work/apt/sources.list"
+    own_apt apt-get update >"$work/apt/log" 2>&1 || skip "the archive's lists of $suite cannot be had"
+    for package; do
+        case $package in
+        *=*) own_apt apt-cache show "$package" >/dev/null 2>&1 || skip "Debian's archive has no $package in $suite any more" ;;
+        esac
+    done
+    own_apt apt-get --yes --no-install-recommends --download-only install "$@" dash coreutils >"$work/apt/log" 2>&1 ||
+        skip "$suite: $(tail -n 1 "$work/apt/log")"
+    unpack
+    rm -rf "$work/apt"
+    enter
+}
+
+unpack() {
+    for name in usr/bin usr/sbin usr/lib usr/lib64 proc dev tmp etc root run var; do
+        mkdir -p "$root/$name"
+    done
+    ln -s ../run "$root/var/run"
+    for name in bin sbin lib lib64; do
+        ln -s "usr/$name" "$root/$name"
+    done
+    for package in "$work"/apt/cache/archives/*.deb; do
+        dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink -C "$root"
+    done
+    [ -e "$root/bin/sh" ] || ln -s dash "$root/bin/sh"
+    printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' >"$root/etc/passwd"
+    printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
+    printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
+}
+
+enter() {
+    # shellcheck disable=SC2016 # for the inner shell
+    unshare --mount --net --pid --uts --fork --kill-child sh -c 'hostname localhost
+        ip link set lo up
+        mount -t proc proc "$1/proc"
+        mount --rbind /dev "$1/dev"
+        : >"$1/run/ready"
+        exec sleep "$2"' - "$root" "$SECONDS_MOST" &
+    holder=$!
+    until_it test -e "$root/run/ready" || skip "no namespaces can be made here"
+    first=$(cat "/proc/$holder/task/$holder/children")
+    first=${first% }
+}
+
+# inside COMMAND…: in the root, with nothing of this shell's environment.
+inside() {
+    nsenter --target "$first" --mount --net --pid --uts chroot "$root" env -i PATH=/usr/sbin:/usr/bin HOME=/root LC_ALL=C "$@"
+}
+
+# start NAME COMMAND…: inside, in the background, with what it says in $work/NAME.log.
+start() {
+    # shellcheck disable=SC2016 # for the inner shell
+    inside sh -c 'echo $$ >"/run/$0.pid"; exec "$@"' "$@" >"$work/$1.log" 2>&1 </dev/null &
+}
+
+# stop NAME: and wait until it has ended.
+stop() {
+    # shellcheck disable=SC2016 # for the inner shell
+    inside sh -c 'pid=$(cat "/run/$0.pid"); kill "$pid" && while [ -e "/proc/$pid" ]; do sleep 0.1; done' "$1"
+}
+
+# dns SERVER PORT WORDS…: what dig gets from it, as `NOERROR answer=1 authority=0` with `aa` before it if it has authority; or `nothing`.
+dns() {
+    server=$1 port=$2
+    shift 2
+    inside dig +time=2 +tries=1 -p "$port" "@$server" "$@" 2>&1 | awk '
+        / status: / { sub(/.* status: /, ""); sub(/,.*/, ""); status = $0 }
+        /^;; flags: / {
+            aa = /^;; flags:[^;]* aa[ ;]/ ? "aa " : ""
+            match($0, /ANSWER: [0-9]+/); answer = substr($0, RSTART + 8, RLENGTH - 8)
+            match($0, /AUTHORITY: [0-9]+/); authority = substr($0, RSTART + 11, RLENGTH - 11)
+            found = aa status " answer=" answer " authority=" authority
+        }
+        END { print found == "" ? "nothing" : found }'
+}
+
+# expect WHAT SEEN STATED: print what was seen, and end unless it is what was stated.
+expect() {
+    printf '%s: %s\n' "$1" "$2"
+    [ "$2" = "$3" ] || changed "$1: was: $3"
+}
