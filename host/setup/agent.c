@@ -79,13 +79,17 @@ bool setup_agent_runtime(json_t *settings)
 	return changed;
 }
 
+/* With it what an administrator has made of it: Docker does not start with a default that it does not know. */
 void setup_agent_runtime_remove(json_t *settings)
 {
 	json_t *runtimes = json_object_get(settings, "runtimes");
 	const char *path = json_string_value(json_object_get(json_object_get(runtimes, "callsign"), "path"));
+	const char *standard = json_string_value(json_object_get(settings, "default-runtime"));
 
 	if (path == NULL || strcmp(path, RUNTIME) != 0)
 		return;
+	if (standard != NULL && strcmp(standard, "callsign") == 0)
+		json_object_del(settings, "default-runtime");
 	json_object_del(runtimes, "callsign");
 	if (json_object_size(runtimes) == 0)
 		json_object_del(settings, "runtimes");

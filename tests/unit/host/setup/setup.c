@@ -191,13 +191,34 @@ static void test_docker_without(void **state)
 	assert_null(setup_docker_without("{", "172.17.0.1", &empty));
 }
 
+/* docs/agent.md has people make it the default, and Docker does not start with one that it does not know. */
+static void test_a_default_runtime_goes_with_the_runtime(void **state)
+{
+	bool empty;
+	char *text = setup_docker_without("{\"dns\":[\"172.17.0.1\"],\"default-runtime\":\"callsign\",\"runtimes\":{\"callsign\":"
+	                                  "{\"path\":\"/usr/bin/callsign-runtime\"},\"crun\":{\"path\":\"crun\"}}}", "172.17.0.1", &empty);
+	json_t *settings = json_loads(text, 0, NULL);
+
+	(void)state;
+	assert_null(json_object_get(settings, "default-runtime"));
+	assert_int_equal(json_object_size(json_object_get(settings, "runtimes")), 1);
+	json_decref(settings);
+	free(text);
+	text = setup_docker_without("{\"dns\":[\"172.17.0.1\"],\"default-runtime\":\"callsign\",\"runtimes\":{\"callsign\":{\"path\":\"/own\"}}}",
+	                            "172.17.0.1", &empty);
+	settings = json_loads(text, 0, NULL);
+	assert_text(settings, "default-runtime", "callsign");
+	json_decref(settings);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escape), cmocka_unit_test(test_rights_of_the_host), cmocka_unit_test(test_rights_of_a_tenant),
 		cmocka_unit_test(test_passwords), cmocka_unit_test(test_compare), cmocka_unit_test(test_compare_takes_an_object_once),
 		cmocka_unit_test(test_reverse_zones),
-		cmocka_unit_test(test_docker_without),
+		cmocka_unit_test(test_docker_without), cmocka_unit_test(test_a_default_runtime_goes_with_the_runtime),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
