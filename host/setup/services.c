@@ -159,6 +159,7 @@ static void take_pending(struct setup *setup)
 	setup->dnsmasq_changed |= setup_pending(setup, SETUP_DNSMASQ);
 	setup->resolver_changed |= setup_pending(setup, SETUP_DNS_UNIT) || setup_pending(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf");
 	setup->daemon_changed |= setup_pending(setup, SETUP_CONF) || setup_pending(setup, SETUP_HOST_PASSWORD);
+	setup->agent_changed |= setup_pending(setup, SETUP_AGENT_CONF);
 }
 
 void setup_restart_dnsmasq(struct setup *setup)
