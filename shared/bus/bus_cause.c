@@ -42,12 +42,23 @@ static void cause_of_timeout(struct bus_cause *cause, const char *text)
 	cause->timeout_ms = (uint32_t)ms;
 }
 
+/* An argument's name, which is said to people: the broker's words are not to add any others there. */
+static bool text_names_argument(const char *text, const char *before, char *out, size_t size)
+{
+	if (text_behind(text, before, '\'', out, size) == NULL)
+		return false;
+	if (out[strspn(out, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] == '\0')
+		return true;
+	out[0] = '\0';
+	return false;
+}
+
 /* "inequivalent arg 'x-max-length' for queue …" and "invalid arg 'x-consumer-timeout' for queue …" */
 static void cause_of_precondition(struct bus_cause *cause, const char *text)
 {
-	if (text_behind(text, "inequivalent arg '", '\'', cause->word, sizeof cause->word) != NULL)
+	if (text_names_argument(text, "inequivalent arg '", cause->word, sizeof cause->word))
 		cause->kind = BUS_CAUSE_DIFFERS;
-	else if (text_behind(text, "invalid arg '", '\'', cause->word, sizeof cause->word) != NULL)
+	else if (text_names_argument(text, "invalid arg '", cause->word, sizeof cause->word))
 		cause->kind = BUS_CAUSE_ARGUMENT;
 	else
 		cause_of_timeout(cause, text);

@@ -40,6 +40,25 @@ static void an_argument_that_differs(void **state)
 	assert_string_equal(cause.word, "x-max-length");
 }
 
+/* It stood in the log as it came: a line's end, and what looks like the next line. */
+static void what_is_no_argument_s_name_is_not_repeated(void **state)
+{
+	static const char *const words[] = {"x\ncallsign: connected", "x\x1b[31m", "x-max-len\xfcth", "x key=value"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		char text[200];
+		struct bus_cause cause;
+
+		snprintf(text, sizeof text, "PRECONDITION_FAILED - inequivalent arg '%s' for queue 'q' in vhost 'v'", words[i]);
+		cause = cause_of(406, text);
+		assert_int_equal(cause.kind, BUS_CAUSE_UNKNOWN);
+		assert_string_equal(cause.word, "");
+		snprintf(text, sizeof text, "PRECONDITION_FAILED - invalid arg '%s' for queue 'q' in vhost 'v'", words[i]);
+		assert_int_equal(cause_of(406, text).kind, BUS_CAUSE_UNKNOWN);
+	}
+}
+
 static void a_delivery_that_was_not_acked_in_time(void **state)
 {
 	struct bus_cause cause = cause_of(406, "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 30000 ms. This "
@@ -129,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_argument_that_is_not_taken),
 		cmocka_unit_test(an_argument_that_differs),
+		cmocka_unit_test(what_is_no_argument_s_name_is_not_repeated),
 		cmocka_unit_test(a_delivery_that_was_not_acked_in_time),
 		cmocka_unit_test(a_right_that_the_user_has_not),
 		cmocka_unit_test(an_exchange_that_is_missing),
