@@ -11,31 +11,60 @@
 
 #define HOOK_NAME "callsign-hook"
 
-/* ---- Docker: config.v2.json lies beside the hostname file that is mounted into the container ---- */
+/* ---- Docker: config.v2.json lies beside the files that are mounted over those of /etc, in a folder that is called by the container's id ---- */
 
-static const char *hostname_source(const json_t *config)
+static bool is_dockers(const char *destination)
 {
-	const json_t *mounts = json_object_get(config, "mounts");
+	return strcmp(destination, "/etc/hostname") == 0 || strcmp(destination, "/etc/hosts") == 0 || strcmp(destination, "/etc/resolv.conf") == 0;
+}
 
-	for (size_t i = 0; i < json_array_size(mounts); i++) {
-		const json_t *mount = json_array_get(mounts, i);
-		const char *destination = jsonfile_text(mount, "destination");
+/* What is in front of the last two parts of a path: the length, 0 if there is nothing. */
+static int folder_of_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
 
-		if (destination != NULL && strcmp(destination, "/etc/hostname") == 0)
-			return jsonfile_text(mount, "source");
-	}
+	if (path[0] != '/' || slash == path)
+		return 0;
+	do
+		slash--;
+	while (*slash != '/');
+	return (int)(slash - path);
+}
+
+/*
+ * By its own id: a container on another one's network has the other's files mounted, whose labels are not its own; and whoever runs it may have mounted a
+ * file of his.
+ */
+static json_t *read_beside(const char *source, const char *id)
+{
+	int length = folder_of_folder(source);
+	char path[PATH_MAX];
+	const char *known;
+	json_t *json;
+
+	if (length == 0 || snprintf(path, sizeof(path), "%.*s/%s/config.v2.json", length, source, id) >= (int)sizeof(path))
+		return NULL;
+	json = jsonfile_read(path);
+	known = jsonfile_text(json, "ID");
+	if (known != NULL && strcmp(known, id) == 0)
+		return json;
+	json_decref(json);
 	return NULL;
 }
 
-static json_t *read_docker(const json_t *config)
+static json_t *read_docker(const json_t *config, const char *id)
 {
-	const char *source = hostname_source(config), *slash = source != NULL ? strrchr(source, '/') : NULL;
-	char path[PATH_MAX];
+	const json_t *mounts = json_object_get(config, "mounts");
+	json_t *found = NULL;
 
-	if (slash == NULL || source[0] != '/' ||
-	    snprintf(path, sizeof(path), "%.*s/config.v2.json", (int)(slash - source), source) >= (int)sizeof(path))
-		return NULL;
-	return jsonfile_read(path);
+	for (size_t i = 0; i < json_array_size(mounts) && found == NULL; i++) {
+		const json_t *mount = json_array_get(mounts, i);
+		const char *destination = jsonfile_text(mount, "destination"), *source = jsonfile_text(mount, "source");
+
+		if (destination != NULL && source != NULL && is_dockers(destination))
+			found = read_beside(source, id);
+	}
+	return found;
 }
 
 static void take_docker(struct bundle *bundle)
@@ -102,7 +131,7 @@ int bundle_read(const char *path, const char *id, struct bundle *out)
 	out->facts.joins_network = jsonfile_text(namespace_of(out->config, "network"), "path") != NULL;
 	out->facts.env = json_object_get(json_object_get(out->config, "process"), "env");
 	out->facts.annotations = json_object_get(out->config, "annotations");
-	out->engine = read_docker(out->config);
+	out->engine = read_docker(out->config, id);
 	if (out->engine != NULL)
 		take_docker(out);
 	else if ((out->engine = read_podman(path, id)) != NULL)

@@ -71,6 +71,44 @@ static void numbers_beyond_63_bits_do_not_matter(void **state)
 	bundle_clear(&bundle);
 }
 
+static void read_mounted(const char *destination, const char *source, struct bundle *bundle)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "{\"mounts\":[{\"destination\":\"/proc\"},{\"destination\":\"%s\",\"source\":\"%s%s\"}]}", destination, folder, source);
+	read_config(text, bundle);
+}
+
+/* docker run --network container:OTHER mounts the other's /etc/hostname. */
+static void labels_are_its_own(void **state)
+{
+	static const char *const destinations[] = {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"};
+	static const char *const sources[] = {"/docker/c1/hostname", "/docker/other/hostname"};
+	struct bundle bundle;
+
+	(void)state;
+	mkdir(in_folder("docker"), 0700);
+	mkdir(in_folder("docker/c1"), 0700);
+	mkdir(in_folder("docker/other"), 0700);
+	put("docker/c1/config.v2.json", "{\"ID\":\"c1\",\"Name\":\"/one\",\"Config\":{\"Labels\":{\"callsign\":\"off\"}}}");
+	put("docker/other/config.v2.json", "{\"ID\":\"other\",\"Name\":\"/two\",\"Config\":{\"Labels\":{\"callsign.name\":\"bank\"}}}");
+	for (size_t i = 0; i < COUNT(destinations) * COUNT(sources); i++) {
+		read_mounted(destinations[i / COUNT(sources)], sources[i % COUNT(sources)], &bundle);
+		assert_non_null(bundle.facts.container);
+		assert_string_equal(bundle.facts.container, "one");
+		assert_string_equal(json_string_value(json_object_get(bundle.facts.labels, "callsign")), "off");
+		bundle_clear(&bundle);
+	}
+	put("docker/c1/config.v2.json", "{\"ID\":\"c2\",\"Name\":\"/one\"}");
+	read_mounted("/etc/hostname", "/docker/c1/hostname", &bundle);
+	assert_null(bundle.facts.container);
+	bundle_clear(&bundle);
+	read_config("{\"mounts\":[{\"destination\":\"/etc/hosts\",\"source\":\"/hosts\"},{\"destination\":\"/etc/hosts\",\"source\":\"x\"},"
+	            "{\"destination\":\"/etc/hosts\",\"source\":\"/\"},{\"destination\":\"/etc/hosts\"}]}", &bundle);
+	assert_null(bundle.facts.container);
+	bundle_clear(&bundle);
+}
+
 /* Read by root: neither waited for, nor taken into memory. */
 static void what_is_no_plain_file_of_a_reasonable_size_is_not_read(void **state)
 {
@@ -121,7 +159,8 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-	static const char *const files[] = {"config.json", "c1/state.json", "c1", ""};
+	static const char *const files[] = {"config.json", "c1/state.json", "c1", "docker/c1/config.v2.json", "docker/c1",
+	                                   "docker/other/config.v2.json", "docker/other", "docker", ""};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(files); i++)
@@ -134,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(namespaces_that_are_its_own_and_that_are_not),
 		cmocka_unit_test(numbers_beyond_63_bits_do_not_matter),
+		cmocka_unit_test(labels_are_its_own),
 		cmocka_unit_test(what_is_no_plain_file_of_a_reasonable_size_is_not_read),
 		cmocka_unit_test(an_annotation_does_not_pass_for_the_bundle),
 	};
