@@ -36,7 +36,11 @@ static void answer(struct answers *answers, const struct reply *reply, enum anno
 	char body[ANNOUNCEMENT_BODY_MAX];
 	int length;
 
-	if (!bus_is_up(answers->bus) || bus_is_blocked(answers->bus) || answered_muted(answers->answered, reply->user, answers->now_ms))
+	/*
+	 * Who waits in vain has a limit of its own. One message more into a full socket would cost the connection, and with it everybody: many questions
+	 * come at once where many start, or where somebody asks for no other reason.
+	 */
+	if (!bus_takes(answers->bus) || answered_muted(answers->answered, reply->user, answers->now_ms))
 		return;
 	message->op = op;
 	/* Under the name that it asked by: its emitter compares. */

@@ -529,8 +529,22 @@ static void what_came_by_federation_is_not_answered(void **state)
 	struct host *host = *state;
 
 	connect_to_broker(host);
+	fake.takes = true;
 	step(host, broker_brings_a_question_of_another_broker);
 	assert_int_equal(fake.published, 1);
+	step(host, broker_brings_a_question);
+	assert_int_equal(fake.published, 2);
+}
+
+/* The answer was published all the same, which ends the connection: whoever asked often enough took it from all others. */
+static void nobody_is_answered_while_the_socket_is_full(void **state)
+{
+	struct host *host = *state;
+
+	connect_to_broker(host);
+	step(host, broker_brings_a_question);
+	assert_int_equal(fake.published, 1);
+	fake.takes = true;
 	step(host, broker_brings_a_question);
 	assert_int_equal(fake.published, 2);
 }
@@ -855,6 +869,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_came_by_federation_is_not_answered, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nobody_is_answered_while_the_socket_is_full, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_roll_call_that_does_not_come_back_ends_the_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_alarm_before_the_marker_is_waited_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_marker_has_its_time_once_the_alarm_is_over, set_up, tear_down),
