@@ -286,6 +286,12 @@ static int login_judge(struct bus_login *login)
 	return login_failed_text(login, BUS_FAILED_BROKER, text);
 }
 
+/* With its own words, as when it closes later: a login that was taken is no wrong address. */
+static void login_closed(struct bus_login *login, const amqp_connection_close_t *closed)
+{
+	login_failed(login, BUS_FAILED_CLOSED, closed->reply_code, closed->reply_text.bytes, closed->reply_text.len);
+}
+
 /* Something that came together with the login's end, or half of it. Returns an AMQP_STATUS_. */
 static int login_take_leftover(struct bus_login *login, int64_t deadline_ms, bool *closed)
 {
@@ -302,7 +308,9 @@ static int login_take_leftover(struct bus_login *login, int64_t deadline_ms, boo
 		return status;
 	if (frame.payload.method.id == AMQP_CONNECTION_BLOCKED_METHOD)
 		login->blocked = true;
-	*closed |= frame.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD;
+	*closed = frame.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD;
+	if (*closed)
+		login_closed(login, frame.payload.method.decoded);
 	return status;
 }
 
@@ -317,12 +325,12 @@ static int login_hand_over(struct bus_login *login)
 	int status = AMQP_STATUS_OK;
 	bool closed = false;
 
-	while (status == AMQP_STATUS_OK && (amqp_frames_enqueued(connection) || amqp_data_in_buffer(connection) || !amqp_release_buffers_ok(connection)))
+	while (status == AMQP_STATUS_OK && !closed && (amqp_frames_enqueued(connection) || amqp_data_in_buffer(connection) || !amqp_release_buffers_ok(connection)))
 		status = login_take_leftover(login, deadline_ms, &closed);
-	if (status == AMQP_STATUS_TIMEOUT)
-		return login_failed_text(login, BUS_FAILED_HANDSHAKE, "what it sent behind the login has no end");
-	if (status != AMQP_STATUS_OK || closed)
-		return login_failed_text(login, BUS_FAILED_HANDSHAKE, "it closed the connection");
+	if (closed)
+		return -1;
+	if (status != AMQP_STATUS_OK)
+		return login_failed_text(login, BUS_FAILED_LOST, status == AMQP_STATUS_TIMEOUT ? "what it sent behind the login has no end" : "it closed the connection");
 	amqp_release_buffers(connection);
 	if (amqp_tune_connection(connection, amqp_get_channel_max(connection), amqp_get_frame_max(connection), 0) == AMQP_STATUS_OK)
 		return 0;

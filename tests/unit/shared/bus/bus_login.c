@@ -8,6 +8,8 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -31,6 +33,7 @@ enum part {
 	PART_QPID,        /* another product */
 	PART_OLD,         /* RabbitMQ 3.7 */
 	PART_NEW,         /* RabbitMQ 4.3, which takes turns */
+	PART_CLOSES,      /* takes the login, and stops */
 	PART_SILENT
 };
 
@@ -230,6 +233,23 @@ static void play_smaller(int fd, struct broker *broker)
 		say_open_ok(fd);
 }
 
+/* In one piece, so that the end is there when the login is over. */
+static void play_closing(int fd, struct broker *broker)
+{
+	int on = 1, off = 0;
+
+	say_start(fd, "PLAIN");
+	if (!take_start_ok(fd, broker))
+		return;
+	say_tune(fd, 131072);
+	if (!take_tune_ok_and_open(fd, broker))
+		return;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+	say_open_ok(fd);
+	say_close(fd, 320, "shutdown");
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off);
+}
+
 static void play(int fd, struct broker *broker, enum part part)
 {
 	char wanted[8] = {'A', 'M', 'Q', 'P', 0, 0, 9, 1}, header[8], rest;
@@ -263,6 +283,9 @@ static void play(int fd, struct broker *broker, enum part part)
 		break;
 	case PART_NEW:
 		play_as(fd, broker, "RabbitMQ", "4.3.6");
+		break;
+	case PART_CLOSES:
+		play_closing(fd, broker);
 		break;
 	case PART_SILENT:
 	default:
@@ -493,6 +516,18 @@ static void a_refusal_is_final(void **state)
 	assert_non_null(strstr(guest.failure.text, "ACCESS_REFUSED"));
 }
 
+/* It was asked whether it is a RabbitMQ listener at all, and nothing was said of its reason. */
+static void a_broker_that_stops_just_then_is_understood(void **state)
+{
+	struct guest guest;
+
+	(void)state;
+	assert_int_equal(fails(PART_CLOSES, &guest), 1);
+	assert_int_equal(guest.failure.kind, BUS_FAILED_CLOSED);
+	assert_int_equal(guest.failure.code, 320);
+	assert_non_null(strstr(guest.failure.text, "shutdown"));
+}
+
 static void passwords_must_be_taken(void **state)
 {
 	struct guest guest;
@@ -555,6 +590,7 @@ int main(void)
 		cmocka_unit_test(takes_turns_with_one_that_complains),
 		cmocka_unit_test(agrees_on_less),
 		cmocka_unit_test(a_refusal_is_final),
+		cmocka_unit_test(a_broker_that_stops_just_then_is_understood),
 		cmocka_unit_test(passwords_must_be_taken),
 		cmocka_unit_test(silence_is_not_tried_twice),
 		cmocka_unit_test(remembers_what_it_has_learned),
