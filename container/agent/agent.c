@@ -24,6 +24,7 @@
 #define GUESTS_MAX 512 /* more wait in the socket's own queue */
 #define GUEST_MS 10000
 #define EVENTS_MAX 256
+#define SEARCH_AFTER_MS 1000 /* a runtime writes down what it has made once the hooks have run */
 #define MARK_MASK 3
 
 int agent_watch(struct agent *agent, int fd, void *owner, enum agent_mark mark)
@@ -82,12 +83,34 @@ static void take_guest(struct agent *agent, int fd)
 	hear_guest(agent, guest); /* it has said it all with the connection, as a rule */
 }
 
+/* For a container of which a hook could not tell. At most once in that time, whoever makes hooks go. */
+static void search_later(struct agent *agent)
+{
+	if (agent->search_at_ms == CLOCK_NEVER)
+		agent->search_at_ms = agent->now_ms + SEARCH_AFTER_MS;
+}
+
+static void search_if_due(struct agent *agent)
+{
+	if (agent->now_ms < agent->search_at_ms)
+		return;
+	agent->search_at_ms = CLOCK_NEVER;
+	agent_search(agent, false);
+}
+
 static void take_guests(struct agent *agent)
 {
+	bool gone = false, any = false;
 	int fd;
 
-	while (agent->nguests < GUESTS_MAX && (fd = door_accept(agent->door)) != -1)
+	while (agent->nguests < GUESTS_MAX && (fd = door_accept(agent->door, &gone)) != -1) {
+		any |= gone;
 		take_guest(agent, fd);
+	}
+	if (any || gone) {
+		log_debug("a hook had gone before it was heard: its container is looked for");
+		search_later(agent);
+	}
 	open_door(agent, agent->nguests < GUESTS_MAX);
 }
 
@@ -204,6 +227,7 @@ static int64_t deadline_ms(const struct agent *agent)
 	int64_t due_ms = log_deadline_ms();
 	const struct guest *guest;
 
+	due_ms = agent->search_at_ms < due_ms ? agent->search_at_ms : due_ms;
 	for (size_t i = 0; i < agent->nchoruses; i++) {
 		int64_t own_ms = chorus_deadline_ms(agent->choruses[i]);
 
@@ -239,6 +263,7 @@ static int turn(struct agent *agent)
 		take_signals(agent);
 	step_choruses(agent, fds + 2, nchoruses);
 	take_events(agent);
+	search_if_due(agent);
 	log_tick(agent->now_ms);
 	free(fds);
 	return 0;
@@ -304,6 +329,8 @@ static int begin(struct agent *agent)
 	write_pid();
 	/* Whoever began before the door was open is found here, and who begins from now on is heard there. */
 	agent_search(agent, fresh && agent->conf->adopt);
+	/* But for those whose hook met nobody, and of which the runtime has written nothing down yet. */
+	search_later(agent);
 	return 0;
 }
 
@@ -323,7 +350,7 @@ static void end(struct agent *agent)
 
 int agent_run(struct agentconf *conf, const char *path, void (*ready)(void))
 {
-	struct agent agent = {.conf = conf, .conf_path = path, .epoll = -1, .door = -1, .folder = -1, .now_ms = clock_ms()};
+	struct agent agent = {.conf = conf, .conf_path = path, .epoll = -1, .door = -1, .folder = -1, .search_at_ms = CLOCK_NEVER, .now_ms = clock_ms()};
 	int code = EXIT_FAILURE;
 
 	if (begin(&agent) == 0) {

@@ -29,6 +29,7 @@ struct agent {
 	size_t nguests;
 	bool door_open; /* in the epoll set: not while there are too many guests */
 	bool quit;
+	int64_t search_at_ms; /* CLOCK_NEVER: not at all */
 	int64_t now_ms;
 };
 

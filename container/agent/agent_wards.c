@@ -342,5 +342,5 @@ void agent_search(struct agent *agent, bool all)
 
 	engines_each(agent->conf->roots.texts, agent->conf->roots.count, take_found, &search);
 	if (agent->nwards > before)
-		log_info("found %zu containers that began before this agent", agent->nwards - before);
+		log_info("found %zu containers of which no hook has told", agent->nwards - before);
 }

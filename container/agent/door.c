@@ -74,7 +74,13 @@ int door_open(const char *path)
 	return -1;
 }
 
-static bool may_come_in(int caller)
+/* Its connection is there, and it is not, or a zombie: it has waited as long as it may. Nobody can tell any more who it was. */
+static bool has_gone(const struct ucred *who)
+{
+	return who->uid == 0 && who->pid > 0 && process_network(who->pid) == 0;
+}
+
+static bool may_come_in(int caller, bool *gone)
 {
 	struct ucred who;
 	socklen_t length = sizeof(who);
@@ -83,16 +89,21 @@ static bool may_come_in(int caller)
 		return false;
 	if (who.uid == 0 && who.pid > 0 && process_is_host_root(who.pid))
 		return true;
+	if (has_gone(&who)) {
+		*gone = true;
+		return false;
+	}
 	log_warnx("turned away: pid=%ld uid=%lu: only root of this machine itself may tell of containers", (long)who.pid, (unsigned long)who.uid);
 	return false;
 }
 
-int door_accept(int door)
+int door_accept(int door, bool *gone)
 {
+	*gone = false;
 	for (;;) {
 		int caller = accept4(door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		if (caller == -1 || may_come_in(caller))
+		if (caller == -1 || may_come_in(caller, gone))
 			return caller;
 		close(caller);
 	}

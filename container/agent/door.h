@@ -23,8 +23,11 @@ struct door_message {
 /* A listening socket. -1 after logging why; among the reasons: another agent answers there. */
 int door_open(const char *path);
 
-/* The next caller, or -1: there is none. One that may not be here is turned away with a line in the log. */
-int door_accept(int door);
+/*
+ * The next caller, or -1: there is none. One that may not be here is turned away with a line in the log. gone: one of root's had ended before it was heard,
+ * and what it has said is not believed.
+ */
+int door_accept(int door, bool *gone);
 
 /* 1: *message is there. 0: nothing yet. -1: the caller has gone, or makes no sense (logged). */
 int door_receive(int caller, struct door_message *message);

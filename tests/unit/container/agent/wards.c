@@ -220,6 +220,39 @@ static void with_wait_a_hook_is_answered_when_the_name_resolves(void **state)
 	a_hook_is_answered(true);
 }
 
+/* What a hook says is worth what its process is; of one that has ended nobody knows what it was. But that there was one is worth a look around. */
+static void a_hook_that_has_gone_is_not_heard_but_told_of(void **state)
+{
+	char path[64], answer[DOOR_ANSWER_SIZE];
+	int door, caller, pidfd;
+	bool gone = true;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	snprintf(path, sizeof(path), "%s/socket", folder);
+	door = door_open(path);
+	assert_true(door >= 0);
+	assert_int_equal(door_accept(door, &gone), -1);
+	assert_false(gone);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		alarm(1); /* by a signal that nothing here waits for: as a hook whose time is up */
+		_exit(door_ask(path, HOOKWIRE_LIST, "", -1, answer) == -1);
+	}
+	pidfd = process_open(pid);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_false(process_lives(pidfd));
+	close(pidfd);
+	caller = door_accept(door, &gone);
+	assert_int_equal(caller, -1);
+	assert_true(gone);
+	close(door);
+	unlink(path);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -246,6 +279,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(its_end_is_told_once_though_the_hook_still_has_the_pidfd),
 		cmocka_unit_test(a_hook_is_answered_at_once),
+		cmocka_unit_test(a_hook_that_has_gone_is_not_heard_but_told_of),
 		cmocka_unit_test(with_wait_a_hook_is_answered_when_the_name_resolves),
 	};
 
