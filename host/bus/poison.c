@@ -38,6 +38,12 @@ static uint64_t poison_message(const struct bus *bus, bool waiting, struct bus_t
 	return waiting ? UNSEEN : 0;
 }
 
+void poison_passed(struct poison *poison)
+{
+	poison->message = 0;
+	poison->times = poison->row = 0;
+}
+
 void poison_broke(struct poison *poison, const struct bus *bus, const struct bus_failure *failure, bool marked, bool waiting)
 {
 	struct bus_text key;
@@ -45,24 +51,18 @@ void poison_broke(struct poison *poison, const struct bus *bus, const struct bus
 	bool again = !marked && message == poison->message;
 
 	if (!poison_may_be(failure) || message == 0) {
-		poison->message = 0;
-		poison->times = 0;
+		poison_passed(poison);
 		return;
 	}
+	poison->row = marked ? 1 : poison->row + 1;
 	poison->times = again ? poison->times + 1 : 1;
 	poison->message = message;
 	log_safe(poison->key, sizeof poison->key, key.data, key.length);
 }
 
-void poison_passed(struct poison *poison)
-{
-	poison->message = 0;
-	poison->times = 0;
-}
-
 bool poison_is_due(const struct poison *poison)
 {
-	return poison->times >= (poison->message == UNSEEN ? POISON_TIMES_UNSEEN : POISON_TIMES);
+	return poison->row >= POISON_ROW || poison->times >= (poison->message == UNSEEN ? POISON_TIMES_UNSEEN : POISON_TIMES);
 }
 
 void poison_emptied(struct poison *poison, uint32_t messages, int64_t now_ms)
@@ -71,6 +71,5 @@ void poison_emptied(struct poison *poison, uint32_t messages, int64_t now_ms)
 		return;
 	poison->emptied++;
 	poison->emptied_ms = now_ms;
-	poison->message = 0;
-	poison->times = 0;
+	poison_passed(poison);
 }

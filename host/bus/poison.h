@@ -17,6 +17,7 @@
 struct poison {
 	uint64_t message; /* where the last connection broke; 0: nowhere yet */
 	unsigned times;   /* in a row */
+	unsigned row;     /* how often it broke at whichever message, without a roll call in between */
 	uint64_t emptied; /* how often the queue was emptied for it */
 	int64_t emptied_ms;
 	char key[128];    /* of the last one, for people: its sender had to be allowed it, or it was dead-lettered */
@@ -24,6 +25,12 @@ struct poison {
 
 #define POISON_TIMES 2
 #define POISON_TIMES_UNSEEN 3 /* where no delivery had begun that could be recognized, though some wait: a bad network may be as unlucky */
+
+/*
+ * Several such messages may take turns at being the last: while the broker takes an old connection for alive, what it had been given is not in the queue,
+ * and the next one breaks at another.
+ */
+#define POISON_ROW 8
 
 /* The connection broke while consuming, or about to. marked: our roll call had come. waiting: there is something in the queue, or that is not known. */
 void poison_broke(struct poison *poison, const struct bus *bus, const struct bus_failure *failure, bool marked, bool waiting);

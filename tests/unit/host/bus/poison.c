@@ -92,6 +92,26 @@ static void others_are_a_bad_network(void **state)
 	assert_false(poison_is_due(&poison));
 }
 
+/* They took turns, and the queue was never emptied. */
+static void several_that_take_turns_are_due_in_the_end(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < POISON_ROW; i++) {
+		assert_false(poison_is_due(&poison));
+		connection(i % 2 == 0 ? "up.a" : "up.b");
+		breaks(BUS_FAILED_LOST, 0, i == 0, true);
+	}
+	assert_true(poison_is_due(&poison));
+	poison_emptied(&poison, 2, 1000);
+	assert_false(poison_is_due(&poison));
+	/* A roll call in between each time: a bad network. */
+	for (unsigned i = 0; i < 3 * POISON_ROW; i++) {
+		connection(i % 2 == 0 ? "up.a" : "up.b");
+		breaks(BUS_FAILED_LOST, 0, i % 3 == 0, true);
+		assert_false(poison_is_due(&poison));
+	}
+}
+
 static void before_anything_was_seen_it_takes_three(void **state)
 {
 	(void)state;
@@ -136,6 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_same_message_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(others_are_a_bad_network, setup, teardown),
+		cmocka_unit_test_setup_teardown(several_that_take_turns_are_due_in_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(before_anything_was_seen_it_takes_three, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_broker_that_stops_or_a_deadline_is_no_message_s_doing, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_roll_call_ends_it, setup, teardown),
