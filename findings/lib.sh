@@ -2,7 +2,8 @@
 #
 # The packages are fetched by an apt whose state is in the temporary folder, from the mirrors that this machine's own apt knows, and
 # unpacked without their maintainer scripts: nothing is installed on the machine, and nothing is started but by the script. What runs
-# inside sees a loopback interface and no other. The namespaces' first process is a sleep: all that was started ends with it.
+# inside sees a loopback interface and no other. The namespaces' first process is a shell that takes in orphans; all that was started
+# ends with it.
 # shellcheck shell=sh
 export LC_ALL=C
 SECONDS_MOST=420 # that anything of a script may run inside
@@ -120,7 +121,8 @@ enter() {
         mount -t proc proc "$1/proc"
         mount --rbind /dev "$1/dev"
         : >"$1/run/ready"
-        exec sleep "$2"' - "$root" "$SECONDS_MOST" &
+        sleep "$2" &
+        wait "$!"' - "$root" "$SECONDS_MOST" &
     holder=$!
     until_it test -e "$root/run/ready" || skip "no namespaces can be made here"
     first=$(cat "/proc/$holder/task/$holder/children")
