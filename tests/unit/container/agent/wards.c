@@ -67,6 +67,26 @@ static void finish(void)
 	busconf_clear(&conf.bus);
 }
 
+static bool run_ip(const char *const words[])
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		execvp("ip", (char *const *)(uintptr_t)words);
+		_exit(127);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+#define IP(...) run_ip((const char *const[]){"ip", __VA_ARGS__, NULL})
+
+static bool add_address(void)
+{
+	return IP("link", "add", "veth0", "type", "veth", "peer", "name", "veth1") && IP("link", "set", "veth1", "up") &&
+	       IP("link", "set", "veth0", "up") && IP("address", "add", "198.18.0.7/24", "dev", "veth0");
+}
+
 /* A process in a network of its own, with an address there if the machine can make one. */
 static pid_t make_container(bool *addressed)
 {
@@ -78,9 +98,7 @@ static pid_t make_container(bool *addressed)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		made = unshare(CLONE_NEWNET) == -1 ? 'n'
-		       : system("ip link add veth0 type veth peer name veth1 && ip link set veth1 up && ip link set veth0 up && "
-		                "ip address add 198.18.0.7/24 dev veth0") == 0 ? 'a' : 'o';
+		made = unshare(CLONE_NEWNET) == -1 ? 'n' : add_address() ? 'a' : 'o';
 		if (write(ready[1], &made, 1) == 1)
 			pause();
 		_exit(0);
