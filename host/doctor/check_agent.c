@@ -72,6 +72,8 @@ void doctor_agent(struct doctor *doctor, struct doctor_finding *finding)
 	status = command_run(argv, NULL, 0, &output, &errors, AGENT_S);
 	if (status == 0)
 		note_answer(finding, output);
+	else if (status == -1 && errno == ENOENT)
+		doctor_skipped(finding, "not checked: the program callsign-agent is not found on PATH");
 	else
 		doctor_broken(finding, doctor_service(mend, sizeof mend, "restart", "callsign-agent"), "it does not answer: %.300s",
 		              errors != NULL && errors[0] != '\0' ? errors : strerror(errno));

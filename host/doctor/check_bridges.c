@@ -159,10 +159,14 @@ static void try_out(const struct doctor *doctor, bool covered, struct doctor_fin
 	if (ifaddr_ipv6("docker0", &trial.servers[1], 1) == 0)
 		trial.servers[1].family = 0;
 	result = throwaway_run(&throwaway, &doctor->containers, try_ways, &trial, sizeof trial);
-	if (result == 0 && !throwaway.gone)
-		judge(&throwaway, &trial, covered, finding);
-	else if (result == 0)
+	if (!throwaway.six) {
+		trial.servers[1].family = 0;
+		trial.own[UDP6].result = trial.own[TCP6].result = ASKING_NOT_TRIED;
+	}
+	if (throwaway.gone)
 		doctor_warning(finding, "run this again", "the bridge %s was removed by somebody else while it was tried", throwaway.bridge);
+	else if (result == 0)
+		judge(&throwaway, &trial, covered, finding);
 	else
 		doctor_warning(finding, "", "not tried from a bridge of its own, though dnsmasq was told of them: %s", throwaway.why);
 }

@@ -141,7 +141,7 @@ static void set_up_inside(const char *network, bool has_six)
 	         d + 2, a, b, c, d + 1);
 	(void)ip(&ignored, commands);
 	if (has_six)
-		(void)ip(&ignored, "-6 addr add " PREFIX6 "::2/64 dev eth0 nodad\n-6 route add default via " PREFIX6 "::1\n");
+		(void)ip(&ignored, "addr add " PREFIX6 "::2/64 dev eth0 nodad\nroute add ::/0 via " PREFIX6 "::1\n");
 }
 
 static void child(const struct meeting *meeting, const char *network, void (*work)(void *arg), void *arg)
@@ -164,23 +164,26 @@ static bool await_byte(int fd, char *byte)
 	return poll(&pollfd, 1, IP_S * 1000) == 1 && read(fd, byte, 1) == 1;
 }
 
-/* 0: there, and *six says whether with IPv6, which a host may not have. */
-static int make_bridge(struct throwaway *throwaway, const char *network, pid_t pid, bool *six)
+/* 0: there, perhaps with IPv6. *made: it was there, whatever became of it. */
+static int make_bridge(struct throwaway *throwaway, const char *network, pid_t pid, bool *made)
 {
 	char commands[1024];
 	unsigned a, b, c, d;
 
 	if (sscanf(network, "%u.%u.%u.%u", &a, &b, &c, &d) != 4)
 		return -1;
-	snprintf(commands, sizeof commands,
-	         "link add %s type bridge\naddr add %u.%u.%u.%u/30 dev %s\nlink set %s up\n"
-	         "link add cs-%s type veth peer name eth0 netns %ld\nlink set cs-%s master %s up\n",
-	         throwaway->bridge, a, b, c, d + 1, throwaway->bridge, throwaway->bridge, throwaway->bridge + 3, (long)pid, throwaway->bridge + 3,
-	         throwaway->bridge);
+	snprintf(commands, sizeof commands, "link add %s type bridge\n", throwaway->bridge);
 	if (ip(throwaway, commands) == -1)
 		return -1;
-	snprintf(commands, sizeof commands, "-6 addr add " PREFIX6 "::1/64 dev %s nodad\n", throwaway->bridge);
-	*six = ip(throwaway, commands) == 0;
+	*made = true;
+	snprintf(commands, sizeof commands,
+	         "addr add %u.%u.%u.%u/30 dev %s\nlink set %s up\n"
+	         "link add cs-%s type veth peer name eth0 netns %ld\nlink set cs-%s master %s up\n",
+	         a, b, c, d + 1, throwaway->bridge, throwaway->bridge, throwaway->bridge + 3, (long)pid, throwaway->bridge + 3, throwaway->bridge);
+	if (ip(throwaway, commands) == -1)
+		return -1;
+	snprintf(commands, sizeof commands, "addr add " PREFIX6 "::1/64 dev %s nodad\n", throwaway->bridge);
+	throwaway->six = ip(throwaway, commands) == 0;
 	return 0;
 }
 
@@ -199,22 +202,23 @@ static int await_end(struct throwaway *throwaway, pid_t pid)
 	}
 	if (status == 0)
 		return 0;
-	snprintf(throwaway->why, sizeof throwaway->why, "no end in the namespace on %s", throwaway->bridge);
+	/* If something went wrong before, it was ended for that. */
+	if (throwaway->why[0] == '\0')
+		snprintf(throwaway->why, sizeof throwaway->why, "no end in the namespace on %s", throwaway->bridge);
 	return -1;
 }
 
-static int meet(struct throwaway *throwaway, const char *network, const struct meeting *meeting, pid_t pid)
+static int meet(struct throwaway *throwaway, const char *network, const struct meeting *meeting, pid_t pid, bool *made)
 {
-	bool six = false;
 	char byte;
 
 	if (!await_byte(meeting->up[0], &byte) || byte != 'u') {
 		snprintf(throwaway->why, sizeof throwaway->why, "no network namespace can be made: it takes root");
 		return -1;
 	}
-	if (make_bridge(throwaway, network, pid, &six) == -1)
+	if (make_bridge(throwaway, network, pid, made) == -1)
 		return -1;
-	byte = six ? '6' : '4';
+	byte = throwaway->six ? '6' : '4';
 	return write(meeting->down[1], &byte, 1) == 1 ? 0 : -1;
 }
 
@@ -224,6 +228,7 @@ static int run(struct throwaway *throwaway, const char *network, void (*work)(vo
 	struct meeting meeting;
 	int hold[2], result = -1;
 	pid_t guardian, pid;
+	bool made = false;
 
 	if (pipe2(hold, O_CLOEXEC) == -1 || pipe2(meeting.up, O_CLOEXEC) == -1 || pipe2(meeting.down, O_CLOEXEC) == -1)
 		return -1;
@@ -238,11 +243,11 @@ static int run(struct throwaway *throwaway, const char *network, void (*work)(vo
 		child(&meeting, network, work, arg);
 	}
 	if (pid != -1) {
-		result = meet(throwaway, network, &meeting, pid);
+		result = meet(throwaway, network, &meeting, pid, &made);
 		if (result == -1)
 			kill(pid, SIGKILL);
 		result = await_end(throwaway, pid) == 0 && result == 0 ? 0 : -1;
-		throwaway->gone = if_nametoindex(throwaway->bridge) == 0;
+		throwaway->gone = made && if_nametoindex(throwaway->bridge) == 0;
 	}
 	close(hold[1]);
 	for (int i = 0; i < 2; i++) {
@@ -261,6 +266,7 @@ int throwaway_run(struct throwaway *throwaway, const struct address *near, void 
 	void *shared;
 
 	throwaway->why[0] = '\0';
+	throwaway->gone = throwaway->six = false;
 	snprintf(throwaway->bridge, sizeof throwaway->bridge, "br-doctor%u", (unsigned)getpid() % 1000000);
 	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED || routes == NULL) {

@@ -18,7 +18,8 @@ struct throwaway {
 	char bridge[THROWAWAY_NAME_SIZE];
 	char why[THROWAWAY_WHY_SIZE]; /* of a failure, in words */
 	int64_t timeout_ms;           /* for the work */
-	bool gone;                    /* somebody else removed the bridge meanwhile: what was seen means nothing */
+	bool gone;                    /* somebody else removed the bridge meanwhile: what was seen, or why, means nothing */
+	bool six;                     /* it has IPv6, too; a host may have none */
 };
 
 /*
