@@ -88,7 +88,7 @@ static void find_bundle(int argc, const char *const argv[], int command, struct 
 {
 	out->bundle = ".";
 	for (int i = command + 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		const char *bundle = bundle_of(argv[i], argv[i + 1]);
+		const char *bundle = bundle_of(argv[i], i + 1 < argc ? argv[i + 1] : NULL);
 
 		if (bundle != NULL)
 			out->bundle = bundle;
