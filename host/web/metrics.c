@@ -136,7 +136,7 @@ static void write_broker(const struct metrics *metrics, FILE *out)
 	write_gauge(out, "broker_connected", "1 while the daemon consumes its queue.", broker->state == SUBSCRIBER_CONSUMING);
 	write_gauge(out, "broker_blocked", "1 while the broker is in alarm (memory or disk) and takes no messages.", broker->blocked);
 	write_count(out, "broker_reconnects_total", "Connections after the first one.", broker->connects > 0 ? broker->connects - 1 : 0);
-	write_count(out, "poisoned_total", "How often the queue was emptied since the connection broke twice at the same message.", broker->poisoned);
+	write_count(out, "poisoned_total", "How often the queue was emptied since the connection broke again and again at what was in it.", broker->poisoned);
 	write_count(out, "bindings_lost_total", "How often the queue had lost its bindings, and was bound again.", broker->bindings_lost);
 	write_count(out, "exchanges_made_total", "Exchanges that were missing on the broker, and were made.", broker->exchanges_made);
 	write_gauge(out, "queue_depth", "Messages that wait in this host's queue and were not delivered yet, counted every 10 s.", broker->queue_depth);

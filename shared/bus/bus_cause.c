@@ -103,6 +103,7 @@ void bus_cause_read(struct bus_cause *cause, uint16_t code, const char *text, si
 static uint32_t version_number(const char *text)
 {
 	unsigned part[3] = {0, 0, 0};
+	/* NOLINTNEXTLINE(cert-err34-c): three digits cannot overflow */
 	int count = sscanf(text, "%3u.%3u.%3u", &part[0], &part[1], &part[2]);
 
 	if (count < 2 || part[1] > 255 || part[2] > 255)

@@ -22,8 +22,8 @@ static void bus_break_stuck(struct bus *bus)
 #define SEND_MS 1000
 
 /*
- * librabbitmq would wait for a full socket for as long as the broker likes: it knows of no heartbeat by then (bus_login.c). What was published just before may
- * have filled it, which a broker that reads has taken soon.
+ * librabbitmq would wait for a full socket for as long as the broker likes: it knows of no heartbeat by then (bus_login.c). What was published just before
+ * may have filled it, which a broker that reads has taken soon.
  */
 static bool bus_soon_writable(const struct bus *bus)
 {
