@@ -76,7 +76,7 @@ static const char *bundle_of(const char *argument, const char *next)
 	static const char *const names[] = {"--bundle", "-bundle", "-b", "--b"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(argument, names[i]) == 0)
+		if (next != NULL && strcmp(argument, names[i]) == 0)
 			return next;
 		if (value_of(argument, names[i]) != NULL)
 			return value_of(argument, names[i]);
@@ -88,7 +88,7 @@ static void find_bundle(int argc, const char *const argv[], int command, struct 
 {
 	out->bundle = ".";
 	for (int i = command + 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		const char *bundle = bundle_of(argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+		const char *bundle = bundle_of(argv[i], argv[i + 1]);
 
 		if (bundle != NULL)
 			out->bundle = bundle;
