@@ -87,7 +87,7 @@ static const char *bundle_of(const char *argument, const char *next)
 static void find_bundle(int argc, const char *const argv[], int command, struct runtimeargs *out)
 {
 	out->bundle = ".";
-	for (int i = command + 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+	for (int i = command + 1; i < argc && argv[i] != NULL && strcmp(argv[i], "--") != 0; i++) {
 		const char *bundle = bundle_of(argv[i], argv[i + 1]);
 
 		if (bundle != NULL)

@@ -123,6 +123,18 @@ static void guard(const char *bridge, const int hold[2])
 	_exit(0);
 }
 
+/* The n-th address of a network that throwaway_network() has found. 0, or -1. */
+static int nth_address(const char *network, uint8_t n, char out[ADDRESS_TEXT_SIZE])
+{
+	struct address address;
+
+	if (address_parse(network, strlen(network), &address) == -1)
+		return -1;
+	address.bytes[3] = (uint8_t)(address.bytes[3] + n);
+	address_format(&address, out);
+	return 0;
+}
+
 /* ---- inside ---- */
 
 struct meeting {
@@ -131,14 +143,12 @@ struct meeting {
 
 static void set_up_inside(const char *network, bool has_six)
 {
-	char commands[512];
-	unsigned a, b, c, d;
+	char commands[512], own[ADDRESS_TEXT_SIZE], bridge[ADDRESS_TEXT_SIZE];
 	struct throwaway ignored = {.why = ""};
 
-	if (sscanf(network, "%u.%u.%u.%u", &a, &b, &c, &d) != 4)
+	if (nth_address(network, 2, own) == -1 || nth_address(network, 1, bridge) == -1)
 		return;
-	snprintf(commands, sizeof commands, "link set lo up\naddr add %u.%u.%u.%u/30 dev eth0\nlink set eth0 up\nroute add default via %u.%u.%u.%u\n", a, b, c,
-	         d + 2, a, b, c, d + 1);
+	snprintf(commands, sizeof commands, "link set lo up\naddr add %s/30 dev eth0\nlink set eth0 up\nroute add default via %s\n", own, bridge);
 	(void)ip(&ignored, commands);
 	if (has_six)
 		(void)ip(&ignored, "addr add " PREFIX6 "::2/64 dev eth0 nodad\nroute add ::/0 via " PREFIX6 "::1\n");
@@ -167,19 +177,18 @@ static bool await_byte(int fd, char *byte)
 /* 0: there, perhaps with IPv6. *made: it was there, whatever became of it. */
 static int make_bridge(struct throwaway *throwaway, const char *network, pid_t pid, bool *made)
 {
-	char commands[1024];
-	unsigned a, b, c, d;
+	char commands[1024], address[ADDRESS_TEXT_SIZE];
 
-	if (sscanf(network, "%u.%u.%u.%u", &a, &b, &c, &d) != 4)
+	if (nth_address(network, 1, address) == -1)
 		return -1;
 	snprintf(commands, sizeof commands, "link add %s type bridge\n", throwaway->bridge);
 	if (ip(throwaway, commands) == -1)
 		return -1;
 	*made = true;
 	snprintf(commands, sizeof commands,
-	         "addr add %u.%u.%u.%u/30 dev %s\nlink set %s up\n"
+	         "addr add %s/30 dev %s\nlink set %s up\n"
 	         "link add cs-%s type veth peer name eth0 netns %ld\nlink set cs-%s master %s up\n",
-	         a, b, c, d + 1, throwaway->bridge, throwaway->bridge, throwaway->bridge + 3, (long)pid, throwaway->bridge + 3, throwaway->bridge);
+	         address, throwaway->bridge, throwaway->bridge, throwaway->bridge + 3, (long)pid, throwaway->bridge + 3, throwaway->bridge);
 	if (ip(throwaway, commands) == -1)
 		return -1;
 	snprintf(commands, sizeof commands, "addr add " PREFIX6 "::1/64 dev %s nodad\n", throwaway->bridge);
