@@ -181,6 +181,7 @@ static void write_row(const struct listing *listing, const struct status_sources
 	fputs("<span>.", out);
 	write_domains(listing, &sources->conf->policy, out);
 	write_aliases_and_user(fact, out);
+	write_agent(fact, out);
 	fputs("</th><td>", out);
 	for (i = 0; i < fact->naddresses; i++) {
 		fputs(i > 0 ? "<br>" : "", out);
@@ -194,9 +195,7 @@ static void write_row(const struct listing *listing, const struct status_sources
 	write_others(listing, sources, out);
 	fprintf(out, "</td><td><span class=\"%s\">%s</span><small>for ", state_class(state), status_state_word(state));
 	page_duration(out, now_ms - fact->since_ms);
-	fputs("</small>", out);
-	write_agent(fact, out);
-	fputs("</td></tr>\n", out);
+	fputs("</small></td></tr>\n", out);
 }
 
 static void write_caption(const struct search *search, size_t all, FILE *out)

@@ -47,7 +47,7 @@ restart_with() {
 }
 
 @test "it reads its configuration again" {
-    printf 'log_level = "debug"\n' >>"$CONF"
+    printf 'legacy = false\n' >>"$CONF"
     reload
 }
 
