@@ -136,6 +136,7 @@ inside() {
 
 # start NAME COMMAND…: inside, in the background, with what it says in $work/NAME.log.
 start() {
+    : >"$work/$1.log" # now, so that nobody takes what an earlier one said for this one's
     # shellcheck disable=SC2016 # for the inner shell
     inside sh -c 'echo $$ >"/run/$0.pid"; exec "$@"' "$@" >"$work/$1.log" 2>&1 </dev/null &
 }
