@@ -16,7 +16,8 @@ cat >"$root/tmp/server" <<'ERLANG'
 main([Version]) ->
     {ok, _} = application:ensure_all_started(ssl),
     Keys = [#{certfile => "/tmp/certificate.pem", keyfile => "/tmp/key.pem"}],
-    {ok, Listener} = ssl:listen(5671, [{ip, {127, 0, 0, 1}}, {certs_keys, Keys}, {versions, [list_to_atom(Version)]}]),
+    Options = [{ip, {127, 0, 0, 1}}, {reuseaddr, true}, {certs_keys, Keys}, {versions, [list_to_atom(Version)]}],
+    {ok, Listener} = ssl:listen(5671, Options),
     io:format("ready~n"),
     {ok, Socket} = ssl:transport_accept(Listener),
     case ssl:handshake(Socket, 10000) of
