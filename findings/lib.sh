@@ -18,6 +18,7 @@ holder='' # the process whose child, $first, is the first of the namespaces
 
 # The first process is gone only when all others of its namespaces are: from then on nobody writes into the folder.
 finish() {
+    trap '' INT TERM HUP # half a clearing up is none
     if [ -n "$holder" ]; then
         kill -KILL "$holder" 2>/dev/null || :
         wait "$holder" 2>/dev/null || :
@@ -77,6 +78,11 @@ sources() {
     done
 }
 
+# in_archive PACKAGE VERSION
+in_archive() {
+    own_apt apt-cache madison "$1" 2>/dev/null | grep -qF " $2 "
+}
+
 # root_of SUITE PACKAGE=VERSION… [PACKAGE…]: $root holds these and all that they need, and its namespaces are there.
 root_of() {
     suite=$1
@@ -87,7 +93,7 @@ root_of() {
     own_apt apt-get update >"$work/apt/log" 2>&1 || skip "the archive's lists of $suite cannot be had"
     for package; do
         case $package in
-        *=*) own_apt apt-cache show "$package" >/dev/null 2>&1 || skip "Debian's archive has no $package in $suite any more" ;;
+        *=*) in_archive "${package%%=*}" "${package#*=}" || skip "Debian's archive has no $package in $suite any more" ;;
         esac
     done
     own_apt apt-get --yes --no-install-recommends --download-only install "$@" dash coreutils >"$work/apt/log" 2>&1 ||
