@@ -34,7 +34,6 @@ static pid_t parent_of(const char *pid)
 {
 	char path[64], text[512];
 	const char *behind;
-	long parent = 0;
 	ssize_t length;
 	int fd;
 
@@ -46,9 +45,8 @@ static pid_t parent_of(const char *pid)
 	close(fd);
 	text[length > 0 ? length : 0] = '\0';
 	behind = strrchr(text, ')');
-	if (behind == NULL || sscanf(behind + 1, " %*c %ld", &parent) != 1)
-		return 0;
-	return (pid_t)parent;
+	/* ") S PARENT": what is no number is 0. */
+	return behind != NULL && strlen(behind) > 4 ? (pid_t)strtol(behind + 4, NULL, 10) : 0;
 }
 
 /* Every child of a process in the tree that is not in it yet: stopped, and taken in. true: there was one. */
