@@ -443,7 +443,8 @@ static void a_daemon_in_the_background_of_another_session_may_stay(void **state)
 	pid_t left;
 
 	(void)state;
-	write_script("setsid sleep 60 & echo $! >$d/left");
+	/* The script ends only when the other session is there: before, it would be one of its own. */
+	write_script("setsid sh -c \"echo \\$\\$ >$d/left.new; mv $d/left.new $d/left; exec sleep 60\" & until [ -s $d/left ]; do sleep 0.01; done");
 	flush();
 	wait_until(done()); /* though it holds the output open */
 	read_text("left", text, sizeof(text));
