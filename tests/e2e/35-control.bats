@@ -61,6 +61,8 @@ resync_done() {
     pid=$!
     start web
     poll_until 10000 grep -qE ' came name=web state=confirmed ' "$watched"
+    # That may be its first word, before it has left its will.
+    poll_until 10000 lab_docker exec web callsign-emit --healthcheck
     lab_docker rm --force web >/dev/null
     poll_until 10000 grep -qE ' went name=web why="(lost|down)"' "$watched"
     not grep -q "$(printf '\033')" "$watched"
