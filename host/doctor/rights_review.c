@@ -268,8 +268,8 @@ static void review_agent(const struct review *review)
 	size_t i;
 
 	must_have_topic(review, ANNOUNCE_WRITE, "callsign");
-	snprintf(own, sizeof own, "callsign.will.@agent.%s." SESSION, review->finding->name);
-	snprintf(other, sizeof other, "callsign.will.@agent.%sx." SESSION, review->finding->name);
+	snprintf(own, sizeof own, "callsign.will.@agent.%.*s." SESSION, RIGHTS_PREFIX_SIZE - 1, review->finding->name);
+	snprintf(other, sizeof other, "callsign.will.@agent.%.*sx." SESSION, RIGHTS_PREFIX_SIZE - 1, review->finding->name);
 	for (int right = CONFIGURE; right <= READ; right++) {
 		must(review, (enum right)right, own);
 		must_not(review, (enum right)right, other);

@@ -133,7 +133,7 @@ const char *announcement_port_name(const char *text, size_t length, char out[ANN
 uint16_t announcement_port_number(const char *text, size_t length);
 
 /* Put a folded name into its place among count others. NULL, or why not: the name is there already, or there are ANNOUNCEMENT_PORTS_MAX. */
-const char *announcement_port_add(struct announcement_port ports[ANNOUNCEMENT_PORTS_MAX], unsigned *count, const struct announcement_port *port);
+const char *announcement_port_add(struct announcement_port *ports, unsigned *count, const struct announcement_port *port);
 
 bool announcement_ports_equal(const struct announcement_port *a, unsigned na, const struct announcement_port *b, unsigned nb);
 

@@ -64,7 +64,7 @@ uint16_t announcement_port_number(const char *text, size_t length)
 	return number <= UINT16_MAX ? (uint16_t)number : 0;
 }
 
-const char *announcement_port_add(struct announcement_port ports[ANNOUNCEMENT_PORTS_MAX], unsigned *count, const struct announcement_port *port)
+const char *announcement_port_add(struct announcement_port *ports, unsigned *count, const struct announcement_port *port)
 {
 	unsigned i = 0;
 
