@@ -264,6 +264,8 @@ static bool is_asked_for(const struct addrwatch *watch, const struct nlmsghdr *h
 	return header->nlmsg_len >= NLMSG_LENGTH(sizeof(*info)) && info->rtgen_family == dumps[watch->stage].family;
 }
 
+#define ERRNO_MAX 4095 /* the kernel's own MAX_ERRNO */
+
 /*
  * How a dump ended, as an errno. A kernel that knows no such table is none to complain of: we go on without it. Anything else means that we do not have what is
  * there: to announce half of it would be a lie.
@@ -275,7 +277,9 @@ static int dump_error(const struct nlmsghdr *header)
 
 	if (header->nlmsg_len >= NLMSG_LENGTH(room)) /* of both the first thing in it, negative; an old kernel's NLMSG_DONE is empty */
 		memcpy(&error, NLMSG_DATA(header), sizeof(error));
-	return error == -EOPNOTSUPP || error == -EAFNOSUPPORT ? 0 : -error;
+	if (error == 0 || error == -EOPNOTSUPP || error == -EAFNOSUPPORT)
+		return 0;
+	return error < 0 && error >= -ERRNO_MAX ? -error : EPROTO;
 }
 
 static int read_dumped(struct addrwatch *watch, const struct nlmsghdr *header)
