@@ -206,7 +206,7 @@ static void name_decide(struct view *view, struct key *key)
 static void alone_decide(struct view *view, struct key *key)
 {
 	unsigned domains = view->policy.ndomains > 0 ? view->policy.ndomains : 1;
-	uint16_t decided = key->is_name ? (uint16_t)((1U << domains) - 1) : EVERYWHERE;
+	uint16_t decided = (uint16_t)(key->is_name ? (1U << domains) - 1 : EVERYWHERE);
 	struct claim *claim = key->claims;
 	uint16_t listed = (uint16_t)(claim->allowed & decided);
 
