@@ -70,7 +70,7 @@ struct registry {
 	uint64_t order, question; /* the last ones given */
 	size_t unconfirmed, lost;
 	enum registry_resync resync;
-	bool starting;          /* no marker was seen since the daemon started */
+	bool starting;          /* its first connection, and the resync there has not ended */
 	bool mass_loss;
 	size_t missing;         /* … of so many */
 	int64_t offline_ms;     /* REGISTRY_OFFLINE: since when */

@@ -259,10 +259,9 @@ static int64_t node_grace_ms(const struct registry *registry, const struct node 
 static void node_lost(struct registry *registry, struct node *node, int64_t now_ms)
 {
 	int64_t grace_ms = node_grace_ms(registry, node);
-	bool believe = registry->resync == REGISTRY_SYNCED || (registry->resync == REGISTRY_RESYNC_BEFORE_MARKER && registry->starting);
 
-	if (!believe) {
-		/* Perhaps the broker closed all connections: its emitter has until the resync ends to say otherwise. */
+	if (registry->resync != REGISTRY_SYNCED && !registry->starting) {
+		/* Perhaps the broker closed all connections, as it did ours: its emitter has until the resync ends to say otherwise. */
 		node_set_state(registry, node, FACT_UNCONFIRMED);
 		node->told = true;
 	} else if (!registry->options.ask && grace_ms == 0) {

@@ -74,6 +74,7 @@ void resync_check(struct registry *registry, int64_t now_ms)
 	registry->mass_loss = registry->resync == REGISTRY_RESYNC && resync_mass_loss(registry);
 	registry->missing = registry->unconfirmed;
 	registry->resync = REGISTRY_SYNCED;
+	registry->starting = false;
 	registry->synced_ms = now_ms;
 	if (!registry->mass_loss)
 		resync_drop_unconfirmed(registry, now_ms);
@@ -141,7 +142,6 @@ void registry_marker(struct registry *registry, int64_t now_ms)
 		return;
 	registry->resync = REGISTRY_RESYNC;
 	registry->progress_ms = now_ms;
-	registry->starting = false;
 	resync_check(registry, now_ms);
 }
 
@@ -152,6 +152,7 @@ void registry_disconnected(struct registry *registry, int64_t now_ms)
 	if (registry->resync == REGISTRY_OFFLINE)
 		return;
 	registry->resync = REGISTRY_OFFLINE;
+	registry->starting = false;
 	/* An alarm that was on stands for the whole time since it began. */
 	registry->offline_ms = registry->blocked ? registry->blocked_ms : now_ms;
 	registry->blocked = false;

@@ -12,6 +12,7 @@ setup() {
 
 # The daemon's own configuration again, whatever was made of it.
 mend() {
+    touch "$BATS_TEST_TMPDIR/stop" # of a reader that a failure left behind
     callsignd_files
 }
 
@@ -21,7 +22,7 @@ kill_often() {
     load_start 20 -p load
     load_ready 20000
     load_say churn 6
-    /usr/bin/python3 "$TESTS_DIR/lib/hostswatch.py" "$HOSTS" "$BATS_TEST_TMPDIR/stop" >"$BATS_TEST_TMPDIR/reads" 3>&- &
+    /usr/bin/python3 "$TESTS_DIR/lib/hostswatch.py" "$HOSTS" "$BATS_TEST_TMPDIR/stop" >"$BATS_TEST_TMPDIR/reads" 3>&- 7>&- &
     READER=$!
     for ((i = 0; i < $1; i++)); do
         poll_until $((RANDOM % 1500)) false || true
@@ -65,7 +66,7 @@ kill_often() {
 @test "SIGHUP with a good and with a broken configuration" {
     configure_daemon 'registry { conflict = newest }'
     injected "SIGHUP with a broken configuration"
-    printf 'registry { conflict = best }\n' >>"$LAB/etc/callsign/callsignd.conf"
+    sed -i 's/conflict = newest/conflict = best/' "$LAB/etc/callsign/callsignd.conf"
     log_mark
     lab_signal callsignd HUP
     wait_log 'callsignd.conf:[0-9]+:.*conflict'

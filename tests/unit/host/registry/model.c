@@ -136,14 +136,11 @@ static bool lost(struct model *model, const struct model_step *step)
 {
 	struct model_fact *fact = &model->facts[step->instance];
 	bool current = fact->known && fact->session == step->session;
-	bool applies = model->phase == MODEL_SYNCED || (model->phase == MODEL_BEFORE_MARKER && !model->marked_once);
+	bool applies = model->phase == MODEL_SYNCED || !model->start_over;
 
 	if (open_about(model, &model->sessions[step->session], step->user))
 		return false;
-	/* Open: whether it is still the daemon's start when the first connection broke before its marker; a lost again,
-	 * in doubt and in its grace. */
-	if (current && model->phase == MODEL_BEFORE_MARKER && !model->marked_once && model->start_over)
-		return false;
+	/* Open: a lost again, in doubt and in its grace. */
 	if (current && !applies && fact->state == MODEL_GRACE)
 		return false;
 	model->verdicts = rejections(model, step);
@@ -170,7 +167,7 @@ static bool restore(struct model *model, const struct model_step *step)
 	struct model_fact *fact = &model->facts[step->instance];
 	struct model_step at_start = *step;
 
-	if (model->phase != MODEL_OFFLINE || model->start_over || fact->known)
+	if (model->phase != MODEL_OFFLINE || model->connected_once || fact->known)
 		return false;
 	at_start.lease_s = REGISTRY_RESTORED_LEASE_S;
 	become(model, &at_start, fact);
@@ -215,8 +212,7 @@ static bool connected(struct model *model)
 		if (fact->session)
 			fact->state = MODEL_UNCONFIRMED;
 	}
-	if (model->phase != MODEL_OFFLINE)
-		model->start_over = true;
+	model->connected_once = true;
 	model->phase = MODEL_BEFORE_MARKER;
 	return true;
 }
@@ -226,7 +222,6 @@ static bool marker(struct model *model)
 	if (model->phase != MODEL_BEFORE_MARKER)
 		return true;
 	model->phase = MODEL_RESYNC;
-	model->marked_once = model->start_over = true;
 	model->progress_ms = model->now_ms;
 	return true;
 }
@@ -303,8 +298,10 @@ static void settle(struct model *model)
 		if (model->removed[i].known && model->now_ms - model->removed_ms[i] > REGISTRY_LOST_RECENTLY_MS)
 			model->removed[i].known = false;
 	}
-	if (model->phase == MODEL_RESYNC && !doubt)
+	if (model->phase == MODEL_RESYNC && !doubt) {
 		model->phase = MODEL_SYNCED;
+		model->start_over = true;
+	}
 }
 
 /* A millisecond is the unit of everything, but few of them matter. */

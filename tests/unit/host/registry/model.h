@@ -72,8 +72,8 @@ struct model {
 	bool ask;
 	enum model_conflict conflict;
 	enum model_phase phase;
-	bool start_over; /* the first connection has had its marker, or is broken */
-	bool marked_once;
+	bool connected_once;
+	bool start_over; /* the first resync has ended, or the first connection is broken */
 	int64_t offline_ms, progress_ms, order;
 	struct model_fact facts[MODEL_INSTANCES];
 	struct model_fact removed[MODEL_INSTANCES]; /* by a lost, not long ago */

@@ -393,6 +393,26 @@ static void at_the_daemons_start_a_lost_before_the_marker_applies(void **state)
 	assert_int_equal(kit_state(&kit, 1), '-');
 }
 
+/*
+ * Nor does one that comes later cast doubt alone: nothing of the host's broke. A daemon that was killed again and again, sooner than its resync ended
+ * each time, kept everybody who died meanwhile, and took them for a mass loss in the end.
+ */
+static void at_the_daemons_start_a_lost_in_the_resync_applies(void **state)
+{
+	(void)state;
+	start_restoring();
+	kit_restore(&kit, "web", 1, 1, 2);
+	kit_restore(&kit, "db", 2, 2, 3);
+	kit_connect(&kit);
+	kit_marker(&kit);
+	assert_int_equal(kit_lost(&kit, "web", 1, 1), REGISTRY_APPLIED);
+	assert_int_equal(kit_state(&kit, 1), '-');
+	/* The next connection is one that broke. */
+	reconnect();
+	assert_int_equal(kit_lost(&kit, "db", 2, 2), REGISTRY_APPLIED);
+	assert_int_equal(kit_state(&kit, 2), 'u');
+}
+
 /* While the daemon was away the emitter lost its connection and came back; then the broker's queue is long. */
 static void at_the_daemons_start_a_new_session_ends_the_grace(void **state)
 {
@@ -868,6 +888,7 @@ int main(void)
 		RULE(half_of_all_names_is_no_mass_loss),
 		RULE(without_a_session_resync_asks_nothing),
 		RULE(at_the_daemons_start_a_lost_before_the_marker_applies),
+		RULE(at_the_daemons_start_a_lost_in_the_resync_applies),
 		RULE(at_the_daemons_start_a_new_session_ends_the_grace),
 		RULE(at_a_reconnect_a_lost_before_the_marker_only_casts_doubt),
 		RULE(during_resync_a_lost_only_casts_doubt),
