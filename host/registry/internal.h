@@ -2,8 +2,9 @@
 #define CALLSIGN_REGISTRY_INTERNAL_H
 
 /*
- * The inside of the registry, shared by its files: registry.c (what messages do), store.c (users, facts and their states, the
- * graveyard) and sync.c (connections, resyncs, leases and time). Nobody else includes this.
+ * The inside of the registry, shared by its files, each of which calls those behind it alone: registry.c (what messages do), legacy.c (what those of
+ * the older wire format do), sync.c (connections, resyncs, leases and time) and store.c (users, facts and their states, the graveyard). Nobody else
+ * includes this.
  */
 
 #include <uthash.h>
@@ -96,6 +97,8 @@ table_key node_key;
 struct node *node_find(const struct registry *registry, const struct ident *instance);
 /* size: of a node, or of what begins with one. */
 struct node *node_new(struct registry *registry, size_t size, struct user *user, const struct announcement *message, int64_t now_ms);
+void endless_remember(struct registry *registry, struct node *node);
+void endless_forget(struct registry *registry, struct node *node);
 void node_leave(struct registry *registry, struct node *node); /* the table and the list */
 void node_free(struct registry *registry, struct node *node);
 void node_set_state(struct registry *registry, struct node *node, enum fact_state state);
@@ -112,9 +115,7 @@ void graveyard_prune(struct registry *registry, int64_t now_ms);
 void graveyard_forget(struct registry *registry, const struct ident *instance);
 void graveyard_raise(struct registry *registry, int64_t now_ms);
 
-/* legacy.c. yield: somebody claims this address, which ends what the older wire format said of it. */
-void endless_remember(struct registry *registry, struct node *node);
-void endless_forget(struct registry *registry, struct node *node);
+/* legacy.c. Somebody claims this address, which ends what the older wire format said of it. */
 void endless_yield(struct registry *registry, const struct address *address, int64_t now_ms);
 
 /* sync.c */

@@ -8,24 +8,6 @@
 
 /* Facts of the older wire format: no emitter stands behind them, so neither leases nor resyncs are of any use, and each has one address. */
 
-void endless_remember(struct registry *registry, struct node *node)
-{
-	struct endless *endless = (struct endless *)node;
-
-	HASH_ADD_KEYPTR(hh, registry->endless, &node->fact.addresses[0], sizeof node->fact.addresses[0], endless);
-	node->endless = true;
-}
-
-void endless_forget(struct registry *registry, struct node *node)
-{
-	struct endless *endless = (struct endless *)node;
-
-	if (!node->endless)
-		return;
-	HASH_DELETE(hh, registry->endless, endless);
-	node->endless = false;
-}
-
 void endless_yield(struct registry *registry, const struct address *address, int64_t now_ms)
 {
 	struct endless *endless;

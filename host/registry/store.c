@@ -198,6 +198,28 @@ void node_leave(struct registry *registry, struct node *node)
 	DL_DELETE(registry->nodes, node);
 }
 
+/* ---- those of the older wire format, by address ---- */
+
+void endless_remember(struct registry *registry, struct node *node)
+{
+	struct endless *endless = (struct endless *)node;
+
+	HASH_ADD_KEYPTR(hh, registry->endless, &node->fact.addresses[0], sizeof node->fact.addresses[0], endless);
+	node->endless = true;
+}
+
+void endless_forget(struct registry *registry, struct node *node)
+{
+	struct endless *endless = (struct endless *)node;
+
+	if (!node->endless)
+		return;
+	HASH_DELETE(hh, registry->endless, endless);
+	node->endless = false;
+}
+
+/* ---- a node's life ---- */
+
 struct node *node_new(struct registry *registry, size_t size, struct user *user, const struct announcement *message, int64_t now_ms)
 {
 	struct node *node = calloc(1, size);
