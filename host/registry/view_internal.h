@@ -1,7 +1,11 @@
 #ifndef CALLSIGN_VIEW_INTERNAL_H
 #define CALLSIGN_VIEW_INTERNAL_H
 
-/* The inside of the view, shared by view.c (claims and listings) and view_decide.c (who gets a name or an address). Nobody else includes this. */
+/*
+ * The inside of the view, shared by its files, each of which calls those behind it alone: view.c (facts, and the listings that come of them),
+ * view_decide.c (who gets a name or an address), view_place.c (an address, by where its claims are) and view_claims.c (the index of claims). Nobody else
+ * includes this.
+ */
 
 #include <utlist.h>
 
@@ -86,8 +90,25 @@ bool entry_here(const struct view *view, const struct entry *entry);
 bool entry_elsewhere(const struct view *view, const struct entry *entry);
 bool entry_astray(const struct view *view, const struct entry *entry);
 
-bool claim_same_user(const struct claim *a, const struct claim *b);
-void entry_mark(struct view *view, struct entry *entry);
+/* view_claims.c. Ends the program without memory. */
+void *view_allocate(size_t count, size_t size);
+
+/* What has to be looked at anew. */
 void key_mark(struct view *view, struct key *key);
+void entry_mark(struct view *view, struct entry *entry);
+void entry_unmark(struct view *view, struct entry *entry); /* it goes */
+void dirty_clear(struct dirty *dirty);
+
+table_key key_bytes;
+struct key *key_find(struct view *view, const void *bytes, size_t length); /* a name, or a struct address; NULL */
+void key_free(struct table_link *link);
+
+bool claim_same_user(const struct claim *a, const struct claim *b);
+void claim_set_served(struct view *view, struct claim *claim, bool served);
+void claim_set_policy(struct view *view, struct claim *claim); /* the view's, which is another one now */
+
+/* All that the entry's fact names, as one block that claims_close() frees. */
+struct claim *claims_open(struct view *view, struct entry *entry);
+void claims_close(struct view *view, struct claim *claims, unsigned count);
 
 #endif
