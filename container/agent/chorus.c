@@ -5,19 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "shared/clock.h"
+#include "shared/jitter.h"
 #include "shared/log.h"
-
-static uint32_t random_bits(void)
-{
-	uint32_t bits = 0;
-
-	if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) == -1)
-		bits = (uint32_t)clock_us(); /* jitter only: nothing secret hangs on it */
-	return bits;
-}
 
 /* ---- what is said of each name ---- */
 
@@ -63,7 +54,7 @@ static void feed_once(struct singer *singer, struct announcer_event *event)
 {
 	struct announcer_actions actions;
 
-	event->random = random_bits();
+	event->random = jitter_bits();
 	announcer_handle(&singer->announcer, event, singer->chorus->now_ms, &actions);
 	for (unsigned i = 0; i < actions.count; i++)
 		chorus_carry_out(singer, &actions.list[i]);
@@ -212,7 +203,7 @@ void chorus_retry_later(struct chorus *c, bool stood)
 	c->endpoint = (c->endpoint + 1) % nendpoints;
 	c->failures++;
 	if (stood || c->failures % nendpoints == 0)
-		c->retry_at_ms = c->now_ms + backoff_next(&c->backoff, random_bits());
+		c->retry_at_ms = c->now_ms + backoff_next(&c->backoff, jitter_bits());
 	else
 		c->retry_at_ms = c->now_ms;
 }

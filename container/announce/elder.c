@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "faultlog.h"
 #include "publisher.h"
@@ -13,6 +12,7 @@
 #include "shared/bus/bus.h"
 #include "shared/clock.h"
 #include "shared/contract/legacy.h"
+#include "shared/jitter.h"
 
 enum heard { HEARD_NOTHING_SAID, HEARD_WAITING, HEARD_TAKEN, HEARD_NOBODY, HEARD_NACKED };
 
@@ -40,15 +40,6 @@ struct elder {
 	bool leaving, ended;
 	int64_t now_ms;
 };
-
-static uint32_t random_bits(void)
-{
-	uint32_t bits = 0;
-
-	if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) == -1)
-		bits = (uint32_t)clock_us(); /* jitter only: nothing secret hangs on it */
-	return bits;
-}
 
 /* ---- what is said ---- */
 
@@ -149,7 +140,7 @@ static void schedule_retry(struct elder *e, bool stood)
 	e->endpoint = (e->endpoint + 1) % e->conf->bus.nendpoints;
 	e->failures++;
 	if (stood || e->failures % e->conf->bus.nendpoints == 0)
-		e->retry_at_ms = e->now_ms + backoff_next(&e->backoff, random_bits());
+		e->retry_at_ms = e->now_ms + backoff_next(&e->backoff, jitter_bits());
 	else
 		e->retry_at_ms = e->now_ms;
 }
@@ -186,7 +177,7 @@ static void up_taken(struct elder *e)
 static void up_failed(struct elder *e, enum heard heard)
 {
 	e->heard = heard;
-	e->again_at_ms = e->now_ms + backoff_next(&e->again, random_bits()) + ELDER_AGAIN_FIRST_MS / 2;
+	e->again_at_ms = e->now_ms + backoff_next(&e->again, jitter_bits()) + ELDER_AGAIN_FIRST_MS / 2;
 	if (faultlog_wants(&e->faultlog, elder_status(e), e->now_ms))
 		log_warnx("%s; trying again", elder_status(e));
 }

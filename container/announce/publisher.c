@@ -5,20 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "shared/bus/bus_carried.h"
 #include "shared/clock.h"
-
-static uint32_t random_bits(void)
-{
-	uint32_t bits = 0;
-
-	if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) == -1)
-		bits = (uint32_t)clock_us(); /* jitter only: nothing secret hangs on it */
-	return bits;
-}
+#include "shared/jitter.h"
 
 static void log_announced(const struct publisher *p)
 {
@@ -58,7 +49,7 @@ void publisher_feed(struct publisher *p, struct announcer_event *event)
 	struct announcer_actions actions;
 	unsigned i;
 
-	event->random = random_bits();
+	event->random = jitter_bits();
 	announcer_handle(&p->announcer, event, p->now_ms, &actions);
 	for (i = 0; i < actions.count; i++)
 		publisher_carry_out(p, &actions.list[i]);
@@ -142,7 +133,7 @@ void publisher_retry_later(struct publisher *p, bool stood)
 	p->same = false;
 	p->failures++;
 	if (stood || p->failures % p->conf->bus.nendpoints == 0)
-		p->retry_at_ms = p->now_ms + backoff_next(&p->backoff, random_bits());
+		p->retry_at_ms = p->now_ms + backoff_next(&p->backoff, jitter_bits());
 	else
 		p->retry_at_ms = p->now_ms;
 }

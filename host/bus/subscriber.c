@@ -15,6 +15,7 @@
 #include "shared/backoff.h"
 #include "shared/clock.h"
 #include "shared/contract/legacy.h"
+#include "shared/jitter.h"
 #include "shared/log.h"
 #include "shared/bus/patience.h"
 #include "upkeep.h"
@@ -288,16 +289,6 @@ static void subscriber_note_trouble(struct subscriber *subscriber, const char *t
 	log_warnx("%s; names stay as they are, and it is tried again", text);
 }
 
-static uint32_t subscriber_jitter(void)
-{
-	struct ident random;
-	uint32_t jitter = 0;
-
-	if (ident_random(&random) == 0)
-		memcpy(&jitter, random.bytes, sizeof jitter);
-	return jitter;
-}
-
 /*
  * Whether it is our queue that has other arguments (406). RabbitMQ does not delete a quorum queue only if it is unused (540, and the connection
  * is closed): that one goes in any case. Nobody else should consume from a queue that has our name.
@@ -342,7 +333,7 @@ static void subscriber_down(void *arg, const struct bus_failure *failure)
 		backoff_reset(&subscriber->backoff);
 	else if (!missing)
 		subscriber->endpoint = (subscriber->endpoint + 1) % subscriber->conf->bus.nendpoints;
-	subscriber->due_ms = missing ? subscriber->now_ms : subscriber->now_ms + backoff_next(&subscriber->backoff, subscriber_jitter());
+	subscriber->due_ms = missing ? subscriber->now_ms : subscriber->now_ms + backoff_next(&subscriber->backoff, jitter_bits());
 }
 
 static void subscriber_confirm(void *arg, uint64_t sequence, enum bus_confirm result)
@@ -417,7 +408,7 @@ static void subscriber_connect(struct subscriber *subscriber)
 		return;
 	}
 	log_warn("cannot start to connect");
-	subscriber->due_ms = subscriber->now_ms + backoff_next(&subscriber->backoff, subscriber_jitter());
+	subscriber->due_ms = subscriber->now_ms + backoff_next(&subscriber->backoff, jitter_bits());
 }
 
 /*

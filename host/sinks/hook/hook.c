@@ -17,7 +17,7 @@
 #include "output.h"
 #include "shared/backoff.h"
 #include "shared/clock.h"
-#include "shared/contract/ident.h"
+#include "shared/jitter.h"
 #include "shared/log.h"
 #include "table.h"
 
@@ -143,12 +143,8 @@ static const char *reason_text(const struct hook *hook, enum minder_result resul
 
 static void fail(struct hook *hook, const char *reason, int64_t now_ms)
 {
-	struct ident random;
-	uint32_t jitter = 0, pause_ms;
+	uint32_t pause_ms = backoff_next(&hook->backoff, jitter_bits());
 
-	if (ident_random(&random) == 0)
-		memcpy(&jitter, random.bytes, sizeof(jitter));
-	pause_ms = backoff_next(&hook->backoff, jitter);
 	hook->due_ms = now_ms + pause_ms;
 	hook->failures++;
 	snprintf(hook->trouble, sizeof(hook->trouble), "command %s has failed %u time%s: %s; it is tried again, at least each %" PRId64

@@ -10,6 +10,7 @@
 
 #include "client_internal.h"
 #include "shared/clock.h"
+#include "shared/jitter.h"
 #include "shared/log.h"
 
 #define FIRST_RETRY_MS 100
@@ -126,7 +127,7 @@ static void marked(struct zone_client *client, const struct zone_answer *answer,
 static void ask_question(struct zone_client *client, enum zone_question question, const char *name, uint16_t type, int64_t now_ms)
 {
 	size_t length = 0;
-	uint8_t *wire = zone_message_question(name, type, &client->conf->key, (uint16_t)zone_client_random(), &length, &client->proof);
+	uint8_t *wire = zone_message_question(name, type, &client->conf->key, (uint16_t)jitter_bits(), &length, &client->proof);
 
 	zone_client_ask(client, question, wire, length, now_ms);
 }

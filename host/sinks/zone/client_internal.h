@@ -73,7 +73,6 @@ struct zone_client {
 void zone_client_fail(struct zone_client *client, int64_t now_ms, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* What goes on the way now is answered within the timeout, or the connection is given up. wire is freed. */
 void zone_client_ask(struct zone_client *client, enum zone_question question, uint8_t *wire, size_t length, int64_t now_ms);
-uint32_t zone_client_random(void);
 const char *zone_client_server(const struct zone_client *client); /* as text; overwritten by the next call */
 void zone_client_connect(struct zone_client *client, int64_t now_ms);
 void zone_client_closed(struct zone_client *client, int64_t now_ms); /* by the server */

@@ -7,22 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "shared/clock.h"
+#include "shared/jitter.h"
 #include "shared/log.h"
 
 /* The connection over which a zone is asked and changed, and what becomes of what is under way when it ends. */
-
-uint32_t zone_client_random(void)
-{
-	uint32_t value = 0;
-
-	/* An id that can be guessed is no harm: answers are signed. */
-	if (getrandom(&value, sizeof value, GRND_NONBLOCK) != (ssize_t)sizeof value)
-		value = (uint32_t)clock_us();
-	return value;
-}
 
 const char *zone_client_server(const struct zone_client *client)
 {
@@ -73,7 +62,7 @@ void zone_client_fail(struct zone_client *client, int64_t now_ms, const char *fo
 	/* Whatever it is that comes back: it may have lost something. */
 	client->marks_known = client->serial_known = false;
 	client->reading.wanted = true;
-	client->retry_ms = now_ms + backoff_next(&client->backoff, zone_client_random());
+	client->retry_ms = now_ms + backoff_next(&client->backoff, jitter_bits());
 }
 
 void zone_client_connect(struct zone_client *client, int64_t now_ms)

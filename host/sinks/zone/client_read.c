@@ -1,5 +1,7 @@
 #include <config.h>
 
+#include "client_internal.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -8,8 +10,8 @@
 #include <string.h>
 
 #include "shared/clock.h"
+#include "shared/jitter.h"
 #include "shared/log.h"
-#include "client_internal.h"
 
 #define MESSAGES_A_STEP 2 /* each has up to some thousand records: others wait meanwhile */
 #define PAUSE_MS 1000     /* between two readings, or so many times as long as the last one took: */
@@ -35,14 +37,14 @@ __attribute__((format(printf, 3, 4))) static void read_failed(struct zone_client
 		log_warnx("%s", reading->trouble);
 	zone_client_read_stop(client);
 	reading->wanted = true;
-	reading->begin_ms = now_ms + backoff_next(&reading->backoff, zone_client_random());
+	reading->begin_ms = now_ms + backoff_next(&reading->backoff, jitter_bits());
 }
 
 static void begin(struct zone_client *client, int64_t now_ms)
 {
 	struct zone_reading *reading = &client->reading;
 	size_t length;
-	uint8_t *wire = zone_message_question(client->zone, ZONE_AXFR, &client->conf->key, (uint16_t)zone_client_random(), &length, &reading->proof);
+	uint8_t *wire = zone_message_question(client->zone, ZONE_AXFR, &client->conf->key, (uint16_t)jitter_bits(), &length, &reading->proof);
 	int result = wire != NULL ? zone_stream_open(&reading->stream, &client->conf->address, client->conf->port) : -1;
 
 	if (result == 0)

@@ -1,11 +1,12 @@
 #include <config.h>
 
+#include "client_internal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "shared/clock.h"
+#include "shared/jitter.h"
 #include "shared/log.h"
-#include "client_internal.h"
 
 #define SERIAL_AFTER_MS 200 /* after the last of several updates */
 
@@ -56,7 +57,7 @@ void zone_client_send_update(struct zone_client *client, int64_t now_ms)
 		}
 		return;
 	}
-	wire = zone_update_finish(update, &client->conf->key, (uint16_t)zone_client_random(), &length, &client->proof);
+	wire = zone_update_finish(update, &client->conf->key, (uint16_t)jitter_bits(), &length, &client->proof);
 	zone_update_free(update);
 	zone_client_ask(client, ZONE_ASK_UPDATE, wire, length, now_ms);
 }
@@ -115,7 +116,7 @@ static void refused(struct zone_client *client, unsigned code, int64_t now_ms)
 	if (client->refusals == 2)
 		log_warnx("%s", client->update_trouble);
 	zone_table_again(client->table, node, true);
-	client->update_ms = now_ms + backoff_next(&client->update_backoff, zone_client_random());
+	client->update_ms = now_ms + backoff_next(&client->update_backoff, jitter_bits());
 }
 
 void zone_client_updated(struct zone_client *client, const struct zone_answer *answer, int64_t now_ms)
@@ -144,7 +145,7 @@ void zone_client_send_look(struct zone_client *client, int64_t now_ms)
 	size_t length = 0;
 
 	if (zone_name_join(ZONE_OWNER_LABEL, zone_node_name(client->batch[0]), name) == 0)
-		wire = zone_message_question(name, ZONE_TXT, &client->conf->key, (uint16_t)zone_client_random(), &length, &client->proof);
+		wire = zone_message_question(name, ZONE_TXT, &client->conf->key, (uint16_t)jitter_bits(), &length, &client->proof);
 	client->look_ours = client->look_any = false;
 	zone_client_ask(client, ZONE_ASK_LOOK, wire, length, now_ms);
 }
