@@ -11,8 +11,9 @@
 #include "shared/bus/patience.h"
 
 /*
- * What the parts of the publisher share, and nobody else: publisher.c has the connection and what others ask for, publisher_send.c carries out what
- * the announcer wants, publisher_hear.c is told by the bus.
+ * What the parts of the publisher share, and nobody else. Each calls those behind it alone: publisher.c has what others ask for, publisher_hear.c is
+ * told by the bus, publisher_feed.c lets the announcer hear of it, publisher_send.c carries out what that wants, and publisher_connect.c decides when and
+ * where to connect.
  */
 #define IN_FLIGHT_MAX 8
 #define PLAIN_BIT(p) (UINT64_C(1) << ((p)->endpoint % 64))
@@ -57,20 +58,21 @@ struct publisher {
 	int64_t now_ms;
 };
 
-/* publisher.c: the announcer hears of it, and what it wants is carried out. */
+/* publisher_hear.c: their argument is the struct publisher. */
+extern const struct bus_callbacks publisher_callbacks;
+
+/* publisher_feed.c: the announcer hears of it, and what it wants is carried out. */
 void publisher_feed(struct publisher *p, struct announcer_event *event);
 void publisher_feed_type(struct publisher *p, enum announcer_event_type type);
 
 /* What there is to announce over this connection, if there is one. */
 void publisher_feed_addresses(struct publisher *p);
 
-/* stood: the connection that has just ended had worked. */
-void publisher_retry_later(struct publisher *p, bool stood);
-
 /* publisher_send.c */
 void publisher_carry_out(struct publisher *p, const struct announcer_action *action);
 
-/* publisher_hear.c: their argument is the struct publisher. */
-extern const struct bus_callbacks publisher_callbacks;
+/* publisher_connect.c. stood: the connection that has just ended had worked. */
+void publisher_retry_later(struct publisher *p, bool stood);
+void publisher_connect_next(struct publisher *p);
 
 #endif

@@ -2,8 +2,6 @@
 
 #include "publisher_parts.h"
 
-#include <time.h>
-
 #define REPLY_QUEUE "amq.rabbitmq.reply-to" /* RabbitMQ's direct reply-to: no queue, answers come straight to our channel */
 #define MAILBOX_EXPIRES_MS 60000
 #define MAILBOX_MAX_LENGTH 16
@@ -102,20 +100,6 @@ static void publish(struct publisher *p, const struct announcer_action *action)
 		remember(p, sequence, action);
 }
 
-static void new_instance(struct publisher *p)
-{
-	struct announcer_event event = {.type = EVENT_IDENTITY};
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (ident_uuid7(&event.instance, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000) == -1 ||
-	    ident_random(&event.session) == -1) {
-		bus_fail(p->bus, "no random numbers");
-		return;
-	}
-	publisher_feed(p, &event);
-}
-
 void publisher_carry_out(struct publisher *p, const struct announcer_action *action)
 {
 	switch (action->type) {
@@ -135,8 +119,7 @@ void publisher_carry_out(struct publisher *p, const struct announcer_action *act
 	case ACTION_DELETE_MAILBOX:
 		bus_queue_delete(p->bus, p->mailbox, false);
 		break;
-	case ACTION_NEW_INSTANCE:
-		new_instance(p);
+	case ACTION_NEW_INSTANCE: /* publisher_feed.c's: an event comes of it */
 		break;
 	case ACTION_FAIL:
 		bus_fail(p->bus, action->text);
