@@ -27,13 +27,6 @@
 #define SEARCH_AFTER_MS 1000 /* a runtime writes down what it has made once the hooks have run */
 #define MARK_MASK 3
 
-int agent_watch(struct agent *agent, int fd, void *owner, enum agent_mark mark)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)(uintptr_t)owner | mark};
-
-	return epoll_ctl(agent->epoll, EPOLL_CTL_ADD, fd, &event);
-}
-
 /* ---- callers ---- */
 
 static void open_door(struct agent *agent, bool open)

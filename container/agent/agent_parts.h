@@ -6,7 +6,10 @@
 #include "door.h"
 #include "ward.h"
 
-/* What the parts of the agent share, and nobody else: agent.c has the loop, agent_wards.c the containers, agent_tell.c what callers say. */
+/*
+ * What the parts of the agent share, and nobody else. Each calls those behind it alone: agent.c has the loop, agent_tell.c what callers say, agent_wards.c
+ * the containers, and agent_wait.c what the agent waits for and who waits for it.
+ */
 
 /* A hook, or somebody with --adopt or --list. */
 struct guest {
@@ -35,7 +38,10 @@ struct agent {
 
 /* Marks in epoll's data, beside a pointer whose last two bits are 0. */
 enum agent_mark { MARK_END, MARK_NETWORK, MARK_GUEST, MARK_DOOR };
-int agent_watch(struct agent *agent, int fd, void *owner, enum agent_mark mark);
+
+/* ---- agent_tell.c ---- */
+
+void agent_hear(struct agent *agent, struct guest *guest, struct door_message *message);
 
 /* ---- agent_wards.c ---- */
 
@@ -61,9 +67,10 @@ void agent_take_over(struct agent *agent);                    /* from the agent 
 void agent_search(struct agent *agent, bool all);             /* through runtimes' states; all: also those without our hook */
 void agent_sweep(struct agent *agent);                        /* those that have said their down */
 
-/* ---- agent_tell.c ---- */
+/* ---- agent_wait.c ---- */
 
-void agent_hear(struct agent *agent, struct guest *guest, struct door_message *message);
-void agent_resolves(struct agent *agent, const struct ward *ward);
+int agent_watch(struct agent *agent, int fd, void *owner, enum agent_mark mark); /* 0, or -1 with errno */
+void agent_answer(struct guest *guest);                                      /* its container may begin */
+void agent_resolves(struct agent *agent, const struct ward *ward);           /* whoever waits for that is answered */
 
 #endif

@@ -31,24 +31,6 @@ static bool is_id(const char *text)
 	return true;
 }
 
-static void answer_hook(struct guest *guest)
-{
-	static const char done = HOOKWIRE_ANSWER;
-
-	door_answer(guest->fd, &done, 1);
-	guest->end_ms = 0;
-}
-
-void agent_resolves(struct agent *agent, const struct ward *ward)
-{
-	struct guest *guest;
-
-	DL_FOREACH(agent->guests, guest) {
-		if (guest->fd != -1 && guest->awaits == ward)
-			answer_hook(guest);
-	}
-}
-
 /* The pidfd came from the runtime's side while it waited for the hook: if it is of the pid that the state names, that is the container. */
 static int pidfd_of(struct door_message *message, pid_t pid)
 {
@@ -81,7 +63,7 @@ static void hear_create(struct agent *agent, struct guest *guest, struct door_me
 	if (ward != NULL && agent->conf->wait && ward->singer.announcer.self.naddresses > 0)
 		guest->awaits = ward; /* the hook itself knows how long */
 	else
-		answer_hook(guest);
+		agent_answer(guest);
 }
 
 /* Behind its own end, which the pidfd has told us of; in case it has not. */
@@ -94,7 +76,7 @@ static void hear_stop(struct agent *agent, struct guest *guest, const json_t *st
 		if (id != NULL && strcmp(ward->id, id) == 0 && ward->pidfd != -1 && !process_lives(ward->pidfd))
 			agent_end(agent, ward);
 	}
-	answer_hook(guest);
+	agent_answer(guest);
 }
 
 /* ---- what people say ---- */
@@ -237,7 +219,7 @@ void agent_hear(struct agent *agent, struct guest *guest, struct door_message *m
 	else if (message->kind == HOOKWIRE_ADOPT)
 		hear_adopt(agent, guest, message, said);
 	if (!json_is_object(said) && message->kind != HOOKWIRE_LIST)
-		answer_hook(guest);
+		agent_answer(guest);
 	if (message->pidfd != -1)
 		close(message->pidfd);
 	json_decref(said);

@@ -8,8 +8,9 @@
 #include "shared/bus/patience.h"
 
 /*
- * What the parts of the chorus share, and nobody else: chorus.c has the connection and the singers, chorus_send.c carries out what announcers want,
- * chorus_hear.c is told by the bus.
+ * What the parts of the chorus share, and nobody else. Each calls those behind it alone: chorus.c has the singers and what others ask for, chorus_hear.c
+ * is told by the bus, chorus_feed.c lets announcers hear of it, chorus_send.c carries out what they want, chorus_connect.c decides when and where to connect,
+ * and chorus_flights.c remembers what is on its way.
  */
 
 /* A message without its confirm: sequence numbers of the bus's are consecutive, so its place in a ring is known. */
@@ -50,27 +51,30 @@ struct chorus {
 	int64_t now_ms;
 };
 
-/* chorus.c */
+/* chorus_hear.c: their argument is the struct chorus. */
+extern const struct bus_callbacks chorus_callbacks;
+
+/* chorus_feed.c */
 void chorus_feed(struct singer *singer, struct announcer_event *event);
 void chorus_feed_all(struct chorus *chorus, const struct announcer_event *event);
-struct singer *chorus_singer(const struct chorus *chorus, uint32_t slot, uint64_t number); /* NULL: it has left */
-void chorus_retry_later(struct chorus *chorus, bool stood);
 
 /* chorus_send.c */
 void chorus_carry_out(struct singer *singer, const struct announcer_action *action);
 void chorus_declare(struct chorus *chorus);
+struct singer *chorus_singer(const struct chorus *chorus, uint32_t slot, uint64_t number); /* NULL: it has left */
 
 /* SLOT.NUMBER, by which a will or an answer is known again. size: CHORUS_TAG_SIZE. */
 #define CHORUS_TAG_SIZE 32
 int chorus_tag(const struct singer *singer, char out[CHORUS_TAG_SIZE]);
 struct singer *chorus_tagged(const struct chorus *chorus, const struct bus_text *tag);
 
+/* chorus_connect.c. stood: the connection that has just ended had worked. */
+void chorus_retry_later(struct chorus *chorus, bool stood);
+void chorus_connect_next(struct chorus *chorus);
+
 /* chorus_flights.c: 0, or -1 (no memory). */
 int flights_add(struct flights *flights, uint64_t sequence, const struct flight *flight);
 bool flights_take(struct flights *flights, uint64_t sequence, struct flight *out);
 void flights_clear(struct flights *flights);
-
-/* chorus_hear.c: their argument is the struct chorus. */
-extern const struct bus_callbacks chorus_callbacks;
 
 #endif

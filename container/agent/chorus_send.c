@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "shared/log.h"
 
@@ -46,6 +45,13 @@ void chorus_declare(struct chorus *c)
 		c->consumers_due++;
 	}
 	bus_consume(c->bus, c->mailbox, true, false, 0);
+}
+
+struct singer *chorus_singer(const struct chorus *c, uint32_t slot, uint64_t number)
+{
+	struct singer *singer = slot < c->nslots ? c->singers[slot] : NULL;
+
+	return singer != NULL && singer->number == number ? singer : NULL;
 }
 
 int chorus_tag(const struct singer *singer, char out[CHORUS_TAG_SIZE])
@@ -101,21 +107,6 @@ static void publish(struct singer *singer, const struct announcer_action *action
 		bus_fail(c->bus, "no memory");
 }
 
-static void new_instance(struct singer *singer)
-{
-	struct announcer_event event = {.type = EVENT_IDENTITY, .session = singer->chorus->session};
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (ident_uuid7(&event.instance, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000) == -1) {
-		bus_fail(singer->chorus->bus, "no random numbers");
-		return;
-	}
-	chorus_feed(singer, &event);
-	if (singer->chorus->watcher.renewed != NULL)
-		singer->chorus->watcher.renewed(singer->chorus->watcher.arg, singer);
-}
-
 void chorus_carry_out(struct singer *singer, const struct announcer_action *action)
 {
 	struct bus *bus = singer->chorus->bus;
@@ -136,8 +127,7 @@ void chorus_carry_out(struct singer *singer, const struct announcer_action *acti
 	case ACTION_DELETE_MAILBOX:
 		singer->deletes = true;
 		break;
-	case ACTION_NEW_INSTANCE:
-		new_instance(singer);
+	case ACTION_NEW_INSTANCE: /* chorus_feed.c's: an event comes of it */
 		break;
 	case ACTION_FAIL:
 		bus_fail(bus, action->text);
