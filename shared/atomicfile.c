@@ -2,6 +2,7 @@
 
 #include "atomicfile.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -175,4 +176,23 @@ int atomicfile_replace(const char *path, mode_t mode, const void *data, size_t l
 		return -1;
 	(void)atomicfile_write(file, data, length); /* the commit tells */
 	return atomicfile_commit(file);
+}
+
+void atomicfile_sweep(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+	size_t length = strlen(name);
+	char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+	DIR *all = folder != NULL ? opendir(folder) : NULL;
+	const struct dirent *entry;
+
+	free(folder);
+	while (all != NULL && (entry = readdir(all)) != NULL) {
+		const char *one = entry->d_name;
+
+		if (one[0] == '.' && strncmp(one + 1, name, length) == 0 && one[1 + length] == '.' && strlen(one + 2 + length) == 6)
+			(void)unlinkat(dirfd(all), one, 0);
+	}
+	if (all != NULL)
+		closedir(all);
 }

@@ -27,4 +27,7 @@ void atomicfile_abort(struct atomicfile *file);
 /* open, write, commit in one. */
 int atomicfile_replace(const char *path, mode_t mode, const void *data, size_t length);
 
+/* Remove what replacements of path left behind that were ended half-way, by a signal or with the machine. None may be under way. */
+void atomicfile_sweep(const char *path);
+
 #endif

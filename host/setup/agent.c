@@ -11,7 +11,6 @@
 /* callsign-setup --agent: names for containers that carry nothing (docs/agent.md). */
 
 #define HOOK "/usr/libexec/callsign-hook"
-#define RUNTIME "/usr/bin/callsign-runtime"
 
 static const char podman_hook[] =
 	"{\n"
@@ -60,39 +59,6 @@ static void tell_daemon(struct setup *setup)
 		setup->daemon_changed |= setup_write(setup, SETUP_CONF, text, 0640, SETUP_PLAIN);
 	free(text);
 	free(old);
-}
-
-/* Docker's own runtime stays the default: that is for the administrator to change. */
-bool setup_agent_runtime(json_t *settings)
-{
-	json_t *runtimes = json_object_get(settings, "runtimes");
-	json_t *wanted = json_pack("{s:s}", "path", RUNTIME);
-	bool changed = false;
-
-	if (runtimes == NULL) {
-		runtimes = json_object();
-		json_object_set_new(settings, "runtimes", runtimes);
-	}
-	if (json_is_object(runtimes) && json_object_get(runtimes, "callsign") == NULL)
-		changed = json_object_set(runtimes, "callsign", wanted) == 0;
-	json_decref(wanted);
-	return changed;
-}
-
-/* With it what an administrator has made of it: Docker does not start with a default that it does not know. */
-void setup_agent_runtime_remove(json_t *settings)
-{
-	json_t *runtimes = json_object_get(settings, "runtimes");
-	const char *path = json_string_value(json_object_get(json_object_get(runtimes, "callsign"), "path"));
-	const char *standard = json_string_value(json_object_get(settings, "default-runtime"));
-
-	if (path == NULL || strcmp(path, RUNTIME) != 0)
-		return;
-	if (standard != NULL && strcmp(standard, "callsign") == 0)
-		json_object_del(settings, "default-runtime");
-	json_object_del(runtimes, "callsign");
-	if (json_object_size(runtimes) == 0)
-		json_object_del(settings, "runtimes");
 }
 
 void setup_agent(struct setup *setup)

@@ -7,36 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "system/command.h"
 #include "doctor/definitions.h"
 #include "doctor/rights_review.h"
-
-#define BROKER_S 60 /* rabbitmqctl starts a whole Erlang; on a busy machine that takes its time */
-
-/* ---- rabbitmqctl: 0.6 to 1 s a call, so one for all that is there and one for all that is to be ---- */
-
-bool setup_rabbitmqctl(struct setup *setup, const char *const argv[], char **output)
-{
-	char *errors = NULL;
-	int status = command_run(argv, NULL, 0, output, &errors, BROKER_S);
-
-	if (status == -1 && errno == ENOENT)
-		setup_error(setup, "rabbitmqctl is not here: run callsign-setup where the broker runs, or with --no-broker");
-	else if (status == -1 && errno == ETIMEDOUT)
-		setup_error(setup, "rabbitmqctl %s: no end after %d s, and ended: see that the broker serves (rabbitmqctl status), and run this again",
-		            argv[2], BROKER_S);
-	else if (status == -1)
-		setup_error(setup, "rabbitmqctl %s: %s", argv[2], strerror(errno));
-	else if (status != 0)
-		setup_error(setup, "rabbitmqctl %s: exit status %d: %.500s", argv[2], status, errors != NULL ? errors : "");
-	free(errors);
-	return status == 0;
-}
 
 static json_t *fetch(struct setup *setup)
 {
 	char why[DEFINITIONS_WHY_SIZE];
-	json_t *definitions = definitions_fetch(why, BROKER_S);
+	json_t *definitions = definitions_fetch(why, SETUP_BROKER_S);
 
 	if (definitions == NULL && errno == ENOENT)
 		setup_error(setup, "%s: run callsign-setup where the broker runs, or with --broker URL or --no-broker", why);

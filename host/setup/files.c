@@ -2,7 +2,6 @@
 
 #include "setup.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemonjson.h"
 #include "shared/atomicfile.h"
 
 #define FILE_MAX ((size_t)1 << 20)
@@ -125,35 +125,11 @@ static gid_t group_id(const struct setup *setup)
 	return id;
 }
 
-/* What a run that was ended half-way left of path's replacement (atomicfile.h: a dot, the name, a dot and six letters). */
-void setup_sweep(const char *full)
-{
-	const char *name = strrchr(full, '/');
-	char folder[PATH_MAX];
-	const struct dirent *entry;
-	size_t length;
-	DIR *all;
-
-	if (name == NULL)
-		return;
-	length = strlen(++name);
-	snprintf(folder, sizeof folder, "%.*s", (int)(name - full), full);
-	all = opendir(folder);
-	while (all != NULL && (entry = readdir(all)) != NULL) {
-		const char *one = entry->d_name;
-
-		if (one[0] == '.' && strncmp(one + 1, name, length) == 0 && one[1 + length] == '.' && strlen(one + 2 + length) == 6)
-			(void)unlinkat(dirfd(all), one, 0);
-	}
-	if (all != NULL)
-		closedir(all);
-}
-
 static int replace(struct setup *setup, const char *path, const char *text, mode_t mode)
 {
 	char full[PATH_MAX];
 
-	setup_sweep(full_path(setup, path, full));
+	atomicfile_sweep(full_path(setup, path, full));
 	if (make_folders(setup, path) == -1 || atomicfile_replace(full, mode, text, strlen(text)) == -1)
 		return -1;
 	return (mode & S_IRWXO) == 0 && geteuid() == 0 ? chown(full, 0, group_id(setup)) : 0;
@@ -287,7 +263,7 @@ static void put_back(struct setup *setup, const char *path, const char *now, con
 static void take_out(struct setup *setup, const char *path, const char *now)
 {
 	bool empty = false;
-	char *without = strcmp(path, SETUP_DAEMON_JSON) == 0 ? setup_docker_without(now, setup->docker, &empty) : NULL;
+	char *without = strcmp(path, SETUP_DAEMON_JSON) == 0 ? daemonjson_without(now, setup->docker, &empty) : NULL;
 
 	if (without != NULL)
 		put_back(setup, path, now, without);
@@ -304,7 +280,7 @@ static void undo_file(struct setup *setup, const json_t *entry)
 	char *now = path != NULL ? setup_read(setup, path) : NULL, full[PATH_MAX];
 
 	if (path != NULL && !setup->dry_run)
-		setup_sweep(full_path(setup, path, full));
+		atomicfile_sweep(full_path(setup, path, full));
 	if (now == NULL)
 		return;
 	if (written == NULL)

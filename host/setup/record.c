@@ -55,7 +55,7 @@ int setup_record_save(struct setup *setup)
 
 	if (setup->dry_run)
 		return 0;
-	setup_sweep(record_path(setup, path));
+	atomicfile_sweep(record_path(setup, path));
 	if (json_object_size(setup->record) == 0)
 		return remove(path) == 0 || errno == ENOENT ? 0 : -1;
 	text = json_dumps(setup->record, JSON_INDENT(1));

@@ -98,9 +98,6 @@ void setup_error(struct setup *setup, const char *format, ...) __attribute__((fo
 /* The whole text, terminated, to be freed. NULL with errno. */
 char *setup_read(const struct setup *setup, const char *path);
 
-/* Remove what is left of the replacement of a file, by its path with root, that was ended half-way. */
-void setup_sweep(const char *full);
-
 /* Whether there is anything at path. */
 bool setup_there(const struct setup *setup, const char *path);
 
@@ -134,7 +131,7 @@ json_t *setup_record_list(struct setup *setup, const char *key); /* an array, bo
 /* ---- steps ---- */
 
 void setup_group(struct setup *setup);
-/* path's password, made if it is not there. false: failed. */
+/* path's password (password.c), made if it is not there. false: failed. */
 bool setup_password(struct setup *setup, const char *path, char out[SETUP_PASSWORD_SIZE]);
 void setup_conf(struct setup *setup);
 void setup_dnsmasq(struct setup *setup); /* dnsmasq.c */
@@ -142,8 +139,6 @@ void setup_resolvconf(struct setup *setup); /* resolvconf.c */
 void setup_split_dns(struct setup *setup);
 void setup_find_holder(struct setup *setup); /* sets setup->holder (split.c) */
 void setup_docker(struct setup *setup);
-/* text of daemon.json without server in "dns" (new, to be freed), or NULL: cannot be. empty: nothing is left in it. */
-char *setup_docker_without(const char *text, const char *server, bool *empty);
 /* What answers names; then whether that answers for the world, too; and only then Docker, which is told of it and restarted. */
 void setup_services(struct setup *setup);
 bool setup_world(struct setup *setup); /* world.c */
@@ -185,9 +180,6 @@ void setup_own_away(struct setup *setup);
 /* ---- agent (agent.c) ---- */
 
 void setup_agent(struct setup *setup);
-/* daemon.json's part: whether it had to be changed. */
-bool setup_agent_runtime(json_t *settings);
-void setup_agent_runtime_remove(json_t *settings);
 
 /* ---- broker ---- */
 
@@ -198,9 +190,13 @@ void setup_broker(struct setup *setup, const char *host_password, const char *em
 void setup_broker_undo(struct setup *setup);
 int setup_tenant(struct setup *setup, const char *name, const char *prefix); /* an exit status */
 
-/* argv: rabbitmqctl, --quiet, its command, ...; *output as of command_run(). false: it was said why not. */
+/*
+ * rabbitmqctl.c: 0.6 to 1 s a call, so one for all that is there and one for all that is to be. argv: rabbitmqctl, --quiet, its command, ...; *output as
+ * of command_run(). false: it was said why not.
+ */
+#define SETUP_BROKER_S 60 /* it starts a whole Erlang; on a busy machine that takes its time */
 bool setup_rabbitmqctl(struct setup *setup, const char *const argv[], char **output);
-bool setup_import(struct setup *setup, const json_t *definitions); /* import.c */
+bool setup_import(struct setup *setup, const json_t *definitions);
 
 /* ---- a broker on another machine (remote.c) ---- */
 

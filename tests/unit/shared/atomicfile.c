@@ -250,6 +250,50 @@ static void works_on_a_bare_name(void **state)
 	assert_content("bare", 4);
 }
 
+static void touch(const char *name)
+{
+	int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	close(fd);
+	close(folder);
+}
+
+/* Of path's own replacements, whole; not another file's, nor one that only looks a little like it. */
+static void sweeps_what_was_ended_half_way(void **state)
+{
+	static const char *const others[] = {".hosts.toolong", ".hosts.old", ".host.aB3dE6", "hosts.aB3dE6"};
+	int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)state;
+	touch("hosts");
+	touch(".hosts.aB3dE6");
+	touch(".hosts.zzzzzz");
+	for (size_t i = 0; i < COUNT(others); i++)
+		touch(others[i]);
+	atomicfile_sweep(path);
+	assert_content("", 0);
+	for (size_t i = 0; i < COUNT(others); i++)
+		assert_int_equal(unlinkat(folder, others[i], 0), 0);
+	assert_int_equal(count_entries(), 1);
+	close(folder);
+	atomicfile_sweep("/nowhere/hosts");
+}
+
+static void sweeps_beside_a_bare_name(void **state)
+{
+	int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)state;
+	touch(".hosts.aB3dE6");
+	assert_int_equal(chdir(directory), 0);
+	atomicfile_sweep("hosts");
+	assert_int_equal(fchdir(here), 0);
+	close(here);
+	assert_int_equal(count_entries(), 0);
+}
+
 #define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
 
 int main(void)
@@ -264,6 +308,8 @@ int main(void)
 		IN_DIRECTORY(keeps_the_old_file_when_the_disk_is_full),
 		IN_DIRECTORY(notices_a_full_disk_at_the_commit),
 		IN_DIRECTORY(works_on_a_bare_name),
+		IN_DIRECTORY(sweeps_what_was_ended_half_way),
+		IN_DIRECTORY(sweeps_beside_a_bare_name),
 	};
 
 	return cmocka_run_group_tests_name("atomicfile", tests, NULL, NULL);

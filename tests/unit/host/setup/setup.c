@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "host/doctor/rights.h"
+#include "host/setup/daemonjson.h"
 #include "host/setup/reverse.h"
 #include "host/setup/setup.h"
 
@@ -176,7 +177,7 @@ static void test_reverse_zones(void **state)
 static void test_docker_without(void **state)
 {
 	bool empty;
-	char *text = setup_docker_without("{\"debug\": true, \"dns\": [\"192.0.2.1\", \"172.17.0.1\"]}", "172.17.0.1", &empty);
+	char *text = daemonjson_without("{\"debug\": true, \"dns\": [\"192.0.2.1\", \"172.17.0.1\"]}", "172.17.0.1", &empty);
 	json_t *settings = json_loads(text, 0, NULL);
 
 	(void)state;
@@ -184,18 +185,18 @@ static void test_docker_without(void **state)
 	assert_int_equal(json_array_size(json_object_get(settings, "dns")), 1);
 	json_decref(settings);
 	free(text);
-	text = setup_docker_without("{\"dns\": [\"172.17.0.1\"]}", "172.17.0.1", &empty);
+	text = daemonjson_without("{\"dns\": [\"172.17.0.1\"]}", "172.17.0.1", &empty);
 	assert_true(empty);
 	free(text);
-	assert_null(setup_docker_without("{\"dns\": 1}", "172.17.0.1", &empty));
-	assert_null(setup_docker_without("{", "172.17.0.1", &empty));
+	assert_null(daemonjson_without("{\"dns\": 1}", "172.17.0.1", &empty));
+	assert_null(daemonjson_without("{", "172.17.0.1", &empty));
 }
 
 /* docs/agent.md has people make it the default, and Docker does not start with one that it does not know. */
 static void test_a_default_runtime_goes_with_the_runtime(void **state)
 {
 	bool empty;
-	char *text = setup_docker_without("{\"dns\":[\"172.17.0.1\"],\"default-runtime\":\"callsign\",\"runtimes\":{\"callsign\":"
+	char *text = daemonjson_without("{\"dns\":[\"172.17.0.1\"],\"default-runtime\":\"callsign\",\"runtimes\":{\"callsign\":"
 	                                  "{\"path\":\"/usr/bin/callsign-runtime\"},\"crun\":{\"path\":\"crun\"}}}", "172.17.0.1", &empty);
 	json_t *settings = json_loads(text, 0, NULL);
 
@@ -204,7 +205,7 @@ static void test_a_default_runtime_goes_with_the_runtime(void **state)
 	assert_int_equal(json_object_size(json_object_get(settings, "runtimes")), 1);
 	json_decref(settings);
 	free(text);
-	text = setup_docker_without("{\"dns\":[\"172.17.0.1\"],\"default-runtime\":\"callsign\",\"runtimes\":{\"callsign\":{\"path\":\"/own\"}}}",
+	text = daemonjson_without("{\"dns\":[\"172.17.0.1\"],\"default-runtime\":\"callsign\",\"runtimes\":{\"callsign\":{\"path\":\"/own\"}}}",
 	                            "172.17.0.1", &empty);
 	settings = json_loads(text, 0, NULL);
 	assert_text(settings, "default-runtime", "callsign");

@@ -11,6 +11,26 @@
 
 #include "system/command.h"
 
+bool setup_rabbitmqctl(struct setup *setup, const char *const argv[], char **output)
+{
+	char *errors = NULL;
+	int status = command_run(argv, NULL, 0, output, &errors, SETUP_BROKER_S);
+
+	if (status == -1 && errno == ENOENT)
+		setup_error(setup, "rabbitmqctl is not here: run callsign-setup where the broker runs, or with --no-broker");
+	else if (status == -1 && errno == ETIMEDOUT)
+		setup_error(setup, "rabbitmqctl %s: no end after %d s, and ended: see that the broker serves (rabbitmqctl status), and run this again",
+		            argv[2], SETUP_BROKER_S);
+	else if (status == -1)
+		setup_error(setup, "rabbitmqctl %s: %s", argv[2], strerror(errno));
+	else if (status != 0)
+		setup_error(setup, "rabbitmqctl %s: exit status %d: %.500s", argv[2], status, errors != NULL ? errors : "");
+	free(errors);
+	return status == 0;
+}
+
+/* ---- definitions ---- */
+
 /*
  * Definitions for rabbitmqctl, in a file: from 4.0 on it no longer reads them from its standard input. What stands there, hashes of passwords, is for
  * nobody else's eyes. The folder is root's alone to write in, and the name always the same, so that whatever a run left that was ended half-way goes

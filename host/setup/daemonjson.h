@@ -1,0 +1,25 @@
+#ifndef CALLSIGN_DAEMONJSON_H
+#define CALLSIGN_DAEMONJSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Docker's daemon.json: what callsign-setup puts into it, and takes out again. Pure. */
+
+/* As text, to be freed. NULL: no memory. The order of keys stays; layout and the notation of numbers become ours. */
+char *daemonjson_print(const json_t *settings);
+
+/* "dns": whether server is the first; make it that. false: "dns" is no list. */
+bool daemonjson_is_first(const json_t *settings, const char *server);
+bool daemonjson_put_first(json_t *settings, const char *server);
+
+/* "dns-search": 1: domain is in it now, 0: it was already, -1: it is no list. */
+int daemonjson_add_search(json_t *settings, const char *domain);
+
+/* "runtimes": whether ours had to be added. */
+bool daemonjson_add_runtime(json_t *settings);
+
+/* text without server in "dns", and without our runtime: new, to be freed. NULL: cannot be. empty: nothing is left in it. */
+char *daemonjson_without(const char *text, const char *server, bool *empty);
+
+#endif
