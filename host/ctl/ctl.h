@@ -29,6 +29,7 @@ struct ctl {
 	bool json;
 	bool colour;    /* standard output is a terminal and NO_COLOR is not set */
 	unsigned width; /* of the terminal; 0: standard output is none */
+	const struct ctl_command *commands; /* all of them; the last has no name */
 	const struct ctl_command *command;
 };
 
@@ -51,7 +52,7 @@ int ctl_reload(struct ctl *ctl, int argc, char **argv);
 int ctl_doctor(struct ctl *ctl, int argc, char **argv);
 int ctl_metrics(struct ctl *ctl, int argc, char **argv);
 
-/* ---- options ---- */
+/* ---- options (options.c) ---- */
 
 /* Every subcommand's table begins with these; short options: CTL_SHORT first. */
 #define CTL_OPTIONS {"json", no_argument, NULL, 'j'}, {"socket", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'}

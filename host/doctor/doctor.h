@@ -46,6 +46,7 @@ struct doctor {
 	bool own;                  /* it is one of our own, on the loopback */
 };
 
+/* finding.c */
 void doctor_ok(struct doctor_finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void doctor_warning(struct doctor_finding *finding, const char *mend, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void doctor_broken(struct doctor_finding *finding, const char *mend, const char *format, ...) __attribute__((format(printf, 3, 4)));
