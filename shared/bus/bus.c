@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -148,28 +147,12 @@ int64_t bus_deadline_ms(const struct bus *bus)
 	}
 }
 
-void bus_break(struct bus *bus, enum bus_failure_kind kind, uint16_t code, enum bus_request request, const char *text, size_t length)
-{
-	if (bus->state == BUS_FAILING || bus->state == BUS_DOWN)
-		return;
-	bus->failure.kind = kind;
-	bus->failure.code = code;
-	bus->failure.request = request;
-	bus_error_describe(&bus->failure, &bus->where, text, length);
-	bus->state = BUS_FAILING;
-}
-
 void bus_mute(struct bus *bus)
 {
 	static const char loopback[] = "lo"; /* no route over it leads to a broker elsewhere */
 
 	if (bus->state == BUS_UP)
 		(void)setsockopt(amqp_get_sockfd(bus->connection), SOL_SOCKET, SO_BINDTODEVICE, loopback, sizeof loopback);
-}
-
-void bus_fail(struct bus *bus, const char *text)
-{
-	bus_break(bus, BUS_FAILED_LOCAL, 0, BUS_REQUEST_NONE, text, strlen(text));
 }
 
 /* From here on librabbitmq only writes. 0, or -1. */
@@ -222,67 +205,6 @@ static void bus_check_overdue(struct bus *bus)
 
 	if (bus->state == BUS_UP && bus->now_ms >= bus_overdue_ms(bus))
 		bus_break(bus, BUS_FAILED_TIMEOUT, 0, request, what, strlen(what));
-}
-
-static void bus_lose(struct bus *bus, const char *text)
-{
-	bus_break(bus, BUS_FAILED_LOST, 0, BUS_REQUEST_NONE, text, strlen(text));
-}
-
-static void bus_lose_for(struct bus *bus, int error)
-{
-	char why[200];
-
-#ifdef WITH_TLS
-	if (error == 0) {
-		bus_lose(bus, bus_tls_failure("TLS failed", why, sizeof why));
-		return;
-	}
-#endif
-	snprintf(why, sizeof why, "%s", strerror(error));
-	bus_lose(bus, why);
-}
-
-static bool bus_frame(struct bus *bus, const struct bus_raw *frame)
-{
-	switch (frame->type) {
-	case AMQP_FRAME_METHOD:
-		return frame->whole == frame->length && bus_method(bus, frame->channel, frame->payload, frame->length);
-	case AMQP_FRAME_HEADER:
-		return bus_content_header(bus, frame);
-	case AMQP_FRAME_BODY:
-		return bus_content_body(bus, frame);
-	case AMQP_FRAME_HEARTBEAT:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Returns whether max_frames stopped it. */
-static bool bus_read(struct bus *bus, unsigned max_frames)
-{
-	struct bus_raw frame;
-	unsigned count = 0;
-	bool heard = false;
-
-	while (bus->state == BUS_UP && count++ < max_frames) {
-		enum bus_input_result result = bus_input_next(&bus->input, &frame, &heard);
-
-		if (heard)
-			bus->read_ms = bus->now_ms;
-		if (result == BUS_INPUT_EMPTY)
-			return false;
-		if (result == BUS_INPUT_MORE)
-			continue;
-		if (result == BUS_INPUT_END)
-			bus_lose(bus, "it closed the connection without a word");
-		else if (result == BUS_INPUT_FAILED)
-			bus_lose_for(bus, errno);
-		else if (result == BUS_INPUT_ASTRAY || !bus_frame(bus, &frame))
-			bus_lose(bus, "what it sent is not AMQP");
-	}
-	return bus->state == BUS_UP;
 }
 
 bool bus_step(struct bus *bus, int64_t now_ms, unsigned max_frames)

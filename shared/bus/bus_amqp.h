@@ -144,11 +144,14 @@ struct bus {
 	struct bus_content content;
 };
 
-/* The connection is of no use any more; the first reason counts. text may be NULL. */
+/* bus_break.c: the connection is of no use any more; the first reason counts. text may be NULL. */
 void bus_break(struct bus *bus, enum bus_failure_kind kind, uint16_t code, enum bus_request request, const char *text,
                size_t length);
 
-/* Whether the socket takes more now: librabbitmq's sends wait until it does, for ever, and the loop must not. */
+/* bus_read.c: as long as there is something, up to so many frames. Returns whether max_frames stopped it. */
+bool bus_read(struct bus *bus, unsigned max_frames);
+
+/* bus_request.c. Whether the socket takes more now: librabbitmq's sends wait until it does, for ever, and the loop must not. */
 bool bus_writable(const struct bus *bus);
 
 void bus_channel_open(struct bus *bus);
