@@ -1,132 +1,24 @@
 #include <config.h>
 
-#include "subscriber.h"
+#include "subscriber_internal.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "answers.h"
-#include "batches.h"
-#include "intake.h"
-#include "poison.h"
-#include "shared/backoff.h"
 #include "shared/clock.h"
-#include "shared/contract/legacy.h"
 #include "shared/jitter.h"
 #include "shared/log.h"
-#include "shared/bus/patience.h"
-#include "upkeep.h"
 
 #define STEP_FRAMES 8192    /* so that a full queue does not keep the loop from its other work */
 #define SAME_FAILURE_MS 60000
 #define REFUSED_MARKER_MS 1000 /* for a roll call that some queue did not take; it may have been another one than ours */
 
-struct subscriber {
-	const struct conf *conf;
-	struct registry *registry;
-	struct intake intake;
-	struct bus *bus;
-	struct answers *answers;
-	struct backoff backoff;
-	struct patience patience;
-	struct poison poison;
-	struct upkeep upkeep;
-	enum subscriber_state state;
-	int64_t since_ms, now_ms;
-	int64_t due_ms;       /* waiting: the next try. consuming, marker awaited: when to give it up */
-	size_t endpoint;      /* the one in use, or to be tried next */
-	enum { QUEUE_KEEP, QUEUE_DELETE_IF_UNUSED, QUEUE_DELETE } recreate; /* the queue has other arguments: delete it first */
-	bool awaiting_marker;
-	bool refused;         /* some queue did not take the roll call */
-	bool early;           /* some have announced themselves since the roll call, and before the marker */
-	int32_t priority;
-	struct bus_options options;
-	char client_name[HOSTNAME_FQDN_SIZE + 16];
-	/* deliveries */
-	uint64_t last_tag;    /* taken in the current batch, 0: none */
-	uint64_t batch_generation; /* of the batch that is being taken */
-	struct batches batches; /* not acked yet */
-	struct announcement message;
-	/* for people */
-	char trouble[BUS_FAILURE_TEXT];
-	int64_t trouble_ms;   /* when it was last logged */
-	uint64_t connects, deliveries, acked;
-	uint64_t by_op[ANNOUNCEMENT_REFUSED + 1];
-	uint32_t queue_depth;
-	bool counted;         /* on this connection */
-	bool legacy_refused;  /* the broker closed the channel over the older format's exchange: the next connection does without */
-	char legacy_trouble[BUS_FAILURE_TEXT];
-	int64_t depth_ms;     /* when it was counted; 0: not yet */
-	int64_t count_ms;     /* when it may be counted next */
-	int64_t asked_ms;     /* when somebody last wanted to know; 0: nobody yet */
-};
-
 static void subscriber_set_state(struct subscriber *subscriber, enum subscriber_state state)
 {
 	subscriber->state = state;
 	subscriber->since_ms = subscriber->now_ms;
-}
-
-/* ---- roll call ---- */
-
-/* Call everyone on the bus: its nonce into *nonce. Whether it was sent. */
-static bool subscriber_call(struct subscriber *subscriber, struct ident *nonce)
-{
-	struct announcement *call = &subscriber->message;
-	struct bus_properties properties = {
-		.content_type = ANNOUNCEMENT_CONTENT_TYPE,
-		.type = ANNOUNCEMENT_TYPE,
-		.user_id = bus_user(subscriber->bus),
-	};
-	struct registry_counts counts;
-	char body[ANNOUNCEMENT_BODY_MAX];
-	int length;
-
-	registry_count(subscriber->registry, &counts);
-	call->op = ANNOUNCEMENT_ROLLCALL;
-	snprintf(call->host, sizeof call->host, "%s", subscriber->conf->hostname);
-	call->spread_ms = (uint32_t)(counts.facts / 10);
-	if (call->spread_ms < SUBSCRIBER_SPREAD_MIN_MS)
-		call->spread_ms = SUBSCRIBER_SPREAD_MIN_MS;
-	if (call->spread_ms > ANNOUNCEMENT_SPREAD_MAX_MS)
-		call->spread_ms = ANNOUNCEMENT_SPREAD_MAX_MS;
-	if (ident_random(&call->nonce) == -1 || (length = announcement_encode(call, body)) == -1) {
-		bus_fail(subscriber->bus, "no roll call can be made");
-		return false;
-	}
-	*nonce = call->nonce;
-	return bus_publish(subscriber->bus, EXCHANGE_ROLLCALL, "", true, &properties, body, (size_t)length) != 0;
-}
-
-bool subscriber_rollcall(struct subscriber *subscriber, int64_t now_ms)
-{
-	if (subscriber->state != SUBSCRIBER_CONSUMING)
-		return false;
-	registry_connected(subscriber->registry, now_ms);
-	subscriber->awaiting_marker = true;
-	subscriber->refused = false;
-	subscriber->early = false;
-	subscriber->due_ms = now_ms + SUBSCRIBER_MARKER_MS;
-	return subscriber_call(subscriber, &subscriber->intake.nonce);
-}
-
-/*
- * Our own roll call is back. A broker hands it to one queue after the other, thousands of them, and ours may be the last: whoever answered before
- * has confirmed nothing and would not say it again. A second call asks them to; those who have yet to answer the first answer both at once.
- */
-static void subscriber_marker(struct subscriber *subscriber)
-{
-	struct ident unused;
-
-	subscriber->awaiting_marker = false;
-	poison_passed(&subscriber->poison);
-	registry_marker(subscriber->registry, subscriber->now_ms);
-	if (subscriber->early)
-		subscriber_call(subscriber, &unused);
-	subscriber->early = false;
 }
 
 /* ---- deliveries ---- */
@@ -176,62 +68,6 @@ void subscriber_settle(struct subscriber *subscriber, uint64_t stored, uint64_t 
 
 /* ---- connection ---- */
 
-/* All of it in one go; the broker answers in order. See the permissions in docs/protocol.md. */
-static void subscriber_declare(struct subscriber *subscriber)
-{
-	const struct conf_queue *queue = &subscriber->conf->queue;
-	struct bus_queue_arguments arguments = {
-		.type = queue->type,
-		.expires_ms = queue->expires_s * 1000,
-		.max_length = queue->max_length,
-		/* Never reject-publish: one dead host's full queue would then nack every emitter. */
-		.overflow = "drop-head",
-	};
-	struct bus *bus = subscriber->bus;
-
-	bus_confirm_select(bus);
-	upkeep_exchanges(&subscriber->upkeep, bus);
-	if (subscriber->recreate != QUEUE_KEEP)
-		bus_queue_delete(bus, queue->name, subscriber->recreate == QUEUE_DELETE_IF_UNUSED);
-	subscriber->recreate = QUEUE_KEEP;
-	bus_queue_declare(bus, queue->name, false, &arguments);
-	upkeep_bind(&subscriber->upkeep, bus, queue->name);
-	/* What the connection before had been delivered is back in the queue by then, or the next one finds it there. */
-	if (poison_is_due(&subscriber->poison))
-		bus_queue_purge(bus, queue->name);
-	bus_qos(bus, SUBSCRIBER_PREFETCH);
-	/*
-	 * After a cut cable the broker takes our old connection for alive until its heartbeat gives up, and would go on sending half of the messages
-	 * there. A higher priority than all before makes it send them here.
-	 */
-	bus_consume(bus, queue->name, false, false, ++subscriber->priority);
-}
-
-/*
- * The older format's exchange, as all its programs declare it, whoever comes first. Only when everything else stands: if the broker refuses (the
- * exchange is another one there, or we may not), it closes the channel, and that must not keep us from our work.
- */
-static void subscriber_bind_legacy(struct subscriber *subscriber)
-{
-	if (!subscriber->conf->legacy || subscriber->legacy_refused)
-		return;
-	bus_exchange_declare(subscriber->bus, EXCHANGE_LEGACY, LEGACY_EXCHANGE_TYPE, false, false);
-	bus_queue_bind(subscriber->bus, subscriber->conf->queue.name, EXCHANGE_LEGACY, "");
-	subscriber->legacy_trouble[0] = '\0';
-}
-
-/* Whether it was that. With the next connection after the next one it is tried again: something may have been mended. */
-static bool subscriber_legacy_failed(struct subscriber *subscriber, enum subscriber_state before, const struct bus_failure *failure)
-{
-	subscriber->legacy_refused = before == SUBSCRIBER_CONSUMING && failure->kind == BUS_FAILED_CHANNEL && subscriber->conf->legacy &&
-	                             (failure->request == BUS_REQUEST_EXCHANGE_DECLARE || failure->request == BUS_REQUEST_QUEUE_BIND);
-	if (!subscriber->legacy_refused)
-		return false;
-	snprintf(subscriber->legacy_trouble, sizeof subscriber->legacy_trouble, "%s", failure->text);
-	log_warnx("legacy: the older format is not taken: %s; mend that (docs/legacy.md) and reload", failure->text);
-	return true;
-}
-
 static void subscriber_up(void *arg)
 {
 	struct subscriber *subscriber = arg;
@@ -239,15 +75,6 @@ static void subscriber_up(void *arg)
 	subscriber_set_state(subscriber, SUBSCRIBER_DECLARING);
 	subscriber->counted = false;
 	subscriber_declare(subscriber);
-}
-
-/* Nothing true is lost by it: the roll call that follows brings it back, and a resync ends what has died. */
-static void subscriber_emptied(struct subscriber *subscriber, uint32_t messages)
-{
-	poison_emptied(&subscriber->poison, messages, subscriber->now_ms);
-	if (messages > 0)
-		log_warnx("poisoned: the connection broke at the same message of queue=%s (key=%s), again: emptied of %" PRIu32
-		          " messages; everyone is asked to announce again", subscriber->conf->queue.name, subscriber->poison.key, messages);
 }
 
 static void subscriber_done(void *arg, enum bus_request request, uint32_t count)
@@ -287,26 +114,6 @@ static void subscriber_note_trouble(struct subscriber *subscriber, const char *t
 	snprintf(subscriber->trouble, sizeof subscriber->trouble, "%s", text);
 	subscriber->trouble_ms = subscriber->now_ms;
 	log_warnx("%s; names stay as they are, and it is tried again", text);
-}
-
-/*
- * Whether it is our queue that has other arguments (406). RabbitMQ does not delete a quorum queue only if it is unused (540, and the connection
- * is closed): that one goes in any case. Nobody else should consume from a queue that has our name.
- */
-static bool subscriber_queue_differs(struct subscriber *subscriber, const struct bus_failure *failure)
-{
-	const char *queue = subscriber->conf->queue.name;
-
-	if (failure->kind == BUS_FAILED_CHANNEL && failure->cause.kind == BUS_CAUSE_DIFFERS && failure->request == BUS_REQUEST_QUEUE_DECLARE) {
-		log_info("queue=%s exists with another %s than configured: it is deleted, if unused, and made anew", queue, failure->cause.word);
-		subscriber->recreate = QUEUE_DELETE_IF_UNUSED;
-	} else if (failure->kind == BUS_FAILED_CLOSED && failure->code == 540 && failure->request == BUS_REQUEST_QUEUE_DELETE) {
-		log_info("queue=%s is a quorum queue: it is deleted, and made anew", queue);
-		subscriber->recreate = QUEUE_DELETE;
-	} else {
-		return false;
-	}
-	return true;
 }
 
 static void subscriber_down(void *arg, const struct bus_failure *failure)
@@ -411,71 +218,6 @@ static void subscriber_connect(struct subscriber *subscriber)
 	subscriber->due_ms = subscriber->now_ms + backoff_next(&subscriber->backoff, jitter_bits());
 }
 
-/*
- * A broker in alarm reads from nobody who publishes, and tells only those: whoever has published since. So when renewals stay away, publish
- * something that goes nowhere; if it is the alarm we are told (subscriber_blocked), and leases stand still.
- */
-static void subscriber_probe(struct subscriber *subscriber)
-{
-	struct bus_properties properties = {.type = ANNOUNCEMENT_TYPE};
-
-	if (bus_publish(subscriber->bus, "", "callsign.probe", false, &properties, "", 0) != 0)
-		log_debug("renewals are late: probing the broker");
-}
-
-/* ---- those who do not answer ---- */
-
-#define CALLS_MAX 500 /* at one time */
-#define CALL_SPREAD_MS 200
-
-struct calls {
-	struct subscriber *subscriber;
-	unsigned count;
-};
-
-static bool subscriber_call_one(void *arg, struct fact *fact)
-{
-	struct calls *calls = arg;
-	struct subscriber *subscriber = calls->subscriber;
-	struct bus_properties properties = {.content_type = ANNOUNCEMENT_CONTENT_TYPE, .type = ANNOUNCEMENT_TYPE, .user_id = bus_user(subscriber->bus)};
-	char mailbox[QUEUE_WILL_SIZE], body[ANNOUNCEMENT_BODY_MAX];
-	int length;
-
-	if (fact->state != FACT_UNCONFIRMED || !fact->has_session)
-		return true;
-	subscriber->message.op = ANNOUNCEMENT_ROLLCALL;
-	subscriber->message.spread_ms = CALL_SPREAD_MS;
-	snprintf(subscriber->message.host, sizeof subscriber->message.host, "%s", subscriber->conf->hostname);
-	if (calls->count == CALLS_MAX || !bus_takes(subscriber->bus) || ident_random(&subscriber->message.nonce) == -1 ||
-	    (length = announcement_encode(&subscriber->message, body)) == -1)
-		return false;
-	calls->count++;
-	return bus_publish(subscriber->bus, "", announcement_will_queue(fact->name, &fact->session, mailbox), false, &properties, body,
-	                   (size_t)length) != 0;
-}
-
-/*
- * Half of a resync's silence is over. Somebody may have deleted the exchange of roll calls and made it anew, with which the mailboxes' bindings have gone, and its
- * emitters hear no roll call: so each that is missing is called by its mailbox's name, where the dead do not hear it, and older emitters pass over it.
- */
-static void subscriber_call_the_silent(struct subscriber *subscriber)
-{
-	struct calls calls = {.subscriber = subscriber};
-	struct registry_counts counts;
-
-	registry_count(subscriber->registry, &counts);
-	if (counts.resync != REGISTRY_RESYNC || counts.unconfirmed == 0)
-		return;
-	registry_each(subscriber->registry, subscriber_call_one, &calls);
-	log_debug("%u did not answer the roll call yet: each is called alone", calls.count);
-}
-
-static void subscriber_doubt(struct subscriber *subscriber)
-{
-	subscriber_probe(subscriber);
-	subscriber_call_the_silent(subscriber);
-}
-
 /* ---- how much waits in the queue ---- */
 
 /* CLOCK_NEVER: nobody wants to know, or it cannot be asked now. */
@@ -548,17 +290,6 @@ void subscriber_free(struct subscriber *subscriber)
 	answers_free(subscriber->answers);
 	rates_free(subscriber->intake.rates);
 	free(subscriber);
-}
-
-/* A queue that is bound already is bound again without harm. */
-static void subscriber_change_legacy(struct subscriber *subscriber, bool had_legacy)
-{
-	if (subscriber->conf->legacy)
-		subscriber_bind_legacy(subscriber);
-	else if (had_legacy && subscriber->legacy_trouble[0] == '\0')
-		bus_queue_unbind(subscriber->bus, subscriber->conf->queue.name, EXCHANGE_LEGACY, "");
-	if (!subscriber->conf->legacy)
-		subscriber->legacy_trouble[0] = '\0';
 }
 
 void subscriber_configure(struct subscriber *subscriber, const struct conf *conf, int64_t now_ms)
