@@ -6,7 +6,10 @@
 #include "shared/backoff.h"
 #include "stream.h"
 
-/* What the parts of the client share: client.c asks and decides, client_update.c changes the zone, client_read.c reads it, all of them by way of client_line.c. */
+/*
+ * What the parts of the client share: client.c asks and decides, client_owner.c whose the zone is, client_update.c changes it, client_read.c reads it, all of
+ * them by way of client_line.c.
+ */
 
 #define ZONE_BATCH_MAX 256        /* names in an update ... */
 #define ZONE_BATCH_SIZE 24000     /* ... and about how many bytes, before it is full */
@@ -73,11 +76,19 @@ struct zone_client {
 void zone_client_fail(struct zone_client *client, int64_t now_ms, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* What goes on the way now is answered within the timeout, or the connection is given up. wire is freed. */
 void zone_client_ask(struct zone_client *client, enum zone_question question, uint8_t *wire, size_t length, int64_t now_ms);
+void zone_client_ask_for(struct zone_client *client, enum zone_question question, const char *name, uint16_t type, int64_t now_ms);
 const char *zone_client_server(const struct zone_client *client); /* as text; overwritten by the next call */
 void zone_client_connect(struct zone_client *client, int64_t now_ms);
 void zone_client_closed(struct zone_client *client, int64_t now_ms); /* by the server */
 /* Names under way, if there are: nobody knows what became of them. sent: false: they never left. */
 void zone_client_drop_batch(struct zone_client *client, bool sent);
+
+/* client_owner.c. The marks are asked for, and come one by one into client->fresh; then it is decided whether the zone is ours. */
+void zone_client_ask_marks(struct zone_client *client, int64_t now_ms);
+int zone_client_read_mark(void *arg, const struct zone_answer_record *record);
+void zone_client_marked(struct zone_client *client, const struct zone_answer *answer, int64_t now_ms);
+bool zone_client_is_ours(const struct zone_client *client, const uint8_t *data, size_t length); /* a mark of our own */
+const char *zone_client_stranger(struct zone_client *client); /* what is to be done that it becomes ours */
 
 /* client_update.c */
 void zone_client_send_update(struct zone_client *client, int64_t now_ms);

@@ -96,3 +96,11 @@ void zone_client_ask(struct zone_client *client, enum zone_question question, ui
 	if (result == -1)
 		zone_client_fail(client, now_ms, "a message could not be made: %s", strerror(errno));
 }
+
+void zone_client_ask_for(struct zone_client *client, enum zone_question question, const char *name, uint16_t type, int64_t now_ms)
+{
+	size_t length = 0;
+	uint8_t *wire = zone_message_question(name, type, &client->conf->key, (uint16_t)jitter_bits(), &length, &client->proof);
+
+	zone_client_ask(client, question, wire, length, now_ms);
+}
