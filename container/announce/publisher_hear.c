@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "shared/clock.h"
 
 static void on_up(void *arg)
 {
