@@ -1,8 +1,8 @@
-# Name servers with a zone of their own as parts of the lab: BIND 9 and Knot. Sourced by the suites that need them. Their zones are below /run, so on a tmpfs:
+# Name servers with a zone of their own as parts of the lab: BIND 9, Knot, PowerDNS and YADIFA. Sourced by the suites that need them. Their zones are below /run, so on a tmpfs:
 # what a disk takes for each change is the disk's.
 # shellcheck shell=bash
 
-declare -gA ZONE_ADDRESS=([bind]=127.0.0.21 [knot]=127.0.0.22)
+declare -gA ZONE_ADDRESS=([bind]=127.0.0.21 [knot]=127.0.0.22 [pdns]=127.0.0.23 [yadifa]=127.0.0.24)
 ZONE_REVERSE=18.198.in-addr.arpa
 ZONE_KEY=callsign
 
@@ -71,6 +71,80 @@ zone:
 CONF
 }
 
+# Its zones are in a database, and what a key may do there is said in the zone's metadata.
+zone_files_pdns() {
+    local zone
+    cat >"$1/pdns.conf" <<CONF
+launch=gsqlite3
+gsqlite3-database=/run/pdns/db/zones
+gsqlite3-pragma-synchronous=0
+local-address=${ZONE_ADDRESS[pdns]}
+socket-dir=/run/pdns
+dnsupdate=yes
+allow-dnsupdate-from=127.0.0.0/8
+CONF
+    lab_in python3 - <<'SCRIPT' || return 1
+import sqlite3
+with open("/usr/share/doc/pdns-backend-sqlite3/schema.sqlite3.sql") as schema, sqlite3.connect("/run/pdns/db/zones") as database:
+    database.executescript(schema.read())
+SCRIPT
+    pdns_say load-zone docker /run/pdns/docker
+    pdns_say load-zone "$ZONE_REVERSE" /run/pdns/reverse
+    pdns_say import-tsig-key "$ZONE_KEY" hmac-sha256 "$2"
+    for zone in docker "$ZONE_REVERSE"; do
+        pdns_say set-meta "$zone" TSIG-ALLOW-DNSUPDATE "$ZONE_KEY"
+        pdns_say set-meta "$zone" TSIG-ALLOW-AXFR "$ZONE_KEY"
+    done
+}
+
+# pdns_say COMMAND…: of pdnsutil.
+pdns_say() {
+    lab_in pdnsutil --config-dir=/run/pdns "$@" >>"$LAB/log/pdnsutil" 2>&1
+}
+
+zone_files_yadifa() {
+    mkdir -p "$1/log" "$1/xfr"
+    cat >"$1/yadifad.conf" <<CONF
+<main>
+    listen ${ZONE_ADDRESS[yadifa]}
+    datapath /run/yadifa
+    keyspath /run/yadifa/xfr
+    xfrpath /run/yadifa/xfr
+    logpath /run/yadifa/log
+    pidfile /run/yadifa/pid
+    uid root
+    gid root
+    daemon off
+</main>
+<key>
+    name $ZONE_KEY
+    algorithm hmac-sha256
+    secret $2
+</key>
+<channels>
+    out /run/yadifa/log/all 0644
+</channels>
+<loggers>
+    server * out
+    queries * out
+</loggers>
+<zone>
+    domain docker
+    file docker
+    type primary
+    allow-update key $ZONE_KEY
+    allow-transfer key $ZONE_KEY
+</zone>
+<zone>
+    domain $ZONE_REVERSE
+    file reverse
+    type primary
+    allow-update key $ZONE_KEY
+    allow-transfer key $ZONE_KEY
+</zone>
+CONF
+}
+
 # It listens on addresses that an interface has, and on no others.
 part_bind_start() {
     lab_in ip address replace "${ZONE_ADDRESS[bind]}/32" dev lo || return 1
@@ -79,6 +153,22 @@ part_bind_start() {
 
 part_knot_start() {
     lab_spawn knot knotd -c /run/knot/knot.conf
+}
+
+part_pdns_start() {
+    lab_spawn pdns pdns_server --config-dir=/run/pdns --daemon=no --guardian=no --disable-syslog
+}
+
+part_pdns_wait() {
+    lab_await pdns 10000 zone_serves pdns
+}
+
+part_yadifa_start() {
+    lab_spawn yadifa yadifad -c /run/yadifa/yadifad.conf --nodaemon
+}
+
+part_yadifa_wait() {
+    lab_await yadifa 10000 zone_serves yadifa
 }
 
 # zone_dig SERVER NAME TYPE: the answers, sorted.

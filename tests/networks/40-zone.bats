@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A real zone beside dnsmasq, or instead of it: dynamic updates (RFC 2136) of BIND 9 and of Knot.
+# A real zone beside dnsmasq, or instead of it: dynamic updates (RFC 2136) of BIND 9, Knot and PowerDNS, and what becomes of YADIFA.
 
 load common
 # shellcheck source=tests/lib/zones.bash
@@ -7,13 +7,13 @@ source "$BATS_TEST_DIRNAME/../lib/zones.bash"
 
 setup_file() {
     # shellcheck source=tests/lib/common.bash
-    "$BATS_TEST_DIRNAME/../lib/packages" bind9 knot
+    "$BATS_TEST_DIRNAME/../lib/packages" bind9 knot pdns-server pdns-backend-sqlite3 yadifa
 }
 
 # What one case leaves running, and configured.
 mend() {
     local server
-    for server in bind knot; do
+    for server in bind knot pdns yadifa; do
         lab_signal "$server" CONT || true
         lab_kill "$server" || true
     done
@@ -102,6 +102,10 @@ a_name_comes_and_goes() {
     a_name_comes_and_goes knot
 }
 
+@test "PowerDNS: a container that no zone file knows is in the zone, with its PTR, and goes with the container" {
+    a_name_comes_and_goes pdns
+}
+
 ports_are_services() {
     local instance
     server "$1" '    ttl = 7'
@@ -121,6 +125,42 @@ ports_are_services() {
 
 @test "Knot: ports are SRV and TXT, the time to live is as configured" {
     ports_are_services knot
+}
+
+@test "PowerDNS: ports are SRV and TXT, the time to live is as configured" {
+    ports_are_services pdns
+}
+
+below_a_name() {
+    local instance inner
+    server "$1" '    wildcard = true'
+    instance=$(announce site 198.18.200.1)
+    wait_zone "$1" '*.site.docker' A 198.18.200.1
+    zone_says "$1" blog.site.docker A 198.18.200.1
+    zone_says "$1" a.b.c.site.docker A 198.18.200.1
+    # Who has a name of its own there has it, and what is below that.
+    inner=$(announce blog.site 198.18.200.2)
+    wait_zone "$1" x.blog.site.docker A 198.18.200.2
+    zone_says "$1" blog.site.docker A 198.18.200.2
+    zone_says "$1" other.site.docker A 198.18.200.1
+    withdraw blog.site "$inner"
+    wait_zone "$1" x.blog.site.docker A 198.18.200.1
+    withdraw site "$instance"
+    wait_zone "$1" '*.site.docker' A ''
+    zone_says "$1" '_callsign.*.site.docker' TXT ''
+    zone_says "$1" blog.site.docker A ''
+}
+
+@test "BIND 9: with wildcard every label below a name leads to it" {
+    below_a_name bind
+}
+
+@test "Knot: with wildcard every label below a name leads to it" {
+    below_a_name knot
+}
+
+@test "PowerDNS: with wildcard every label below a name leads to it" {
+    below_a_name pdns
 }
 
 @test "a name of several containers has all their addresses, IPv6 too, and loses one at a time" {
@@ -169,6 +209,69 @@ others_names_stay() {
 
 @test "Knot: a name that others have in the zone is never touched, and said to be so" {
     others_names_stay knot
+}
+
+@test "PowerDNS: a name that others have in the zone is never touched, and said to be so" {
+    others_names_stay pdns
+}
+
+@test "the services of a name go when it becomes somebody else's, and come back with it" {
+    local instance
+    server bind '    wildcard = true'
+    instance=$(announce moved 198.18.200.1)
+    wait_zone bind _http._tcp.moved.docker SRV '0 0 9090 moved.docker.'
+    wait_zone bind '*.moved.docker' A 198.18.200.1
+    zone_update bind 'update delete moved.docker' 'update delete _callsign.moved.docker' 'update add moved.docker 60 A 198.18.0.95'
+    wait_zone bind _http._tcp.moved.docker SRV ''
+    wait_zone bind _metrics._tcp.moved.docker SRV ''
+    wait_zone bind '*.moved.docker' A ''
+    zone_says bind moved.docker A 198.18.0.95
+    wait_status 'warning: .*zone docker: [0-9]+ name.* moved.docker: the zone has records there'
+    zone_update bind 'update delete moved.docker'
+    wait_zone bind _http._tcp.moved.docker SRV '0 0 9090 moved.docker.'
+    zone_says bind moved.docker A 198.18.200.1
+    withdraw moved "$instance"
+    wait_zone bind _http._tcp.moved.docker SRV ''
+}
+
+@test "a server that refuses is told of by its answer, and is tried again" {
+    local instance
+    zone_files pdns
+    lab_start pdns
+    zone_mark pdns docker "$ZONE_REVERSE"
+    pdns_say delete-tsig-key "$ZONE_KEY"
+    configure_zone pdns
+    wait_status 'warning: .*zone docker: .*it answers NOTAUTH, without a signature'
+    lab_kill pdns
+    pdns_say import-tsig-key "$ZONE_KEY" hmac-sha256 "$(sed -n 's/.*secret "\(.*\)";/\1/p' "$LAB/run/pdns/key")"
+    pdns_say set-meta docker TSIG-ALLOW-DNSUPDATE another
+    pdns_say set-meta docker TSIG-ALLOW-AXFR another
+    lab_start pdns
+    wait_status 'warning: .*zone docker: .*it refuses the transfer \((REFUSED|NOTAUTH)\)'
+    pdns_say set-meta docker TSIG-ALLOW-AXFR "$ZONE_KEY"
+    instance=$(announce shut 198.18.200.1)
+    wait_status 'warning: .*zone docker: .*shut.docker: the server refuses its update \(REFUSED\)'
+    pdns_say set-meta docker TSIG-ALLOW-DNSUPDATE "$ZONE_KEY"
+    zone_update pdns 'update add nudge.docker 60 A 198.18.0.94' # else it is tried again after 20 s
+    wait_zone pdns shut.docker A 198.18.200.1
+    withdraw shut "$instance"
+}
+
+# It takes one condition on what a record says, the last of all; each of our changes has two.
+@test "YADIFA: a server that gets conditions wrong is refused in words, and its zone stays as it is" {
+    local instance
+    server_unmarked yadifa
+    zone_mark yadifa docker "$ZONE_REVERSE"
+    configure_zone yadifa
+    wait_status 'warning: .*zone docker: its server says that conditions of an update fail which hold, as YADIFA'
+    instance=$(announce early 198.18.200.1)
+    wait_resolves early.docker 198.18.200.1
+    [[ $(lab_in callsignctl why early) != *'the zone has records'* ]]
+    withdraw early "$instance"
+    wait_gone early.docker
+    # Nothing was tried with a name.
+    [[ -z $(zone_dig yadifa early.docker A) ]]
+    not grep -q 'update add' "$LAB/run/yadifa/log/all"
 }
 
 @test "a zone that is not ours is not touched until an operator says that it is" {
@@ -265,6 +368,10 @@ outage_of_the_server() {
 
 @test "Knot: what changes while it is away is in the zone when it is back" {
     outage_of_the_server knot
+}
+
+@test "PowerDNS: what changes while it is away is in the zone when it is back" {
+    outage_of_the_server pdns
 }
 
 @test "a server that comes back with an old zone is brought up to date" {

@@ -16,6 +16,8 @@
 #define LAST_RETRY_MS 10000
 #define LAST_UPDATE_PAUSE_MS 5000
 #define LAST_READING_PAUSE_MS 30000
+#define FIRST_REFUSED_PAUSE_MS 20000
+#define LAST_REFUSED_PAUSE_MS 1800000
 
 /* ---- questions and answers ---- */
 
@@ -51,6 +53,10 @@ static int read_look(void *arg, const struct zone_answer_record *record)
 {
 	struct zone_client *client = arg;
 
+	if (client->question == ZONE_ASK_USE) {
+		client->look_any = true;
+		return -1;
+	}
 	if (record->type != ZONE_TXT)
 		return 0;
 	client->look_ours = !client->look_any && zone_client_is_ours(client, record->data, record->length);
@@ -68,6 +74,7 @@ static int read_answer(void *arg, const struct zone_answer_record *record)
 	case ZONE_ASK_SERIAL:
 		return read_serial(arg, record);
 	case ZONE_ASK_LOOK:
+	case ZONE_ASK_USE:
 		return read_look(arg, record);
 	default:
 		return -1;
@@ -93,17 +100,19 @@ static void take_answer(struct zone_client *client, const uint8_t *message, size
 		zone_client_marked(client, &answer, now_ms);
 	else if (question == ZONE_ASK_SERIAL)
 		serial_came(client, &answer, now_ms);
+	else if (question == ZONE_ASK_FITNESS)
+		zone_client_fitness(client, &answer, now_ms);
 	else if (question == ZONE_ASK_UPDATE)
 		zone_client_updated(client, &answer, now_ms);
 	else
-		zone_client_looked(client, &answer);
+		zone_client_looked(client, question, &answer, now_ms);
 }
 
 /* ---- going on ---- */
 
 static bool may_update(const struct zone_client *client, int64_t now_ms)
 {
-	return client->known && now_ms >= client->update_ms && zone_table_waiting(client->table);
+	return client->known && client->fit && now_ms >= client->update_ms && zone_table_waiting(client->table);
 }
 
 static void next_question(struct zone_client *client, int64_t now_ms)
@@ -112,6 +121,8 @@ static void next_question(struct zone_client *client, int64_t now_ms)
 		zone_client_ask_marks(client, now_ms);
 	else if (!client->owned)
 		return;
+	else if (!client->fit && now_ms >= client->fitness_ms)
+		zone_client_send_fitness(client, now_ms);
 	else if (client->look)
 		zone_client_send_look(client, now_ms);
 	else if (may_update(client, now_ms))
@@ -161,6 +172,10 @@ void zone_client_step(struct zone_client *client, int64_t now_ms)
 		next_question(client, now_ms);
 	/* What was just put on its way goes now, not at the next turn. */
 	read_on(client, now_ms);
+	if (now_ms >= client->retry_refused_ms) {
+		client->retry_refused_ms = CLOCK_NEVER;
+		client->reading.wanted = true;
+	}
 	zone_client_read_step(client, now_ms);
 }
 
@@ -185,9 +200,11 @@ int64_t zone_client_deadline_ms(const struct zone_client *client)
 		return earlier(due, client->marks_ms);
 	if (client->look)
 		return 0;
-	if (client->known && zone_table_waiting(client->table))
+	if (!client->fit)
+		due = earlier(due, client->fitness_ms);
+	else if (client->known && zone_table_waiting(client->table))
 		due = earlier(due, client->update_ms);
-	return earlier(due, client->check_ms);
+	return earlier(earlier(due, client->retry_refused_ms), client->check_ms);
 }
 
 /* ---- beginning and end ---- */
@@ -207,6 +224,8 @@ struct zone_client *zone_client_new(const char *zone, const struct zone_conf *co
 	zone_stream_init(&client->reading.stream, epoll);
 	backoff_init(&client->backoff, FIRST_RETRY_MS, LAST_RETRY_MS);
 	backoff_init(&client->update_backoff, FIRST_RETRY_MS, LAST_UPDATE_PAUSE_MS);
+	backoff_init(&client->refused_backoff, FIRST_REFUSED_PAUSE_MS, LAST_REFUSED_PAUSE_MS);
+	client->retry_refused_ms = CLOCK_NEVER;
 	backoff_init(&client->reading.backoff, FIRST_RETRY_MS, LAST_READING_PAUSE_MS);
 	client->retry_ms = client->check_ms = now_ms;
 	zone_client_configure(client, zone, conf);
@@ -249,7 +268,15 @@ const char *zone_client_trouble(struct zone_client *client)
 	if (client->conf->standby)
 		return NULL;
 	if (client->marks_known && !client->owned)
+<<<<<<< HEAD
 		return zone_client_stranger(client);
+=======
+		return stranger_trouble(client);
+	if (client->unfit >= ZONE_UNFIT_MAX) {
+		snprintf(client->shown, sizeof client->shown, "zone %s: %s", client->zone, zone_client_unfit);
+		return client->shown;
+	}
+>>>>>>> ece9304 (zone: PowerDNS, wildcards, services that go with their name, and servers that get conditions wrong)
 	if (client->reading.trouble[0] != '\0')
 		return client->reading.trouble;
 	if (client->update_trouble[0] != '\0')
@@ -257,7 +284,7 @@ const char *zone_client_trouble(struct zone_client *client)
 	zone_table_count(client->table, &counts);
 	if (counts.refused == 0)
 		return NULL;
-	snprintf(client->shown, sizeof client->shown, "zone %s: %zu name(s) are left alone, since the zone has records of others there, for example %s",
-	         client->zone, counts.refused, counts.example);
+	snprintf(client->shown, sizeof client->shown, "zone %s: %zu name(s) are left alone, for example %s: %s", client->zone, counts.refused, counts.example,
+	         counts.reason);
 	return client->shown;
 }

@@ -14,8 +14,9 @@
 #define ZONE_BATCH_MAX 256        /* names in an update ... */
 #define ZONE_BATCH_SIZE 24000     /* ... and about how many bytes, before it is full */
 #define ZONE_TROUBLE_SIZE 384
+#define ZONE_UNFIT_MAX 2          /* the first may be somebody who took the zone from us meanwhile */
 
-enum zone_question { ZONE_ASK_NOTHING, ZONE_ASK_MARKS, ZONE_ASK_SERIAL, ZONE_ASK_UPDATE, ZONE_ASK_LOOK };
+enum zone_question { ZONE_ASK_NOTHING, ZONE_ASK_MARKS, ZONE_ASK_SERIAL, ZONE_ASK_UPDATE, ZONE_ASK_LOOK, ZONE_ASK_USE, ZONE_ASK_FITNESS };
 
 struct zone_reading {
 	struct zone_stream stream;
@@ -52,15 +53,21 @@ struct zone_client {
 	int64_t marks_ms;            /* when to ask again, while it is not ours */
 	bool look_ours, look_any;    /* as the answer comes in */
 
+	bool fit;                    /* the server checks conditions as they are meant; nothing is changed before */
+	unsigned unfit;              /* how often it said otherwise */
+	int64_t fitness_ms;          /* when to ask it again */
+
 	bool known;                  /* it was read once */
 	struct zone_reading reading;
 
 	struct zone_node *batch[ZONE_BATCH_MAX];
 	unsigned nbatch;
-	bool look;                   /* batch[0] did not go through alone: ask whose it is */
+	bool look;                   /* batch[0] did not go through alone: ask whose it is ... */
+	bool look_use;               /* ... and, since nobody says so, whether there is anything at all */
 	int64_t update_ms;           /* no update before */
 	unsigned refusals;           /* of updates, without one that was taken since */
-	struct backoff update_backoff;
+	struct backoff update_backoff, refused_backoff;
+	int64_t retry_refused_ms;    /* when to read because of names that are left out by the server; CLOCK_NEVER: there are none */
 	char update_trouble[ZONE_TROUBLE_SIZE];
 	uint64_t updates;            /* that were taken */
 
@@ -92,9 +99,12 @@ const char *zone_client_stranger(struct zone_client *client); /* what is to be d
 
 /* client_update.c */
 void zone_client_send_update(struct zone_client *client, int64_t now_ms);
+extern const char zone_client_unfit[]; /* what is wrong with a server that is not fit */
+void zone_client_send_fitness(struct zone_client *client, int64_t now_ms);
+void zone_client_fitness(struct zone_client *client, const struct zone_answer *answer, int64_t now_ms);
 void zone_client_send_look(struct zone_client *client, int64_t now_ms);
 void zone_client_updated(struct zone_client *client, const struct zone_answer *answer, int64_t now_ms);
-void zone_client_looked(struct zone_client *client, const struct zone_answer *answer);
+void zone_client_looked(struct zone_client *client, enum zone_question question, const struct zone_answer *answer, int64_t now_ms);
 
 /* client_read.c */
 void zone_client_read_step(struct zone_client *client, int64_t now_ms);

@@ -33,7 +33,7 @@ void zone_client_drop_batch(struct zone_client *client, bool sent)
 		else
 			zone_table_put_back(client->table, node);
 	}
-	client->look = false;
+	client->look = client->look_use = false;
 }
 
 /* ---- answers ---- */
@@ -60,7 +60,7 @@ void zone_client_fail(struct zone_client *client, int64_t now_ms, const char *fo
 		log_warnx("%s", client->trouble);
 	disconnect(client);
 	/* Whatever it is that comes back: it may have lost something. */
-	client->marks_known = client->serial_known = false;
+	client->marks_known = client->serial_known = client->fit = false;
 	client->reading.wanted = true;
 	client->retry_ms = now_ms + backoff_next(&client->backoff, jitter_bits());
 }

@@ -102,8 +102,10 @@ void zone_client_marked(struct zone_client *client, const struct zone_answer *an
 		return;
 	}
 	/* It was not the names that an update failed for. */
-	if (another)
+	if (another) {
 		zone_client_drop_batch(client, false);
+		client->unfit = 0;
+	}
 	if (!client->owned) {
 		log_info("zone=%s is ours owner=%s server=%s", client->zone, client->conf->owner, zone_client_server(client));
 		client->reading.wanted = true;

@@ -124,13 +124,16 @@ static bool take_message(struct zone_client *client, const uint8_t *message, siz
 	enum zone_answer_result result =
 		zone_message_answer(message, length, &client->conf->key, &reading->proof, read_record, client, &answer);
 
-	if (result == ZONE_ANSWER_BROKEN)
-		read_failed(client, now_ms, "%s", answer.error);
-	else if (result == ZONE_ANSWER_OTHER)
+	if (result == ZONE_ANSWER_OTHER)
 		read_failed(client, now_ms, "an answer came that nobody asked for");
 	else if (answer.code != ZONE_NOERROR)
-		read_failed(client, now_ms, "it refuses the transfer (%s): allow it to the key %s, BIND: allow-transfer, Knot: an acl with action transfer",
+		/* Signed or not: that nothing is taken from it is all that it can bring about. */
+		read_failed(client, now_ms,
+		            "it refuses the transfer (%s): allow it to the key %s, BIND: allow-transfer, Knot: an acl with action transfer, PowerDNS: the "
+		            "zone's TSIG-ALLOW-AXFR",
 		            zone_code_text(answer.code), client->conf->key.name);
+	else if (result == ZONE_ANSWER_BROKEN)
+		read_failed(client, now_ms, "%s", answer.error);
 	else if (reading->failed)
 		read_failed(client, now_ms, "out of memory");
 	else if (reading->soas == 0)

@@ -9,9 +9,23 @@
 #include "shared/log.h"
 
 #define SERIAL_AFTER_MS 200 /* after the last of several updates */
+#define CONTRADICTIONS_MAX 3
 
-static const char not_ours[] = "the zone has records there that are not callsign's, or another owner's";
-static const char server_refuses[] = "the server refuses its update; the log has the code";
+static const char server_contradicts[] =
+	"the server says that a condition of its update fails, and yet has nothing there that is somebody else's: it does not keep to RFC 2136, section 3.2";
+
+#define REFUSES(code) "the server refuses its update (" code ")"
+
+/* As reasons have to be: static. */
+static const char *server_refuses(unsigned code)
+{
+	static const char *const reasons[] = {
+		[ZONE_FORMERR] = REFUSES("FORMERR"), [ZONE_SERVFAIL] = REFUSES("SERVFAIL"), [ZONE_NOTIMP] = REFUSES("NOTIMP"),
+		[ZONE_REFUSED] = REFUSES("REFUSED"), [ZONE_NOTAUTH] = REFUSES("NOTAUTH"), [ZONE_NOTZONE] = REFUSES("NOTZONE"),
+	};
+
+	return code < sizeof reasons / sizeof reasons[0] && reasons[code] != NULL ? reasons[code] : "the server refuses its update; the log has the code";
+}
 
 /* ---- sending ---- */
 
@@ -85,6 +99,11 @@ static void split(struct zone_client *client)
 		zone_table_again(client->table, client->batch[--client->nbatch], false);
 }
 
+static bool is_condition(unsigned code)
+{
+	return code == ZONE_NXDOMAIN || code == ZONE_YXDOMAIN || code == ZONE_YXRRSET || code == ZONE_NXRRSET;
+}
+
 /* RFC 2136, section 3.2: a condition does not hold: somebody else has a name of the batch by now, or the zone itself. */
 static void condition_failed(struct zone_client *client)
 {
@@ -93,6 +112,13 @@ static void condition_failed(struct zone_client *client)
 		split(client);
 	else
 		client->look = true;
+}
+
+/* For what the server has against it; a reading gives it another try, and nobody but us may ever cause one. */
+static void leave_out(struct zone_client *client, struct zone_node *node, const char *reason, int64_t now_ms)
+{
+	zone_table_refuse(client->table, node, false, reason);
+	client->retry_refused_ms = now_ms + backoff_next(&client->refused_backoff, jitter_bits());
 }
 
 /* Once more, alone; then either this name is what the server does not like, or it likes none. */
@@ -107,7 +133,7 @@ static void refused(struct zone_client *client, unsigned code, int64_t now_ms)
 	client->nbatch = 0;
 	if (client->refusals++ == 0) {
 		log_warnx("zone=%s name=%s is left out: the server refuses its update (%s)", client->zone, zone_node_name(node), zone_code_text(code));
-		zone_table_refuse(client->table, node, false, server_refuses);
+		leave_out(client, node, server_refuses(code), now_ms);
 		return;
 	}
 	snprintf(client->update_trouble, sizeof client->update_trouble,
@@ -121,47 +147,98 @@ static void refused(struct zone_client *client, unsigned code, int64_t now_ms)
 
 void zone_client_updated(struct zone_client *client, const struct zone_answer *answer, int64_t now_ms)
 {
-	switch (answer->code) {
-	case ZONE_NOERROR:
+	if (answer->code == ZONE_NOERROR)
 		taken(client, now_ms);
-		break;
-	case ZONE_NXDOMAIN:
-	case ZONE_YXDOMAIN:
-	case ZONE_YXRRSET:
-	case ZONE_NXRRSET:
+	else if (is_condition(answer->code))
 		condition_failed(client);
-		break;
-	default:
+	else
 		refused(client, answer->code, now_ms);
+}
+
+/* ---- what the server makes of conditions ---- */
+
+#define FITNESS_AGAIN_MS 60000
+
+/*
+ * Each change of ours has several conditions on what a record says: the zone's owners, and each name's. YADIFA (2.6, 3.0) takes one, as the last
+ * condition of all, and lets an update fail whose conditions hold. Better to say so than to have each name fail.
+ */
+void zone_client_send_fitness(struct zone_client *client, int64_t now_ms)
+{
+	struct zone_update *update =
+		zone_update_new(client->zone, &client->marks, client->owner, client->owner_length, client->conf->ttl_s);
+	uint8_t *wire = NULL;
+	size_t length = 0;
+
+	if (update != NULL && zone_update_add_truth(update, client->zone) == 0)
+		wire = zone_update_finish(update, &client->conf->key, (uint16_t)jitter_bits(), &length, &client->proof);
+	zone_update_free(update);
+	zone_client_ask(client, ZONE_ASK_FITNESS, wire, length, now_ms);
+}
+
+const char zone_client_unfit[] =
+	"its server says that conditions of an update fail which hold, as YADIFA does where several are on what a record says (RFC 2136, section "
+	"2.4.2): nothing is written there; BIND, Knot and PowerDNS can do it";
+
+void zone_client_fitness(struct zone_client *client, const struct zone_answer *answer, int64_t now_ms)
+{
+	client->fit = !is_condition(answer->code);
+	if (client->fit) {
+		client->unfit = 0;
+		return;
 	}
+	client->marks_known = false;
+	if (++client->unfit < ZONE_UNFIT_MAX)
+		return;
+	client->fitness_ms = now_ms + FITNESS_AGAIN_MS;
+	if (client->unfit == ZONE_UNFIT_MAX)
+		log_warnx("zone %s: %s", client->zone, zone_client_unfit);
 }
 
 /* ---- whose is it? ---- */
 
 void zone_client_send_look(struct zone_client *client, int64_t now_ms)
 {
-	char name[ZONE_NAME_SIZE];
+	const char *name = zone_node_name(client->batch[0]);
+	char owner[ZONE_NAME_SIZE];
+	uint16_t type = client->look_use ? ZONE_ANY : ZONE_TXT;
 	uint8_t *wire = NULL;
 	size_t length = 0;
 
-	if (zone_name_join(ZONE_OWNER_LABEL, zone_node_name(client->batch[0]), name) == 0)
-		wire = zone_message_question(name, ZONE_TXT, &client->conf->key, (uint16_t)jitter_bits(), &length, &client->proof);
+	if (client->look_use || zone_name_join(ZONE_OWNER_LABEL, name, owner) == 0)
+		wire = zone_message_question(client->look_use ? name : owner, type, &client->conf->key, (uint16_t)jitter_bits(), &length,
+		                             &client->proof);
 	client->look_ours = client->look_any = false;
-	zone_client_ask(client, ZONE_ASK_LOOK, wire, length, now_ms);
+	zone_client_ask(client, client->look_use ? ZONE_ASK_USE : ZONE_ASK_LOOK, wire, length, now_ms);
 }
 
-void zone_client_looked(struct zone_client *client, const struct zone_answer *answer)
+/* The server says that a condition fails, and what it answers says that it holds: a race, or no server that we can use. */
+static void contradicted(struct zone_client *client, struct zone_node *node, int64_t now_ms)
+{
+	if (zone_node_tries(node) >= CONTRADICTIONS_MAX) {
+		leave_out(client, node, server_contradicts, now_ms);
+		return;
+	}
+	client->update_ms = now_ms + backoff_next(&client->update_backoff, jitter_bits());
+	zone_table_doubt(client->table, node);
+	client->reading.wanted = true;
+}
+
+void zone_client_looked(struct zone_client *client, enum zone_question question, const struct zone_answer *answer, int64_t now_ms)
 {
 	struct zone_node *node = client->batch[0];
 	bool known = answer->code == ZONE_NOERROR || answer->code == ZONE_NXDOMAIN;
+	bool nobodys = known && !client->look_any && zone_node_owner(node) != ZONE_OURS;
 
-	client->nbatch = 0;
-	client->look = false;
-	/* Ours after all, or no longer: the zone is not what we took it for. */
-	if (!known || client->look_ours || (!client->look_any && zone_node_owner(node) == ZONE_OURS)) {
-		zone_table_doubt(client->table, node);
-		client->reading.wanted = true;
+	if (question == ZONE_ASK_LOOK && nobodys) {
+		client->look_use = true;
 		return;
 	}
-	zone_table_refuse(client->table, node, true, not_ours);
+	client->nbatch = 0;
+	client->look = client->look_use = false;
+	/* Ours after all, or no longer: the zone is not what we took it for. Or the server does not tell at all. */
+	if (!known || nobodys || client->look_ours || (!client->look_any && zone_node_owner(node) == ZONE_OURS))
+		contradicted(client, node, now_ms);
+	else
+		zone_table_refuse(client->table, node, true, zone_node_foreign);
 }

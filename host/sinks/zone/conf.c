@@ -36,7 +36,7 @@ bool zone_conf_same(const struct zone_conf *a, const struct zone_conf *b)
 			return false;
 	}
 	return same_key(&a->key, &b->key) && strcmp(a->owner, b->owner) == 0 && a->ttl_s == b->ttl_s && a->timeout_ms == b->timeout_ms &&
-	       a->check_ms == b->check_ms && a->standby == b->standby;
+	       a->check_ms == b->check_ms && a->standby == b->standby && a->wildcard == b->wildcard;
 }
 
 static bool is_somewhere(const struct address *address)

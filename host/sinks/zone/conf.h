@@ -25,7 +25,7 @@ struct zone_conf {
 	char *owner;                          /* what our owner records say */
 	uint32_t ttl_s;
 	int64_t timeout_ms, check_ms;
-	bool required, standby;
+	bool required, standby, wildcard;
 };
 
 /* What zone_section makes of all of them. Without ldns there may be none. */

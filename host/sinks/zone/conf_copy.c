@@ -88,6 +88,7 @@ static cfg_opt_t zone_options[] = {
 	CFG_FLOAT_CB("check", 5.0, CFGF_NONE, conf_take_seconds),
 	CFG_BOOL("required", cfg_false, CFGF_NONE),
 	CFG_BOOL("standby", cfg_false, CFGF_NONE),
+	CFG_BOOL("wildcard", cfg_false, CFGF_NONE),
 	CFG_END(),
 };
 
@@ -208,6 +209,7 @@ static void copy_zone(cfg_t *section, const struct conf *conf, const struct zone
 	zone->check_ms = (int64_t)(cfg_getfloat(section, "check") * 1000 + 0.5);
 	zone->required = cfg_getbool(section, "required") == cfg_true;
 	zone->standby = cfg_getbool(section, "standby") == cfg_true;
+	zone->wildcard = cfg_getbool(section, "wildcard") == cfg_true;
 	if (zone->timeout_ms < 100)
 		conf_values_error(section, "timeout", "not allowed: no server answers within less than 0.1 s all the time");
 	if (zone->check_ms < 100)

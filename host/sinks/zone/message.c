@@ -224,6 +224,11 @@ int zone_update_add(struct zone_update *update, const struct zone_node *node)
 	                  update->owner_length);
 }
 
+int zone_update_add_truth(struct zone_update *update, const char *zone)
+{
+	return update_put(update, CONDITIONS, zone, LDNS_RR_TYPE_ANY, LDNS_RR_CLASS_ANY, 0, NULL, 0); /* section 2.4.4 */
+}
+
 size_t zone_update_size(const struct zone_update *update)
 {
 	return update->size;
@@ -266,11 +271,18 @@ static bool verify(ldns_pkt *packet, const uint8_t *wire, size_t length, const s
 }
 
 /* RFC 8945, section 3: what the server has against our own signature, in words. */
-static const char *tsig_error(const ldns_pkt *packet)
+static const char *tsig_error(const ldns_pkt *packet, char unsigned_error[ZONE_ERROR_SIZE])
 {
+	unsigned code = (unsigned)ldns_pkt_get_rcode(packet);
+
 	ldns_rr *tsig = ldns_pkt_tsig(packet);
 	ldns_rdf *error = tsig != NULL && ldns_rr_rd_count(tsig) > TSIG_ERROR ? ldns_rr_rdf(tsig, TSIG_ERROR) : NULL;
 
+	if (tsig == NULL && code != ZONE_NOERROR) {
+		snprintf(unsigned_error, ZONE_ERROR_SIZE, "it answers %s, without a signature: does it have this zone, know the key, and may the key do this there?",
+		         zone_code_text(code));
+		return unsigned_error;
+	}
 	if (tsig == NULL)
 		return "the answer is not signed: does the server know the key?";
 	switch (error != NULL && ldns_rdf_size(error) == 2 ? ldns_rdf2native_int16(error) : 0) {
@@ -335,11 +347,12 @@ enum zone_answer_result zone_message_answer(const uint8_t *wire, size_t length, 
                                             int (*visit)(void *arg, const struct zone_answer_record *record), void *arg,
                                             struct zone_answer *out)
 {
+	char unsigned_error[ZONE_ERROR_SIZE];
 	ldns_pkt *packet = NULL;
 	enum zone_answer_result result = ZONE_ANSWER_TAKEN;
 
 	memset(out, 0, sizeof *out);
-	out->error = "what came is no DNS message";
+	snprintf(out->error, sizeof out->error, "what came is no DNS message");
 	if (length < LDNS_HEADER_SIZE || ldns_wire2pkt(&packet, wire, length) != LDNS_STATUS_OK)
 		return ZONE_ANSWER_BROKEN;
 	out->code = (unsigned)ldns_pkt_get_rcode(packet);
@@ -347,11 +360,11 @@ enum zone_answer_result zone_message_answer(const uint8_t *wire, size_t length, 
 	if (!ldns_pkt_qr(packet) || ldns_pkt_id(packet) != proof->id)
 		result = ZONE_ANSWER_OTHER;
 	else if (!verify(packet, wire, length, key, proof)) {
-		out->error = tsig_error(packet);
+		snprintf(out->error, sizeof out->error, "%s", tsig_error(packet, unsigned_error));
 		result = ZONE_ANSWER_BROKEN;
 	} else {
 		out->is_signed = true;
-		out->error = NULL;
+		out->error[0] = '\0';
 		if (visit != NULL)
 			visit_answers(packet, visit, arg);
 	}

@@ -37,10 +37,13 @@ int zone_name_from_wire(const uint8_t *wire, size_t length, char out[ZONE_NAME_S
 		/* Compression pointers have their upper bits set, which is over the maximum too. */
 		if (label > HOSTNAME_LABEL_MAX || at + 1 + label >= length || used + label + 1 > ZONE_NAME_SIZE)
 			return -1;
+		/* Of *.NAME, and of _callsign.*.NAME. */
+		bool star = label == 1 && wire[at + 1] == '*' && (used == 0 || (used == sizeof ZONE_OWNER_LABEL && out[0] == '_'));
+
 		for (at++; label > 0; label--, at++) {
 			unsigned char c = (unsigned char)tolower(wire[at]);
 
-			if (!good_character(c))
+			if (!good_character(c) && !star)
 				return -1;
 			out[used++] = (char)c;
 		}

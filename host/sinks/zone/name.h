@@ -10,7 +10,7 @@
 
 /*
  * Names and record data as DNS has them (RFC 1035, section 3). Pure. Names are text in lower case without the final dot, of letters, digits,
- * hyphens and underscores: whatever else a zone may hold is no name of ours.
+ * hyphens and underscores; a whole label may be a star where a wildcard's is: whatever else a zone may hold is no name of ours.
  */
 #define ZONE_NAME_WIRE_MAX 255 /* RFC 1035, section 2.3.4 */
 #define ZONE_NAME_SIZE HOSTNAME_FQDN_SIZE
@@ -19,8 +19,9 @@
 /* What stands in front of a name that is ours, or of a zone that we may write to, to say so. No host's name has an underscore. */
 #define ZONE_OWNER_LABEL "_callsign"
 #define ZONE_OWNER_MAX 200
+#define ZONE_WILDCARD_LABEL "*" /* RFC 4592 */
 
-enum zone_type { ZONE_A = 1, ZONE_SOA = 6, ZONE_PTR = 12, ZONE_TXT = 16, ZONE_AAAA = 28, ZONE_SRV = 33, ZONE_AXFR = 252 };
+enum zone_type { ZONE_A = 1, ZONE_SOA = 6, ZONE_PTR = 12, ZONE_TXT = 16, ZONE_AAAA = 28, ZONE_SRV = 33, ZONE_AXFR = 252, ZONE_ANY = 255 };
 
 /* Uncompressed. Returns the length, or 0 if name is none. */
 size_t zone_name_to_wire(const char *name, uint8_t out[ZONE_NAME_WIRE_MAX]);

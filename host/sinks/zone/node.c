@@ -17,19 +17,48 @@ struct zone_node *zone_table_find(const struct zone_table *table, const char *na
 	return node;
 }
 
+/* The name that this one is a part of (RFC 2782: services begin with underscores), or NULL. */
+static const char *whole_of(const char *name)
+{
+	const char *at = name;
+
+	while (at != NULL && (at[0] == '_' || (at[0] == '*' && at[1] == '.'))) {
+		at = strchr(at, '.');
+		at = at != NULL ? at + 1 : NULL;
+	}
+	return at != name ? at : NULL;
+}
+
 struct zone_node *zone_table_node(struct zone_table *table, const char *name)
 {
-	struct zone_node *node = zone_table_find(table, name);
+	struct zone_node *node = zone_table_find(table, name), *parent = NULL;
+	const char *whole = whole_of(name);
 	size_t size = strlen(name) + 1;
 
 	if (node != NULL)
 		return node;
+	if (whole != NULL && (parent = zone_table_node(table, whole)) == NULL)
+		return NULL;
 	node = calloc(1, sizeof *node + size);
 	if (node == NULL)
-		return NULL;
+		return NULL; /* an empty parent goes with the next reading */
 	memcpy(node->name, name, size);
 	HASH_ADD_KEYPTR(hh, table->nodes, node->name, size - 1, node);
+	node->parent = parent;
+	if (parent != NULL)
+		DL_APPEND2(parent->parts, node, part_prev, part_next);
 	return node;
+}
+
+const char zone_node_foreign[] = "the zone has records there that are not callsign's, or another owner's";
+
+const char *zone_node_withheld(const struct zone_node *node)
+{
+	const struct zone_node *parent = node->parent;
+
+	if (parent == NULL || parent->owner == ZONE_OURS)
+		return NULL;
+	return parent->refused != NULL || parent->owner != ZONE_OTHERS ? parent->refused : zone_node_foreign;
 }
 
 struct zone_record *zone_node_record(struct zone_node *node, uint16_t type, const uint8_t *data, size_t length)
@@ -62,8 +91,10 @@ bool zone_node_wanted(const struct zone_node *node)
 }
 
 /* Whether the zone is to have it once what is under way has landed. */
-bool zone_record_goal(const struct zone_table *table, const struct zone_record *record)
+bool zone_record_goal(const struct zone_table *table, const struct zone_node *node, const struct zone_record *record)
 {
+	if (zone_node_withheld(node) != NULL)
+		return false;
 	return record->wanted > 0 || (record->held && record->orphan && !table->settled);
 }
 
@@ -72,11 +103,11 @@ bool zone_node_goal(const struct zone_table *table, const struct zone_node *node
 	const struct zone_record *record;
 
 	for (record = node->records; record != NULL; record = record->next) {
-		if (zone_record_goal(table, record))
+		if (zone_record_goal(table, node, record))
 			return true;
 	}
 	/* An owner record alone, left behind by somebody. */
-	return node->owner == ZONE_OURS && node->orphan && !table->settled;
+	return node->owner == ZONE_OURS && node->orphan && !table->settled && zone_node_withheld(node) == NULL;
 }
 
 bool zone_node_differs(const struct zone_table *table, const struct zone_node *node)
@@ -86,10 +117,27 @@ bool zone_node_differs(const struct zone_table *table, const struct zone_node *n
 	if (node->owner == ZONE_OTHERS)
 		return false;
 	for (record = node->records; record != NULL; record = record->next) {
-		if (record->held != zone_record_goal(table, record) || (record->stale && record->wanted > 0))
+		bool goal = zone_record_goal(table, node, record);
+
+		if (record->held != goal || (record->stale && goal))
 			return true;
 	}
 	return (node->owner == ZONE_OURS) != zone_node_goal(table, node);
+}
+
+static void node_free(struct zone_table *table, struct zone_node *node)
+{
+	struct zone_node *parent = node->parent;
+
+	zone_queue_remove(table, node);
+	zone_node_set_refused(table, node, NULL);
+	zone_node_set_doubted(table, node, false);
+	HASH_DEL(table->nodes, node);
+	if (parent != NULL)
+		DL_DELETE2(parent->parts, node, part_prev, part_next);
+	free(node);
+	if (parent != NULL && !table->visiting)
+		zone_node_tidy(table, parent);
 }
 
 /* Without what neither we want nor the zone has. Returns whether the node is still there. */
@@ -105,14 +153,23 @@ bool zone_node_tidy(struct zone_table *table, struct zone_node *node)
 		LL_DELETE(node->records, record);
 		free(record);
 	}
-	if (node->records != NULL || node->owner == ZONE_OURS)
+	/* One that was refused on its own account stays for what is below it. */
+	if (node->records != NULL || node->owner == ZONE_OURS || node->parts != NULL)
 		return true;
-	zone_queue_remove(table, node);
-	zone_node_set_refused(table, node, NULL);
-	zone_node_set_doubted(table, node, false);
-	HASH_DEL(table->nodes, node);
-	free(node);
+	node_free(table, node);
 	return false;
+}
+
+void zone_node_tidy_parents(struct zone_table *table)
+{
+	struct zone_node *node, *next;
+
+	table->visiting = true;
+	HASH_ITER(hh, table->nodes, node, next) {
+		if (node->parent == NULL)
+			zone_node_tidy(table, node);
+	}
+	table->visiting = false;
 }
 
 /* ---- the queue: in the order of generations, so that the first one tells what is not served yet ---- */
@@ -161,6 +218,19 @@ void zone_node_mark(struct zone_table *table, struct zone_node *node)
 
 /* ---- refused and doubted ---- */
 
+/* Its services and wildcard go when it becomes somebody else's, and come back with it. */
+static void parts_follow(struct zone_table *table, struct zone_node *node)
+{
+	struct zone_node *part;
+
+	DL_FOREACH2(node->parts, part, part_next) {
+		if (part->owner == ZONE_NOBODY && zone_node_withheld(part) == NULL)
+			zone_node_set_refused(table, part, NULL);
+		if (part->flying || zone_node_differs(table, part))
+			zone_node_mark(table, part);
+	}
+}
+
 void zone_node_set_refused(struct zone_table *table, struct zone_node *node, const char *reason)
 {
 	if (node->refused == reason)
@@ -177,13 +247,17 @@ void zone_node_set_refused(struct zone_table *table, struct zone_node *node, con
 	if (reason != NULL) {
 		zone_queue_remove(table, node);
 		/* A name says more than the services below it, which follow it (RFC 2782: they begin with an underscore). */
-		if (node->name[0] != '_' || table->last_refused[0] == '\0' || table->last_refused[0] == '_')
+		if (node->parent == NULL || table->last_refused[0] == '\0' || table->last_is_part) {
 			snprintf(table->last_refused, sizeof table->last_refused, "%s", node->name);
+			table->last_is_part = node->parent != NULL;
+			table->last_reason = reason;
+		}
 		if (table->watcher.refused != NULL)
 			table->watcher.refused(table->watcher.arg, node->name, reason);
 	} else if (zone_node_wanted(node) && table->watcher.released != NULL) {
 		table->watcher.released(table->watcher.arg, node->name);
 	}
+	parts_follow(table, node);
 }
 
 void zone_node_set_doubted(struct zone_table *table, struct zone_node *node, bool doubted)
@@ -206,6 +280,7 @@ void zone_node_disown(struct zone_table *table, struct zone_node *node, enum zon
 		record->held = record->orphan = record->stale = false;
 	table->names -= node->owner == ZONE_OURS;
 	node->owner = owner;
+	parts_follow(table, node);
 }
 
 /* ---- looking ---- */

@@ -13,13 +13,14 @@ struct writing {
 	const struct listing *listing;
 	const struct fact *fact;
 	const char *zone;
+	bool wildcard;
 	zone_emit *emit;
 	void *arg;
 	int result;
 	uint32_t pointed; /* addresses that have their PTR */
 };
 
-static int write_addresses(const struct writing *writing, const struct served *served)
+static int write_addresses(const struct writing *writing, const struct served *served, const char *name)
 {
 	uint8_t data[ZONE_DATA_MAX];
 	unsigned i;
@@ -29,10 +30,20 @@ static int write_addresses(const struct writing *writing, const struct served *s
 
 		if ((served->addresses >> i & 1) == 0)
 			continue;
-		if (writing->emit(writing->arg, served->fqdn, address->family == 4 ? ZONE_A : ZONE_AAAA, data, zone_data_address(address, data)) == -1)
+		if (writing->emit(writing->arg, name, address->family == 4 ? ZONE_A : ZONE_AAAA, data, zone_data_address(address, data)) == -1)
 			return -1;
 	}
 	return 0;
+}
+
+/* A name that is too long for it is served without. */
+static int write_wildcard(const struct writing *writing, const struct served *served)
+{
+	char name[ZONE_NAME_SIZE], owner[ZONE_NAME_SIZE];
+
+	if (!writing->wildcard || zone_name_join(ZONE_WILDCARD_LABEL, served->fqdn, name) == -1 || zone_name_join(ZONE_OWNER_LABEL, name, owner) == -1)
+		return 0;
+	return write_addresses(writing, served, name);
 }
 
 static int write_port_texts(const struct writing *writing, const char *name)
@@ -107,15 +118,15 @@ static bool write_name(void *arg, const struct served *served)
 	/* The record that owns it would be too long. */
 	if (!zone_name_within(served->fqdn, writing->zone) || zone_name_join(ZONE_OWNER_LABEL, served->fqdn, owner) == -1)
 		return true;
-	if (write_addresses(writing, served) == -1 || write_port_texts(writing, served->fqdn) == -1 ||
+	if (write_addresses(writing, served, served->fqdn) == -1 || write_wildcard(writing, served) == -1 || write_port_texts(writing, served->fqdn) == -1 ||
 	    write_services(writing, served) == -1 || write_pointers(writing, served) == -1)
 		writing->result = -1;
 	return writing->result == 0;
 }
 
-int zone_records(const struct policy *policy, const struct listing *listing, const char *zone, zone_emit *emit, void *arg)
+int zone_records(const struct policy *policy, const struct listing *listing, const char *zone, bool wildcard, zone_emit *emit, void *arg)
 {
-	struct writing writing = {.listing = listing, .fact = listing->fact, .zone = zone, .emit = emit, .arg = arg};
+	struct writing writing = {.listing = listing, .fact = listing->fact, .zone = zone, .wildcard = wildcard, .emit = emit, .arg = arg};
 
 	served_each(policy, listing, write_name, &writing);
 	return writing.result;

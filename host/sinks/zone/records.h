@@ -11,12 +11,12 @@
 /*
  * What one listing puts into a zone. Pure. For each of its names that is served below the zone: A and AAAA for each of its addresses there; for each port
  * SRV at _PORT._tcp.NAME, which leads to the first of its names in that domain (its own, if that is served), and a string "PORT=NUMBER" in a TXT at
- * the name. For each address a PTR to the first of its names, so that an address leads to one name however many lead to it.
+ * the name. wildcard: the same addresses at *.NAME, too, which every name below it that the zone does not have leads to (RFC 4592). For each address a PTR to the first of its names, so that an address leads to one name however many lead to it.
  *
  * name and data are valid during the call. Returns 0, or -1: emit did.
  */
 typedef int zone_emit(void *arg, const char *name, uint16_t type, const uint8_t *data, size_t length);
 
-int zone_records(const struct policy *policy, const struct listing *listing, const char *zone, zone_emit *emit, void *arg);
+int zone_records(const struct policy *policy, const struct listing *listing, const char *zone, bool wildcard, zone_emit *emit, void *arg);
 
 #endif

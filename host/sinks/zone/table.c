@@ -123,9 +123,9 @@ static void fly(struct zone_table *table, struct zone_node *node)
 	table->flying_generation = least(table->flying_generation, node->generation);
 	node->leaves = false;
 	for (record = node->records; record != NULL; record = record->next) {
-		record->sent = zone_record_goal(table, record);
+		record->sent = zone_record_goal(table, node, record);
 		/* A name that thousands share does not fit into one message: the others follow when this one has landed. */
-		record->renewed = record->stale && record->held && record->wanted > 0;
+		record->renewed = record->stale && record->held && record->sent;
 		if ((record->sent != record->held || record->renewed) && changes++ >= ZONE_NODE_CHANGES_MAX) {
 			record->sent = record->held;
 			record->renewed = false;
@@ -143,24 +143,14 @@ static void land(struct zone_table *table, struct zone_node *node)
 		table->flying_generation = UINT64_MAX;
 }
 
-/* A service (_http._tcp.NAME) of a name that is somebody else's would lead people astray: why it is left alone, too, or NULL. */
-static const char *parent_refused(const struct zone_table *table, const struct zone_node *node)
-{
-	const char *name = node->name;
-
-	while (name[0] == '_' && (name = strchr(name, '.')) != NULL)
-		name++;
-	return name != NULL && name != node->name ? zone_table_refusal(table, name) : NULL;
-}
-
 struct zone_node *zone_table_take(struct zone_table *table, bool *solo)
 {
 	const char *reason;
 	struct zone_node *node;
 
 	while ((node = table->queue) != NULL) {
-		reason = node->owner != ZONE_OURS ? parent_refused(table, node) : NULL;
-		if (reason != NULL) {
+		reason = node->owner != ZONE_OURS ? zone_node_withheld(node) : NULL;
+		if (reason != NULL && zone_node_wanted(node)) {
 			zone_node_set_refused(table, node, reason);
 			continue;
 		}
@@ -199,8 +189,8 @@ void zone_table_landed(struct zone_table *table, struct zone_node *node)
 	node->solo = false;
 	if (zone_node_differs(table, node))
 		zone_queue_prepend(table, node, changed != 0 ? changed : table->generation);
-	else
-		zone_node_tidy(table, node);
+	else if (zone_node_tidy(table, node) && node->owner != ZONE_OURS && zone_node_withheld(node) != NULL)
+		zone_node_set_refused(table, node, zone_node_withheld(node));
 }
 
 void zone_table_again(struct zone_table *table, struct zone_node *node, bool last)
@@ -263,6 +253,8 @@ void zone_table_count(const struct zone_table *table, struct zone_table_counts *
 {
 	*out = (struct zone_table_counts){.names = table->names, .waiting = table->waiting + table->flying, .doubted = table->doubted,
 	                                  .refused = table->refused};
-	if (table->refused > 0)
+	if (table->refused > 0) {
 		snprintf(out->example, sizeof out->example, "%s", table->last_refused);
+		out->reason = table->last_reason;
+	}
 }

@@ -41,7 +41,7 @@ const char *zone_node_name(const struct zone_node *node);
 struct zone_record *zone_node_records(const struct zone_node *node);
 enum zone_owner zone_node_owner(const struct zone_node *node);
 bool zone_node_sent(const struct zone_node *node); /* the update under way leaves at least one record */
-const char *zone_node_refused(const struct zone_node *node); /* NULL, or why it is left alone */
+extern const char zone_node_foreign[]; /* why a name of others is left alone */
 
 struct zone_table_watcher {
 	void (*refused)(void *arg, const char *name, const char *reason); /* newly so */
@@ -105,6 +105,7 @@ struct zone_table_counts {
 	size_t doubted; /* that wait for a reading */
 	size_t refused;
 	char example[ZONE_NAME_SIZE]; /* one that was refused lately, if any is; a service's (_http._tcp…) only if no other was */
+	const char *reason;           /* why it was; static */
 };
 void zone_table_count(const struct zone_table *table, struct zone_table_counts *out);
 bool zone_table_waiting(const struct zone_table *table); /* whether zone_table_take() may give one */

@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-static const char foreign[] = "the zone has records there that are not callsign's, or another owner's";
-
 void zone_table_read_begin(struct zone_table *table)
 {
 	table->reading++;
@@ -91,7 +89,9 @@ static bool node_read(struct zone_table *table, struct zone_node *node)
 	}
 	zone_node_disown(table, node, in_use ? ZONE_OTHERS : ZONE_NOBODY);
 	if (in_use && zone_node_wanted(node))
-		zone_node_set_refused(table, node, foreign);
+		zone_node_set_refused(table, node, zone_node_foreign);
+	else if (zone_node_wanted(node) && zone_node_withheld(node) != NULL)
+		zone_node_set_refused(table, node, zone_node_withheld(node));
 	else
 		zone_node_set_refused(table, node, NULL);
 	return zone_node_tidy(table, node);
@@ -123,8 +123,10 @@ void zone_table_read_end(struct zone_table *table)
 {
 	struct zone_node *node, *next;
 
+	table->visiting = true;
 	HASH_ITER(hh, table->nodes, node, next)
 		node_read_end(table, node);
+	zone_node_tidy_parents(table);
 }
 
 void zone_table_forget(struct zone_table *table)
@@ -132,6 +134,7 @@ void zone_table_forget(struct zone_table *table)
 	struct zone_node *node, *next;
 
 	table->reading++;
+	table->visiting = true;
 	HASH_ITER(hh, table->nodes, node, next) {
 		zone_node_disown(table, node, ZONE_NOBODY);
 		zone_node_set_refused(table, node, NULL);
@@ -139,4 +142,5 @@ void zone_table_forget(struct zone_table *table)
 		if (zone_node_tidy(table, node) && zone_node_wanted(node))
 			zone_node_mark(table, node);
 	}
+	zone_node_tidy_parents(table);
 }

@@ -136,7 +136,7 @@ static void sink_listing(void *self, const struct listing *listing, bool records
 	if (!records)
 		return;
 	/* The new wishes come before the old ones go, so that what stays is not touched. */
-	if (zone_records(&zone->conf->policy, listing, zone->mine->name, write_record, &writing) == 0)
+	if (zone_records(&zone->conf->policy, listing, zone->mine->name, zone->mine->wildcard, write_record, &writing) == 0)
 		entry = entry_make(&writing, &listing->fact->instance);
 	/* As the view does: a table that is silently wrong would be worse than a restart, which reads it back. */
 	if (entry == NULL)

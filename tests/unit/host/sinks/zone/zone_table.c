@@ -6,7 +6,7 @@
 #include "tests/unit/hostkit.h"
 
 /*
- * A zone of a name server in small: names a to f, each with a set of addresses 0 to 3, an owner (none, ours, others'), and a record that only others
+ * A zone of a name server in small: names a to d, a service of a's and a wildcard of b's, each with a set of addresses 0 to 3, an owner (none, ours, others'), and a record that only others
  * write. It takes an update as RFC 2136 says: if its conditions hold, whole, else not at all.
  */
 #define NAMES 6
@@ -27,7 +27,10 @@ struct model {
 	unsigned refused, released;
 };
 
-static const char *const names[NAMES] = {"a.docker", "b.docker", "c.docker", "d.docker", "e.docker", "f.docker"};
+#define SERVICE "_http._tcp.a.docker"
+#define SERVICE_NUMBER 4
+
+static const char *const names[NAMES] = {"a.docker", "b.docker", "c.docker", "d.docker", SERVICE, "*.b.docker"};
 
 static void note_refused(void *arg, const char *name, const char *reason)
 {
@@ -75,7 +78,11 @@ static void flush(struct model *model)
 
 static unsigned number_of(const char *name)
 {
-	return (unsigned)(name[0] - 'a');
+	unsigned i = 0;
+
+	while (strcmp(names[i], name) != 0)
+		i++;
+	return i;
 }
 
 static bool in_use(const struct server_name *name)
@@ -283,6 +290,51 @@ static void what_others_have_is_refused_and_never_touched(void **state)
 	send_all(&model);
 	assert_true(model.server[1].held[1]);
 	assert_int_equal(counts(&model).refused, 1);
+	zone_table_free(model.table);
+}
+
+static void what_belongs_to_a_name_goes_when_that_becomes_somebody_elses(void **state)
+{
+	struct model model;
+
+	(void)state;
+	open_model(&model, true);
+	want(&model, 0, 1);
+	want(&model, SERVICE_NUMBER, 2);
+	flush(&model);
+	send_all(&model);
+	assert_true(model.server[0].held[1] && model.server[SERVICE_NUMBER].held[2]);
+	/* An operator takes the name, and nothing but the name. */
+	memset(&model.server[0], 0, sizeof model.server[0]);
+	model.server[0].foreign = true;
+	reading(&model);
+	send_all(&model);
+	assert_int_equal(model.server[SERVICE_NUMBER].owner, ZONE_NOBODY);
+	assert_false(model.server[SERVICE_NUMBER].held[2]);
+	assert_non_null(zone_table_refusal(model.table, names[0]));
+	assert_non_null(zone_table_refusal(model.table, SERVICE));
+	assert_string_equal(counts(&model).example, names[0]);
+	/* Reading it once more tells nothing new. */
+	assert_int_equal(model.refused, 2);
+	reading(&model);
+	send_all(&model);
+	assert_int_equal(model.refused, 2);
+	assert_int_equal(model.released, 0);
+	/* And back. */
+	model.server[0].foreign = false;
+	reading(&model);
+	send_all(&model);
+	assert_true(model.server[0].held[1] && model.server[SERVICE_NUMBER].held[2]);
+	assert_null(zone_table_refusal(model.table, SERVICE));
+	/* Found out by an update that fails, too. */
+	memset(&model.server[0], 0, sizeof model.server[0]);
+	model.server[0].owner = ZONE_OTHERS;
+	want(&model, 0, 3);
+	flush(&model);
+	send_all(&model);
+	reading(&model);
+	send_all(&model);
+	assert_int_equal(model.server[SERVICE_NUMBER].owner, ZONE_NOBODY);
 	zone_table_free(model.table);
 }
 
@@ -521,6 +573,11 @@ static void change_server(struct model *model)
 	}
 }
 
+static bool foreign(const struct server_name *name)
+{
+	return in_use(name) && name->owner != ZONE_OURS;
+}
+
 static void check_settled(const struct model *model)
 {
 	for (unsigned i = 0; i < NAMES; i++) {
@@ -529,8 +586,13 @@ static void check_settled(const struct model *model)
 
 		for (unsigned value = 0; value < VALUES; value++)
 			wanted |= model->wanted[i][value] > 0;
+		if (i >= SERVICE_NUMBER && foreign(&model->server[i - SERVICE_NUMBER])) {
+			assert_int_equal(zone_table_refusal(model->table, names[i]) != NULL, wanted);
+			assert_int_not_equal(name->owner, ZONE_OURS);
+			continue;
+		}
 		/* A record that others added to a name of ours, and that we left behind with it, is theirs as well. */
-		if (in_use(name) && name->owner != ZONE_OURS) {
+		if (foreign(name)) {
 			assert_int_equal(zone_table_refusal(model->table, names[i]) != NULL, wanted);
 			continue;
 		}
@@ -581,6 +643,7 @@ int main(void)
 		cmocka_unit_test(a_wish_taken_back_before_it_left_costs_nothing),
 		cmocka_unit_test(a_name_that_two_share_goes_with_the_second),
 		cmocka_unit_test(what_others_have_is_refused_and_never_touched),
+		cmocka_unit_test(what_belongs_to_a_name_goes_when_that_becomes_somebody_elses),
 		cmocka_unit_test(leftovers_stay_until_all_have_been_heard),
 		cmocka_unit_test(a_withdrawal_needs_no_settling),
 		cmocka_unit_test(a_zone_that_lost_everything_gets_it_back),
