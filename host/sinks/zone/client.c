@@ -268,15 +268,11 @@ const char *zone_client_trouble(struct zone_client *client)
 	if (client->conf->standby)
 		return NULL;
 	if (client->marks_known && !client->owned)
-<<<<<<< HEAD
 		return zone_client_stranger(client);
-=======
-		return stranger_trouble(client);
 	if (client->unfit >= ZONE_UNFIT_MAX) {
 		snprintf(client->shown, sizeof client->shown, "zone %s: %s", client->zone, zone_client_unfit);
 		return client->shown;
 	}
->>>>>>> ece9304 (zone: PowerDNS, wildcards, services that go with their name, and servers that get conditions wrong)
 	if (client->reading.trouble[0] != '\0')
 		return client->reading.trouble;
 	if (client->update_trouble[0] != '\0')
