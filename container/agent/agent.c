@@ -29,8 +29,10 @@
 
 /* ---- callers ---- */
 
-static void open_door(struct agent *agent, bool open)
+static void open_door(struct agent *agent)
 {
+	bool open = agent->nguests < GUESTS_MAX && accepting_polls(&agent->accepting, agent->now_ms);
+
 	if (open == agent->door_open)
 		return;
 	if (open)
@@ -96,7 +98,7 @@ static void take_guests(struct agent *agent)
 	bool gone = false, any = false;
 	int fd;
 
-	while (agent->nguests < GUESTS_MAX && (fd = door_accept(agent->door, &gone)) != -1) {
+	while (agent->nguests < GUESTS_MAX && (fd = door_accept(agent->door, &agent->accepting, agent->now_ms, &gone)) != -1) {
 		any |= gone;
 		take_guest(agent, fd);
 	}
@@ -104,7 +106,7 @@ static void take_guests(struct agent *agent)
 		log_debug("a hook had gone before it was heard: its container is looked for");
 		search_later(agent);
 	}
-	open_door(agent, agent->nguests < GUESTS_MAX);
+	open_door(agent);
 }
 
 static void sweep_guests(struct agent *agent)
@@ -115,7 +117,7 @@ static void sweep_guests(struct agent *agent)
 		if (agent->now_ms >= guest->end_ms)
 			drop_guest(agent, guest);
 	}
-	open_door(agent, agent->nguests < GUESTS_MAX);
+	open_door(agent);
 }
 
 /* Wards are freed by agent_sweep(), so nobody may wait for one that is about to go. */
@@ -217,10 +219,11 @@ static void take_signals(struct agent *agent)
 
 static int64_t deadline_ms(const struct agent *agent)
 {
-	int64_t due_ms = log_deadline_ms();
+	int64_t due_ms = log_deadline_ms(), door_ms = accepting_deadline_ms(&agent->accepting, agent->now_ms);
 	const struct guest *guest;
 
 	due_ms = agent->search_at_ms < due_ms ? agent->search_at_ms : due_ms;
+	due_ms = door_ms < due_ms ? door_ms : due_ms;
 	for (size_t i = 0; i < agent->nchoruses; i++) {
 		int64_t own_ms = chorus_deadline_ms(agent->choruses[i]);
 
@@ -249,7 +252,7 @@ static int turn(struct agent *agent)
 	fds[0] = (struct pollfd){.fd = daemon_signal_fd(), .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = agent->epoll, .events = POLLIN};
 	for (size_t i = 0; i < nchoruses; i++)
-		fds[2 + i] = (struct pollfd){.fd = chorus_fd(agent->choruses[i]), .events = POLLIN};
+		fds[2 + i] = (struct pollfd){.fd = chorus_fd(agent->choruses[i]), .events = chorus_events(agent->choruses[i])};
 	(void)poll(fds, nchoruses + 2, clock_poll_timeout(clock_ms(), deadline_ms(agent)));
 	agent->now_ms = clock_ms();
 	if (fds[0].revents != 0)
@@ -318,7 +321,7 @@ static int begin(struct agent *agent)
 	agent->door = door_open(HOOKWIRE_SOCKET);
 	if (agent->door == -1)
 		return -1;
-	open_door(agent, true);
+	open_door(agent);
 	write_pid();
 	/* Whoever began before the door was open is found here, and who begins from now on is heard there. */
 	agent_search(agent, fresh && agent->conf->adopt);

@@ -30,7 +30,8 @@ struct agent {
 	size_t nwards, nleaving;
 	struct guest *guests;
 	size_t nguests;
-	bool door_open; /* in the epoll set: not while there are too many guests */
+	bool door_open; /* in the epoll set: not while there are too many guests, or no descriptors for more */
+	struct accepting accepting;
 	bool quit;
 	int64_t search_at_ms; /* CLOCK_NEVER: not at all */
 	int64_t now_ms;

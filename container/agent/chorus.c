@@ -2,6 +2,7 @@
 
 #include "chorus_parts.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,8 @@ int chorus_join(struct chorus *c, struct singer *singer, int64_t now_ms)
 	singer->chorus = c;
 	singer->slot = (uint32_t)slot;
 	singer->number = ++c->last_number;
+	if (c->hold_timeout_ms != 0)
+		announcer_set_hold(&singer->announcer, c->hold_timeout_ms);
 	if (bus_is_up(c->bus))
 		chorus_feed(singer, &event);
 	if (bus_is_up(c->bus) && bus_is_blocked(c->bus))
@@ -129,6 +132,7 @@ void chorus_free(struct chorus *c)
 	}
 	bus_free(c->bus);
 	flights_clear(&c->flights);
+	outbox_clear(&c->outbox);
 	free(c->singers);
 	free(c);
 }
@@ -136,6 +140,14 @@ void chorus_free(struct chorus *c)
 int chorus_fd(const struct chorus *c)
 {
 	return bus_fd(c->bus);
+}
+
+short chorus_events(const struct chorus *c)
+{
+	/* A broker in alarm reads nothing, and says so when that is over. */
+	bool writes = c->outbox.first != NULL && bus_is_up(c->bus) && !bus_is_blocked(c->bus) && !chorus_waits_for_will(c);
+
+	return writes ? POLLIN | POLLOUT : POLLIN;
 }
 
 int64_t chorus_deadline_ms(const struct chorus *c)
@@ -160,6 +172,7 @@ void chorus_step(struct chorus *c, int64_t now_ms)
 		if (c->singers[i] != NULL && announcer_takes_timer(&c->singers[i]->announcer, now_ms))
 			chorus_feed(c->singers[i], &(struct announcer_event){.type = EVENT_TIMER});
 	}
+	chorus_flush(c);
 	if (!c->open && now_ms >= c->retry_at_ms)
 		chorus_connect_next(c);
 }

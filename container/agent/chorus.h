@@ -53,7 +53,9 @@ struct chorus *chorus_new(const struct chorus_options *options, const struct cho
 /* Closes at once, and takes no will back: the hosts hear `lost` of every name that is still in it. NULL is allowed. */
 void chorus_free(struct chorus *chorus);
 
+/* The descriptor to poll, and for which events (poll.h): both change from step to step. */
 int chorus_fd(const struct chorus *chorus);
+short chorus_events(const struct chorus *chorus);
 int64_t chorus_deadline_ms(const struct chorus *chorus);
 void chorus_step(struct chorus *chorus, int64_t now_ms);
 

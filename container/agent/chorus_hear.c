@@ -20,6 +20,8 @@ static void on_up(void *arg)
 		return;
 	}
 	c->consuming = false;
+	outbox_clear(&c->outbox);
+	c->wills_out = 0;
 	chorus_declare(c);
 	event.session = c->session;
 	chorus_feed_all(c, &event);
@@ -38,6 +40,18 @@ static bool learn(struct chorus *c, const struct bus_failure *failure)
 	return true;
 }
 
+/* For those who are there, and whoever joins later. */
+static void learn_timeout(struct chorus *c, uint32_t timeout_ms)
+{
+	c->hold_timeout_ms = timeout_ms;
+	for (size_t i = 0; i < c->nslots; i++) {
+		if (c->singers[i] != NULL)
+			announcer_set_hold(&c->singers[i]->announcer, timeout_ms);
+	}
+	log_warnx("the broker lets nobody hold a message for longer than %u ms (its consumer_timeout): from now on wills are renewed in half of that",
+	          (unsigned)timeout_ms);
+}
+
 static void on_down(void *arg, const struct bus_failure *failure)
 {
 	struct chorus *c = arg;
@@ -48,9 +62,12 @@ static void on_down(void *arg, const struct bus_failure *failure)
 		log_warnx("%s; retrying", failure->text);
 	else
 		log_debug("%s; retrying", failure->text);
+	if (failure->cause.kind == BUS_CAUSE_ACK_TIMEOUT)
+		learn_timeout(c, failure->cause.timeout_ms);
 	if (bus_failure_is_slowness(failure))
 		patience_grow(&c->patience);
 	flights_clear(&c->flights);
+	outbox_clear(&c->outbox);
 	chorus_feed_all(c, &(struct announcer_event){.type = EVENT_DISCONNECTED});
 	if (learned)
 		c->retry_at_ms = c->now_ms;
@@ -63,6 +80,8 @@ static void on_done(void *arg, enum bus_request request, uint32_t count)
 	struct chorus *c = arg;
 
 	(void)count;
+	if (request == BUS_REQUEST_QUEUE_BIND && c->binds_due > 0)
+		c->binds_due--;
 	if (request != BUS_REQUEST_CONSUME || --c->consumers_due != 0)
 		return;
 	c->consuming = true;
@@ -100,7 +119,7 @@ static void take_rollcall(struct chorus *c, const struct bus_delivery *delivery)
 	char error[ANNOUNCEMENT_ERROR_SIZE];
 	struct announcer_event event = {.type = EVENT_ROLLCALL};
 
-	bus_ack(c->bus, delivery->tag, false);
+	chorus_ack(c, delivery->tag);
 	if (delivery->too_long || announcement_decode(delivery->body.data, delivery->body.length, &call, error) == -1 ||
 	    call.op != ANNOUNCEMENT_ROLLCALL) {
 		log_warnx("roll call is not understood: ignored");
@@ -114,12 +133,15 @@ static void take_rollcall(struct chorus *c, const struct bus_delivery *delivery)
 static void take_will(struct chorus *c, const struct bus_delivery *delivery)
 {
 	struct announcer_event event = {.type = EVENT_WILL_DELIVERED, .tag = delivery->tag};
-	struct singer *singer = text_is(&delivery->user_id, bus_user(c->bus)) ? chorus_tagged(c, &delivery->correlation_id) : NULL;
+	bool ours = text_is(&delivery->user_id, bus_user(c->bus));
+	struct singer *singer = ours ? chorus_tagged(c, &delivery->correlation_id) : NULL;
 
+	if (ours && c->wills_out > 0)
+		c->wills_out--;
 	if (singer != NULL)
 		chorus_feed(singer, &event);
 	else
-		bus_ack(c->bus, delivery->tag, false);
+		chorus_ack(c, delivery->tag);
 }
 
 static void on_delivery(void *arg, const struct bus_delivery *delivery)
@@ -133,7 +155,7 @@ static void on_delivery(void *arg, const struct bus_delivery *delivery)
 	else if (text_is(&delivery->exchange, "") && c->options.ask)
 		take_answer(c, delivery); /* no_ack */
 	else
-		bus_ack(c->bus, delivery->tag, false); /* nobody should write here; never let it pile up */
+		chorus_ack(c, delivery->tag); /* nobody should write here; never let it pile up */
 }
 
 static void on_confirm(void *arg, uint64_t sequence, enum bus_confirm result)
@@ -145,7 +167,11 @@ static void on_confirm(void *arg, uint64_t sequence, enum bus_confirm result)
 	struct singer *singer;
 	struct flight flight;
 
-	if (!flights_take(&c->flights, sequence, &flight) || (singer = chorus_singer(c, flight.slot, flight.number)) == NULL)
+	if (!flights_take(&c->flights, sequence, &flight))
+		return;
+	if (flight.message == MESSAGE_WILL && result != BUS_CONFIRMED && c->wills_out > 0)
+		c->wills_out--; /* it does not come any more */
+	if ((singer = chorus_singer(c, flight.slot, flight.number)) == NULL)
 		return;
 	event.message = flight.message;
 	event.seq = flight.seq;

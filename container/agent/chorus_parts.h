@@ -10,7 +10,7 @@
 /*
  * What the parts of the chorus share, and nobody else. Each calls those behind it alone: chorus.c has the singers and what others ask for, chorus_hear.c
  * is told by the bus, chorus_feed.c lets announcers hear of it, chorus_send.c carries out what they want, chorus_connect.c decides when and where to connect,
- * and chorus_flights.c remembers what is on its way.
+ * chorus_outbox.c keeps what may not go yet, and chorus_flights.c remembers what is on its way.
  */
 
 /* A message without its confirm: sequence numbers of the bus's are consecutive, so its place in a ring is known. */
@@ -27,6 +27,29 @@ struct flights {
 	uint64_t first_sequence;
 };
 
+/* A message, or the ack of one. What it points to is borrowed. */
+struct parcel {
+	uint64_t ack; /* a delivery tag; 0: it is a message */
+	struct flight flight;
+	bool asks;
+	const char *key, *body;
+	size_t length;
+};
+
+/*
+ * What a broker reads more slowly than we write, in order: hundreds of names that come back at once fill any socket, and what is published into a full
+ * one ends the connection. As it was said, and not as it would be said by then: a down is still a down once its singer has left.
+ */
+struct outbox {
+	struct outbox_entry *first, *last;
+};
+
+/*
+ * A classic queue hands a channel no more while 200 of its messages have not reached the socket (RabbitMQ, rabbit_queue_consumers.erl); what comes then
+ * waits in the queue, and in ours, where nothing may wait, it is a dead letter: the will of somebody who lives has fired.
+ */
+#define CHORUS_WILLS_OUT_MAX 64
+
 struct chorus {
 	struct chorus_options options;
 	struct chorus_watcher watcher;
@@ -37,6 +60,10 @@ struct chorus {
 	size_t nslots, nsingers;
 	uint64_t last_number;
 	struct flights flights;
+	struct outbox outbox;
+	unsigned wills_out; /* published, and not delivered to us yet: at most CHORUS_WILLS_OUT_MAX */
+	unsigned binds_due; /* asked for, and not answered yet */
+	uint32_t hold_timeout_ms; /* this broker's consumer_timeout, once it has said so; else 0 */
 	struct ident session;
 	char mailbox[QUEUE_AGENT_SIZE]; /* and the exchange of the same name */
 	unsigned consumers_due;
@@ -62,10 +89,12 @@ void chorus_feed_all(struct chorus *chorus, const struct announcer_event *event)
 void chorus_carry_out(struct singer *singer, const struct announcer_action *action);
 void chorus_declare(struct chorus *chorus);
 struct singer *chorus_singer(const struct chorus *chorus, uint32_t slot, uint64_t number); /* NULL: it has left */
+void chorus_ack(struct chorus *chorus, uint64_t tag);
+void chorus_flush(struct chorus *chorus); /* as much of the outbox as may go now */
+bool chorus_waits_for_will(const struct chorus *chorus); /* and not for the socket */
 
-/* SLOT.NUMBER, by which a will or an answer is known again. size: CHORUS_TAG_SIZE. */
+/* By SLOT.NUMBER a will or an answer is known again. */
 #define CHORUS_TAG_SIZE 32
-int chorus_tag(const struct singer *singer, char out[CHORUS_TAG_SIZE]);
 struct singer *chorus_tagged(const struct chorus *chorus, const struct bus_text *tag);
 
 /* chorus_connect.c. stood: the connection that has just ended had worked. */
@@ -76,5 +105,11 @@ void chorus_connect_next(struct chorus *chorus);
 int flights_add(struct flights *flights, uint64_t sequence, const struct flight *flight);
 bool flights_take(struct flights *flights, uint64_t sequence, struct flight *out);
 void flights_clear(struct flights *flights);
+
+/* chorus_outbox.c: a copy is kept. 0, or -1 (no memory). */
+int outbox_add(struct outbox *outbox, const struct parcel *parcel);
+bool outbox_first(const struct outbox *outbox, struct parcel *out); /* false: it is empty. Valid until outbox_drop_first() */
+void outbox_drop_first(struct outbox *outbox);
+void outbox_clear(struct outbox *outbox);
 
 #endif

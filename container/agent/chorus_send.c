@@ -17,6 +17,7 @@ static void chorus_bind(struct chorus *c)
 {
 	bus_queue_bind(c->bus, c->mailbox, c->mailbox, "");
 	bus_queue_bind(c->bus, c->mailbox, EXCHANGE_ROLLCALL, "");
+	c->binds_due = 2;
 }
 
 /*
@@ -54,9 +55,9 @@ struct singer *chorus_singer(const struct chorus *c, uint32_t slot, uint64_t num
 	return singer != NULL && singer->number == number ? singer : NULL;
 }
 
-int chorus_tag(const struct singer *singer, char out[CHORUS_TAG_SIZE])
+static int write_tag(uint32_t slot, uint64_t number, char out[CHORUS_TAG_SIZE])
 {
-	return snprintf(out, CHORUS_TAG_SIZE, "%lx.%llx", (unsigned long)singer->slot, (unsigned long long)singer->number);
+	return snprintf(out, CHORUS_TAG_SIZE, "%lx.%llx", (unsigned long)slot, (unsigned long long)number);
 }
 
 struct singer *chorus_tagged(const struct chorus *c, const struct bus_text *tag)
@@ -72,23 +73,93 @@ struct singer *chorus_tagged(const struct chorus *c, const struct bus_text *tag)
 	return *end == '.' && slot <= UINT32_MAX ? chorus_singer(c, (uint32_t)slot, strtoull(end + 1, NULL, 16)) : NULL;
 }
 
-static void publish(struct singer *singer, const struct announcer_action *action)
+/* ---- what goes out ---- */
+
+static void send_message(struct chorus *c, const struct parcel *parcel)
 {
-	static struct announcement announcement;
-	static char body[ANNOUNCEMENT_BODY_MAX];
-	struct chorus *c = singer->chorus;
-	bool will = action->message == MESSAGE_WILL;
-	bool up = action->message == MESSAGE_UP || action->message == MESSAGE_PROVISIONAL;
-	char key[ANNOUNCEMENT_KEY_MAX + 1], tag[CHORUS_TAG_SIZE];
+	bool will = parcel->flight.message == MESSAGE_WILL;
+	char tag[CHORUS_TAG_SIZE];
 	struct bus_properties properties = {
 		.persistent = !will, /* a persistent will fires when the broker restarts */
 		.content_type = ANNOUNCEMENT_CONTENT_TYPE,
 		.type = ANNOUNCEMENT_TYPE,
 		.user_id = bus_user(c->bus),
-		.reply_to = up && singer->asks && c->options.ask ? REPLY_QUEUE : NULL,
+		.reply_to = parcel->asks ? REPLY_QUEUE : NULL,
 	};
-	struct flight flight = {singer->slot, singer->number, action->message, action->seq};
 	uint64_t sequence;
+
+	if (will || parcel->asks) {
+		properties.correlation_id = tag;
+		properties.correlation_id_length = (size_t)write_tag(parcel->flight.slot, parcel->flight.number, tag);
+	}
+	c->wills_out += will;
+	sequence = bus_publish(c->bus, will ? c->mailbox : EXCHANGE_ANNOUNCE, parcel->key, true, &properties, parcel->body, parcel->length);
+	if (sequence != 0 && flights_add(&c->flights, sequence, &parcel->flight) == -1)
+		bus_fail(c->bus, "no memory");
+}
+
+static void send_parcel(struct chorus *c, const struct parcel *parcel)
+{
+	if (parcel->ack != 0)
+		bus_ack(c->bus, parcel->ack, false);
+	else
+		send_message(c, parcel);
+}
+
+static bool is_will(const struct parcel *parcel)
+{
+	return parcel->ack == 0 && parcel->flight.message == MESSAGE_WILL;
+}
+
+static bool may_go(const struct chorus *c, const struct parcel *parcel)
+{
+	return bus_takes(c->bus) && (!is_will(parcel) || c->wills_out < CHORUS_WILLS_OUT_MAX);
+}
+
+/* In order: what comes later never overtakes what waits. */
+static void post(struct chorus *c, const struct parcel *parcel)
+{
+	if (c->outbox.first == NULL && may_go(c, parcel))
+		send_parcel(c, parcel);
+	else if (outbox_add(&c->outbox, parcel) == -1)
+		bus_fail(c->bus, "no memory");
+}
+
+void chorus_flush(struct chorus *c)
+{
+	struct parcel parcel;
+
+	while (outbox_first(&c->outbox, &parcel) && may_go(c, &parcel)) {
+		send_parcel(c, &parcel);
+		outbox_drop_first(&c->outbox);
+	}
+}
+
+bool chorus_waits_for_will(const struct chorus *c)
+{
+	struct parcel parcel;
+
+	return outbox_first(&c->outbox, &parcel) && is_will(&parcel) && c->wills_out >= CHORUS_WILLS_OUT_MAX;
+}
+
+void chorus_ack(struct chorus *c, uint64_t tag)
+{
+	post(c, &(struct parcel){.ack = tag});
+}
+
+static void publish(struct singer *singer, const struct announcer_action *action)
+{
+	static struct announcement announcement;
+	static char body[ANNOUNCEMENT_BODY_MAX];
+	struct chorus *c = singer->chorus;
+	bool up = action->message == MESSAGE_UP || action->message == MESSAGE_PROVISIONAL;
+	char key[ANNOUNCEMENT_KEY_MAX + 1];
+	struct parcel parcel = {
+		.flight = {singer->slot, singer->number, action->message, action->seq},
+		.asks = up && singer->asks && c->options.ask,
+		.key = key,
+		.body = body,
+	};
 	int length;
 
 	announcer_compose(&singer->announcer, action, &announcement);
@@ -97,14 +168,9 @@ static void publish(struct singer *singer, const struct announcer_action *action
 		bus_fail(c->bus, "an announcement does not fit into one message");
 		return;
 	}
-	if (will || properties.reply_to != NULL) {
-		properties.correlation_id = tag;
-		properties.correlation_id_length = (size_t)chorus_tag(singer, tag);
-	}
+	parcel.length = (size_t)length;
 	announcement_key(announcement.op, announcement.name, key);
-	sequence = bus_publish(c->bus, will ? c->mailbox : EXCHANGE_ANNOUNCE, key, true, &properties, body, (size_t)length);
-	if (sequence != 0 && flights_add(&c->flights, sequence, &flight) == -1)
-		bus_fail(c->bus, "no memory");
+	post(c, &parcel);
 }
 
 void chorus_carry_out(struct singer *singer, const struct announcer_action *action)
@@ -118,11 +184,12 @@ void chorus_carry_out(struct singer *singer, const struct announcer_action *acti
 	case ACTION_OPEN_MAILBOX:
 		singer->opens = true;
 		break;
-	case ACTION_BIND_MAILBOX: /* as often as wills come back: it makes no difference */
-		chorus_bind(singer->chorus);
+	case ACTION_BIND_MAILBOX: /* it is everybody's, and everybody's will comes back: once is enough */
+		if (singer->chorus->binds_due == 0)
+			chorus_bind(singer->chorus);
 		break;
 	case ACTION_ACK:
-		bus_ack(bus, action->tag, false);
+		chorus_ack(singer->chorus, action->tag);
 		break;
 	case ACTION_DELETE_MAILBOX:
 		singer->deletes = true;

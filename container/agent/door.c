@@ -97,11 +97,11 @@ static bool may_come_in(int caller, bool *gone)
 	return false;
 }
 
-int door_accept(int door, bool *gone)
+int door_accept(int door, struct accepting *accepting, int64_t now_ms, bool *gone)
 {
 	*gone = false;
 	for (;;) {
-		int caller = accept4(door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int caller = accepting_take(accepting, door, "hooks", now_ms);
 
 		if (caller == -1 || may_come_in(caller, gone))
 			return caller;

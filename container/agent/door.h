@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "hookstate.h"
+#include "shared/accepting.h"
 
 /*
  * The socket at which hooks knock. Only root may connect (mode 0600), and a caller is heard only if every uid of its process is 0 and it lives in our
@@ -24,10 +25,10 @@ struct door_message {
 int door_open(const char *path);
 
 /*
- * The next caller, or -1: there is none. One that may not be here is turned away with a line in the log. gone: one of root's had ended before it was heard,
+ * The next caller, or -1: there is none, or none can be taken now (accepting.h). One that may not be here is turned away with a line in the log. gone: one of root's had ended before it was heard,
  * and what it has said is not believed.
  */
-int door_accept(int door, bool *gone);
+int door_accept(int door, struct accepting *accepting, int64_t now_ms, bool *gone);
 
 /* 1: *message is there. 0: nothing yet. -1: the caller has gone, or makes no sense (logged). */
 int door_receive(int caller, struct door_message *message);

@@ -55,12 +55,12 @@ int health_listen(const char *name)
 	return -1;
 }
 
-void health_answer(int fd, bool good, const char *text)
+void health_answer(int fd, struct accepting *accepting, int64_t now_ms, bool good, const char *text)
 {
 	char answer[ANSWER_MAX];
 	int client, length = snprintf(answer, sizeof(answer), "%c%s", good ? '+' : '-', text);
 
-	while ((client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) != -1) {
+	while ((client = accepting_take(accepting, fd, "health checks", now_ms)) != -1) {
 		/* Whoever does not take it at once does without. */
 		(void)!send(client, answer, (size_t)length < sizeof(answer) ? (size_t)length : sizeof(answer) - 1, MSG_NOSIGNAL);
 		close(client);

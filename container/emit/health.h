@@ -2,6 +2,9 @@
 #define CALLSIGN_HEALTH_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/accepting.h"
 
 /*
  * How --healthcheck asks the running emitter: an abstract Unix socket (unix(7)), which needs no writable directory. Its name holds our pid
@@ -13,7 +16,7 @@
 int health_listen(const char *name);
 
 /* Answer all who ask, without waiting for any of them. */
-void health_answer(int fd, bool good, const char *text);
+void health_answer(int fd, struct accepting *accepting, int64_t now_ms, bool good, const char *text);
 
 /* Ask, print the answer on standard output. Returns the exit code: 0 good, 1 not good, not there, or silent. */
 int health_ask(const char *name);

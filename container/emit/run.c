@@ -27,6 +27,7 @@ struct run {
 	struct voice voice;          /* not open: not configured */
 	struct readiness readiness;
 	int health_fd;
+	struct accepting accepting;  /* on it */
 	int64_t wait_by_ms;          /* COMMAND waits for its name until then; CLOCK_NEVER: it does not */
 	int64_t leave_by_ms;         /* CLOCK_NEVER: we stay */
 	int status;
@@ -110,19 +111,19 @@ static void take_readiness(struct run *r, bool ready, int64_t now_ms)
 		voice_withhold(&r->voice, readiness_missing(&r->readiness), now_ms);
 }
 
-static void take_question(const struct run *r)
+static void take_question(struct run *r, int64_t now_ms)
 {
 	const char *missing = readiness_missing(&r->readiness);
 
 	/* An image that carries a health check must not be sick because nothing is configured. */
 	if (r->nameless != NULL)
-		health_answer(r->health_fd, false, r->nameless);
+		health_answer(r->health_fd, &r->accepting, now_ms, false, r->nameless);
 	else if (!voice_is_open(&r->voice))
-		health_answer(r->health_fd, true, "not configured: nothing to announce");
+		health_answer(r->health_fd, &r->accepting, now_ms, true, "not configured: nothing to announce");
 	else if (missing != NULL)
-		health_answer(r->health_fd, false, missing);
+		health_answer(r->health_fd, &r->accepting, now_ms, false, missing);
 	else
-		health_answer(r->health_fd, voice_is_announced(&r->voice), voice_status(&r->voice));
+		health_answer(r->health_fd, &r->accepting, now_ms, voice_is_announced(&r->voice), voice_status(&r->voice));
 }
 
 static void check_wait(struct run *r, int64_t now_ms)
@@ -150,28 +151,30 @@ static void check_rest(struct run *r)
 	r->announced = announced;
 }
 
-static int64_t deadline_ms(const struct run *r)
+static int64_t deadline_ms(const struct run *r, int64_t now_ms)
 {
 	int64_t due = r->wait_by_ms < r->leave_by_ms ? r->wait_by_ms : r->leave_by_ms;
 	int64_t voice = voice_deadline_ms(&r->voice);
 	int64_t readiness = readiness_deadline_ms(&r->readiness);
+	int64_t health = accepting_deadline_ms(&r->accepting, now_ms);
 
 	due = voice < due ? voice : due;
+	due = health < due ? health : due;
 	return readiness < due ? readiness : due;
 }
 
 static void turn(struct run *r)
 {
+	int64_t now_ms = clock_ms();
 	struct pollfd fds[] = {
 		{.fd = r->signals.fd, .events = POLLIN},
 		{.fd = addrwatch_fd(r->watch), .events = POLLIN},
-		{.fd = r->health_fd, .events = POLLIN},
+		{.fd = accepting_polls(&r->accepting, now_ms) ? r->health_fd : -1, .events = POLLIN},
 		{.fd = voice_fd(&r->voice), .events = POLLIN},
 		{.fd = readiness_fd(&r->readiness), .events = readiness_events(&r->readiness)},
 	};
-	int64_t now_ms;
 
-	(void)poll(fds, sizeof(fds) / sizeof(*fds), clock_poll_timeout(clock_ms(), deadline_ms(r)));
+	(void)poll(fds, sizeof(fds) / sizeof(*fds), clock_poll_timeout(now_ms, deadline_ms(r, now_ms)));
 	now_ms = clock_ms();
 	if (fds[0].revents != 0)
 		take_signals(r, now_ms);
@@ -179,7 +182,7 @@ static void turn(struct run *r)
 		take_news(r, now_ms);
 	take_readiness(r, fds[4].revents != 0, now_ms);
 	if (fds[2].revents != 0)
-		take_question(r);
+		take_question(r, now_ms);
 	if (voice_is_open(&r->voice) && (fds[3].revents != 0 || now_ms >= voice_deadline_ms(&r->voice)))
 		voice_step(&r->voice, now_ms);
 	check_wait(r, now_ms);

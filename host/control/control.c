@@ -32,6 +32,7 @@ struct control {
 	unsigned nclients, others, watchers;
 	struct control_watch watch;
 	bool quiet; /* too many clients: said already */
+	bool listens; /* the listening socket is polled */
 };
 
 struct control *control_new(const struct control_daemon *daemon)
@@ -59,6 +60,19 @@ void control_configure(struct control *control, const struct conf *conf)
 		return;
 	if (epoll_ctl(control->epoll, EPOLL_CTL_ADD, control->listen.fd, &event) == -1)
 		log_warn("control socket=%s", conf->control.socket);
+	control->listens = true;
+}
+
+/* Not where there is nothing left to take a caller with. */
+static void control_listen_or_not(struct control *control, int64_t now_ms)
+{
+	bool listens = accepting_polls(&control->listen.accepting, now_ms);
+	struct epoll_event event = {.events = listens ? EPOLLIN : 0, .data.ptr = NULL};
+
+	if (control->listen.fd == -1 || listens == control->listens)
+		return;
+	if (epoll_ctl(control->epoll, EPOLL_CTL_MOD, control->listen.fd, &event) == 0)
+		control->listens = listens;
 }
 
 int control_fd(const struct control *control)
@@ -140,7 +154,7 @@ static void control_accept(struct control *control, int64_t now_ms)
 	int i, fd;
 
 	for (i = 0; i < ACCEPTS_PER_TURN; i++) {
-		fd = control_listen_accept(&control->listen, &peer);
+		fd = control_listen_accept(&control->listen, &peer, now_ms);
 		if (fd == -1)
 			return;
 		if (control->nclients >= CONTROL_CLIENTS_MAX || (peer.uid != 0 && control->others >= CONTROL_CLIENTS_OTHERS)) {
@@ -261,7 +275,7 @@ static bool client_has_request(struct client *client)
 
 int64_t control_deadline_ms(const struct control *control, int64_t now_ms)
 {
-	int64_t due = CLOCK_NEVER, other;
+	int64_t due = accepting_deadline_ms(&control->listen.accepting, now_ms), other;
 	struct client *client;
 
 	DL_FOREACH2(control->clients, client, next_client) {
@@ -285,6 +299,7 @@ void control_step(struct control *control, bool readable, int64_t now_ms)
 
 	if (readable)
 		control_poll(control, now_ms);
+	control_listen_or_not(control, now_ms);
 	DL_FOREACH2(control->clients, client, next_client)
 		control_serve(control, client, &requests, now_ms);
 	sources = control_sources(control); /* not earlier: a reload changes the configuration */

@@ -112,10 +112,10 @@ failed:
 	return -1;
 }
 
-int control_listen_accept(struct control_listen *listening, struct ucred *peer)
+int control_listen_accept(struct control_listen *listening, struct ucred *peer, int64_t now_ms)
 {
 	socklen_t length = sizeof *peer;
-	int fd = accept4(listening->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accepting_take(&listening->accepting, listening->fd, "control socket", now_ms);
 
 	if (fd == -1)
 		return -1;

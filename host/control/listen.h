@@ -4,9 +4,12 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#include "shared/accepting.h"
+
 /* The listening control socket: where it is, who may open it. */
 struct control_listen {
 	int fd; /* -1: does not listen */
+	struct accepting accepting;
 	char path[108]; /* struct sockaddr_un's */
 	char group[64];
 };
@@ -18,8 +21,8 @@ struct control_listen {
  */
 int control_listen_open(struct control_listen *listen, const char *path, const char *group);
 
-/* The next connection, non-blocking, and who it is (SO_PEERCRED: at the time of connect()). -1: none. */
-int control_listen_accept(struct control_listen *listen, struct ucred *peer);
+/* The next connection, non-blocking, and who it is (SO_PEERCRED: at the time of connect()). -1: none, or none can be taken now (accepting.h). */
+int control_listen_accept(struct control_listen *listen, struct ucred *peer, int64_t now_ms);
 
 void control_listen_close(struct control_listen *listen); /* removes the socket */
 

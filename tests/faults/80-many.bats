@@ -56,7 +56,12 @@ watched() {
 restart_under() {
     load_start "$1" -s 200
     load_ready 300000
-    poll_until 10000 names_are "$1"
+    restart_broker "$@"
+}
+
+# Whoever made the names.
+restart_broker() {
+    poll_until 30000 names_are "$1"
     start dies
     wait_up dies
     watch_names
@@ -132,4 +137,19 @@ drain() {
 
 @test "drain, then the end, under 300 emitters" {
     restart_under 300 40000 drain
+}
+
+# What a thousand names say at once over one connection fills any socket; what was published into a full one ended it, again and again.
+# bats test_tags=fast
+@test "broker killed under 1,000 of one agent's containers" {
+    local before
+    herd_start 1000
+    poll_until 30000 names_are 1000
+    before=$(wc -l <"$LAB/log/agent")
+    restart_broker 1000 15000 kill_9
+    not grep -E 'socket is full|confirmed nothing' <(tail -n "+$((before + 1))" "$LAB/log/agent")
+    injected "1,000 containers die at once"
+    printf 'die\n' >&8
+    settled "all names gone" 10000 names_are 0
+    steadied calm
 }

@@ -151,6 +151,30 @@ load_stop() {
     LOAD_PID=
 }
 
+# herd_start COUNT: so many containers that carry nothing, named load0 and so on by the agent, until herd_stop. Its lines are in herd.out.
+herd_start() {
+    mkfifo "$BATS_TEST_TMPDIR/herd.in"
+    lab_in "$BUILD/host/tests/bench/herd" -n "$1" -p load <"$BATS_TEST_TMPDIR/herd.in" >"$BATS_TEST_TMPDIR/herd.out" 2>"$BATS_TEST_TMPDIR/herd.err" 3>&- &
+    HERD_PID=$!
+    exec 8>"$BATS_TEST_TMPDIR/herd.in"
+    poll_until 120000 herd_heard_or_ended
+    grep herded "$BATS_TEST_TMPDIR/herd.out" || {
+        cat "$BATS_TEST_TMPDIR/herd.err"
+        return 1
+    }
+}
+
+herd_heard_or_ended() {
+    grep -q herded "$BATS_TEST_TMPDIR/herd.out" || ! kill -0 "$HERD_PID" 2>/dev/null
+}
+
+herd_stop() {
+    [[ -n ${HERD_PID-} ]] || return 0
+    exec 8>&-
+    wait "$HERD_PID" || true
+    HERD_PID=
+}
+
 # names_are COUNT: how many records of the load are served, by the hosts file.
 names_are() {
     [[ $(records | grep -cE '[[:space:]]load[0-9]+\.docker' || true) == "$1" ]]
@@ -163,6 +187,7 @@ teardown() {
     ! declare -F mend >/dev/null || mend
     steady_stop
     load_stop
+    herd_stop
     configuration_restore
     remove_containers
     parts_untouched || lab_start "${LAB_PARTS[@]}"

@@ -243,6 +243,7 @@ static void a_hook_that_has_gone_is_not_heard_but_told_of(void **state)
 {
 	char path[64], answer[DOOR_ANSWER_SIZE];
 	int door, caller, pidfd;
+	struct accepting accepting = {0};
 	bool gone = true;
 	pid_t pid;
 
@@ -252,7 +253,7 @@ static void a_hook_that_has_gone_is_not_heard_but_told_of(void **state)
 	snprintf(path, sizeof(path), "%s/socket", folder);
 	door = door_open(path);
 	assert_true(door >= 0);
-	assert_int_equal(door_accept(door, &gone), -1);
+	assert_int_equal(door_accept(door, &accepting, 0, &gone), -1);
 	assert_false(gone);
 	pid = fork();
 	assert_true(pid >= 0);
@@ -264,7 +265,7 @@ static void a_hook_that_has_gone_is_not_heard_but_told_of(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_false(process_lives(pidfd));
 	close(pidfd);
-	caller = door_accept(door, &gone);
+	caller = door_accept(door, &accepting, 0, &gone);
 	assert_int_equal(caller, -1);
 	assert_true(gone);
 	close(door);

@@ -1,0 +1,39 @@
+#include <config.h>
+
+#include "accepting.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "log.h"
+
+static bool is_short(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+int accepting_take(struct accepting *accepting, int fd, const char *what, int64_t now_ms)
+{
+	int caller = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (caller != -1 || !is_short(errno))
+		return caller;
+	accepting->again_ms = now_ms + ACCEPTING_PAUSE_MS;
+	if (now_ms >= accepting->silence_ms) {
+		log_warn("%s: callers have to wait", what);
+		accepting->silence_ms = now_ms + ACCEPTING_SILENCE_MS;
+	}
+	return -1;
+}
+
+bool accepting_polls(const struct accepting *accepting, int64_t now_ms)
+{
+	return now_ms >= accepting->again_ms;
+}
+
+int64_t accepting_deadline_ms(const struct accepting *accepting, int64_t now_ms)
+{
+	return accepting_polls(accepting, now_ms) ? CLOCK_NEVER : accepting->again_ms;
+}
