@@ -55,7 +55,7 @@ static void tell_daemon(struct setup *setup)
 
 	if (old == NULL && !setup->dry_run)
 		setup_error(setup, SETUP_CONF ": cannot be read: %s", strerror(errno));
-	else if (old != NULL && strstr(old, "\"" SETUP_AGENT_USER "\"") == NULL && asprintf(&text, "%s%s", old, section) != -1)
+	else if (old != NULL && !setup_conf_says(old, "\"" SETUP_AGENT_USER "\"") && asprintf(&text, "%s%s", old, section) != -1)
 		setup->daemon_changed |= setup_write(setup, SETUP_CONF, text, 0640, SETUP_PLAIN);
 	free(text);
 	free(old);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define RUNTIME "/usr/bin/callsign-runtime"
+#define RUNTIME_LEFT "runc"
 
 /* The order of keys stays (jansson keeps it); layout and the notation of numbers become ours. */
 char *daemonjson_print(const json_t *settings)
@@ -72,10 +73,25 @@ int daemonjson_add_search(json_t *settings, const char *domain)
 	return json_array_append_new(list, json_string(domain)) == 0 ? 1 : -1;
 }
 
+/* What the package leaves when it goes (debian/callsign-host.prerm): containers of our runtime start without it. */
+static bool is_left(const json_t *runtime)
+{
+	const char *path = json_string_value(json_object_get(runtime, "path"));
+
+	return path != NULL && strcmp(path, RUNTIME_LEFT) == 0 && json_object_size(runtime) == 1;
+}
+
+static bool is_ours(const json_t *runtime)
+{
+	const char *path = json_string_value(json_object_get(runtime, "path"));
+
+	return (path != NULL && strcmp(path, RUNTIME) == 0) || is_left(runtime);
+}
+
 /* Docker's own runtime stays the default: that is for the administrator to change. */
 bool daemonjson_add_runtime(json_t *settings)
 {
-	json_t *runtimes = json_object_get(settings, "runtimes");
+	json_t *runtimes = json_object_get(settings, "runtimes"), *there;
 	json_t *wanted = json_pack("{s:s}", "path", RUNTIME);
 	bool changed = false;
 
@@ -83,7 +99,8 @@ bool daemonjson_add_runtime(json_t *settings)
 		runtimes = json_object();
 		json_object_set_new(settings, "runtimes", runtimes);
 	}
-	if (json_is_object(runtimes) && json_object_get(runtimes, "callsign") == NULL)
+	there = json_object_get(runtimes, "callsign");
+	if (json_is_object(runtimes) && (there == NULL || is_left(there)))
 		changed = json_object_set(runtimes, "callsign", wanted) == 0;
 	json_decref(wanted);
 	return changed;
@@ -93,10 +110,9 @@ bool daemonjson_add_runtime(json_t *settings)
 static void remove_runtime(json_t *settings)
 {
 	json_t *runtimes = json_object_get(settings, "runtimes");
-	const char *path = json_string_value(json_object_get(json_object_get(runtimes, "callsign"), "path"));
 	const char *standard = json_string_value(json_object_get(settings, "default-runtime"));
 
-	if (path == NULL || strcmp(path, RUNTIME) != 0)
+	if (!is_ours(json_object_get(runtimes, "callsign")))
 		return;
 	if (standard != NULL && strcmp(standard, "callsign") == 0)
 		json_object_del(settings, "default-runtime");

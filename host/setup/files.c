@@ -13,6 +13,7 @@
 
 #include "daemonjson.h"
 #include "shared/atomicfile.h"
+#include "shared/conftext.h"
 
 #define FILE_MAX ((size_t)1 << 20)
 
@@ -46,6 +47,19 @@ char *setup_read(const struct setup *setup, const char *path)
 	}
 	fclose(file);
 	return text;
+}
+
+bool setup_conf_says(const char *text, const char *words)
+{
+	char *bare = strdup(text);
+	bool says = false;
+
+	if (bare != NULL) {
+		conftext_blank(bare);
+		says = strstr(bare, words) != NULL;
+	}
+	free(bare);
+	return says;
 }
 
 /* ---- what is shown ---- */

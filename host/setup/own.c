@@ -31,7 +31,7 @@
 static bool daemon_knows_own(const struct setup *setup)
 {
 	char *text = setup_read(setup, SETUP_CONF);
-	bool knows = text != NULL && strstr(text, "\"" SETUP_OWN_PID "\"") != NULL;
+	bool knows = text != NULL && setup_conf_says(text, "\"" SETUP_OWN_PID "\"");
 
 	free(text);
 	return knows;

@@ -98,6 +98,9 @@ void setup_error(struct setup *setup, const char *format, ...) __attribute__((fo
 /* The whole text, terminated, to be freed. NULL with errno. */
 char *setup_read(const struct setup *setup, const char *path);
 
+/* Whether words stand in a configuration of ours (setup_read()), outside of its comments. */
+bool setup_conf_says(const char *text, const char *words);
+
 /* Whether there is anything at path. */
 bool setup_there(const struct setup *setup, const char *path);
 

@@ -61,7 +61,7 @@ void setup_conf(struct setup *setup)
 		         "host_names = {\"host=docker0\"}\n%s%s",
 		         setup->domain, url, password, further, setup_own_section(setup));
 		setup->daemon_changed |= setup_write(setup, SETUP_CONF, text, 0640, SETUP_PLAIN);
-	} else if (old != NULL && strstr(old, user) == NULL) {
+	} else if (old != NULL && !setup_conf_says(old, user)) {
 		setup_say("%s is left as it is, and does not log in as %s: callsignctl doctor tells whether that works", SETUP_CONF, setup->host_user);
 	}
 	setup_own_daemon(setup);

@@ -65,6 +65,53 @@ static void test_rights_of_a_tenant(void **state)
 	json_decref(all);
 }
 
+static void assert_runtime(const char *settings, bool changed, const char *path)
+{
+	json_t *all = json_loads(settings, 0, NULL);
+	const json_t *runtime;
+
+	assert_int_equal(daemonjson_add_runtime(all), changed);
+	runtime = json_object_get(json_object_get(all, "runtimes"), "callsign");
+	assert_string_equal(json_string_value(json_object_get(runtime, "path")), path);
+	assert_false(daemonjson_add_runtime(all));
+	json_decref(all);
+}
+
+static void assert_without(const char *settings, const char *rest)
+{
+	bool empty;
+	char *text = daemonjson_without(settings, "192.0.2.1", &empty);
+	json_t *all = json_loads(text, 0, NULL), *expected = json_loads(rest, 0, NULL);
+
+	assert_true(json_equal(all, expected));
+	json_decref(all);
+	json_decref(expected);
+	free(text);
+}
+
+#define LEFT "\"runtimes\":{\"callsign\":{\"path\":\"runc\"}}"
+#define OTHER "\"runtimes\":{\"callsign\":{\"path\":\"runc\",\"runtimeArgs\":[]}}"
+
+/* With Docker's own in its place, as the package leaves it when it goes, it is ours still; with an administrator's it is not. */
+static void test_runtime(void **state)
+{
+	(void)state;
+	assert_runtime("{}", true, "/usr/bin/callsign-runtime");
+	assert_runtime("{" LEFT ",\"default-runtime\":\"callsign\"}", true, "/usr/bin/callsign-runtime");
+	assert_runtime("{" OTHER "}", false, "runc");
+	assert_without("{\"dns\":[\"192.0.2.1\"]," LEFT ",\"default-runtime\":\"callsign\"}", "{}");
+	assert_without("{\"dns\":[\"192.0.2.1\"]," OTHER "}", "{" OTHER "}");
+}
+
+static void test_comments_say_nothing(void **state)
+{
+	(void)state;
+	assert_true(setup_conf_says("user \"callsign-agent\" { agent = true }\n", "\"callsign-agent\""));
+	assert_false(setup_conf_says("# user \"callsign-agent\" { agent = true }\n", "\"callsign-agent\""));
+	assert_false(setup_conf_says("/* user \"callsign-agent\" */ domain = \"docker\"", "\"callsign-agent\""));
+	assert_true(setup_conf_says("urls = {\"amqp://host@127.0.0.1/v\"}", "//host@"));
+}
+
 static void test_passwords(void **state)
 {
 	json_t *one = setup_rights_emitter(&setup, "web", "", "secret"), *two = setup_rights_emitter(&setup, "web", "", "secret");
@@ -217,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escape), cmocka_unit_test(test_rights_of_the_host), cmocka_unit_test(test_rights_of_a_tenant),
+		cmocka_unit_test(test_runtime), cmocka_unit_test(test_comments_say_nothing),
 		cmocka_unit_test(test_passwords), cmocka_unit_test(test_compare), cmocka_unit_test(test_compare_takes_an_object_once),
 		cmocka_unit_test(test_reverse_zones),
 		cmocka_unit_test(test_docker_without), cmocka_unit_test(test_a_default_runtime_goes_with_the_runtime),
