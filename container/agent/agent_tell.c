@@ -15,6 +15,8 @@
 #include "process.h"
 #include "shared/log.h"
 
+#define SHOWN_SIZE 120 /* of a state: its beginning, where the id is */
+
 /* ---- what a runtime says of a container ---- */
 
 /* runc and crun allow these in an id; it becomes part of log lines and of nothing else. */
@@ -206,12 +208,14 @@ static void hear_list(const struct agent *agent, struct guest *guest)
 
 void agent_hear(struct agent *agent, struct guest *guest, struct door_message *message)
 {
+	char shown[SHOWN_SIZE];
 	json_t *said = json_loadb(message->text, message->length, JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES, NULL);
 
 	if (message->kind == HOOKWIRE_LIST)
 		hear_list(agent, guest);
 	else if (!json_is_object(said))
-		log_warnx("a hook's state is not understood: %zu bytes", message->length);
+		log_warnx("a hook's state is not understood, and its container has no name: %zu bytes, %s", message->length,
+		          log_safe(shown, sizeof(shown), message->text, message->length));
 	else if (message->kind == HOOKWIRE_CREATE)
 		hear_create(agent, guest, message, said);
 	else if (message->kind == HOOKWIRE_STOP)

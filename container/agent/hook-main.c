@@ -54,22 +54,26 @@ static bool wait_for(int fd, short events, int64_t ms)
 
 /* ---- what came, what goes ---- */
 
-/* Up to its end, or as much as a state may be: its length, 0 if it is longer or does not end in time. */
+/*
+ * Up to its end, or to that of our time: its length. What is more than a state may be is read, too, since a runtime whose write fails may fail the
+ * container for it, and is not kept: the agent cannot parse what is left, and says so.
+ */
 static size_t read_state(char *out)
 {
+	static char surplus[4096];
 	size_t length = 0;
 
-	while (length <= HOOKSTATE_SIZE_MAX && wait_for(STDIN, POLLIN, TIMEOUT_MAX_MS)) {
-		long got = hooksys(__NR_read, STDIN, (long)(out + length), (long)(HOOKSTATE_SIZE_MAX + 1 - length), 0, 0);
+	while (wait_for(STDIN, POLLIN, TIMEOUT_MAX_MS)) {
+		bool full = length == HOOKSTATE_SIZE_MAX;
+		long got = full ? hooksys(__NR_read, STDIN, (long)surplus, sizeof(surplus), 0, 0)
+		                : hooksys(__NR_read, STDIN, (long)(out + length), (long)(HOOKSTATE_SIZE_MAX - length), 0, 0);
 
-		if (got == 0)
-			return length;
-		if (got < 0 && got != -EINTR)
-			return 0;
-		if (got > 0)
+		if (got == 0 || (got < 0 && got != -EINTR))
+			break;
+		if (got > 0 && !full)
 			length += (size_t)got;
 	}
-	return 0;
+	return length;
 }
 
 static int connect_agent(void)
@@ -144,9 +148,7 @@ static void run(int argc, char **argv)
 	end_ms += now_ms() - (end_ms >> 4); /* our milliseconds are a little long */
 	length = read_state(message + HOOKWIRE_HEADER);
 	pid = hookstate_pid(message + HOOKWIRE_HEADER, length);
-	if (pid < 0 || (create && pid == 0))
-		return;
-	if (create)
+	if (create && pid > 0)
 		pidfd = (int)hooksys(__NR_pidfd_open, pid, 0, 0, 0, 0);
 	message[0] = HOOKWIRE_VERSION;
 	message[1] = create ? HOOKWIRE_CREATE : HOOKWIRE_STOP;

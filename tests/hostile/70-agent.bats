@@ -94,6 +94,10 @@ forged() {
     ((i == 11))
     lab_in "$HOOK" no-such-phase </dev/null
     lab_in "$HOOK" createRuntime nonsense </dev/null
+    # Each says so, with what it begins with: a state that is too long, or cut, is no silence.
+    poll_until 2000 agent_said "a hook's state is not understood, and its container has no name: 65536 bytes"
+    poll_until 2000 agent_said 'has no name: 2 bytes, [{]'
+    poll_until 2000 agent_said "a hook's state has no id, pid or bundle that could be one"
     [[ -z $(agent_unharmed) ]]
 }
 
