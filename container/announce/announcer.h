@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/contract/announcement.h"
 #include "shared/backoff.h"
+#include "shared/contract/announcement.h"
 
 /*
  * What an emitter says when: docs/protocol, "The last will", as a state machine. Pure: it is given the time, random bits and events,

@@ -9,8 +9,8 @@
 #include "addrselect.h"
 #include "check.h"
 #include "checktarget.h"
-#include "shared/contract/announcement.h"
 #include "shared/bus/busconf.h"
+#include "shared/contract/announcement.h"
 #include "shared/log.h"
 
 /* What names the container: a fault in one of these does not make the configuration invalid, it leaves the container without a name. */

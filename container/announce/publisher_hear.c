@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 static void on_up(void *arg)
 {
 	struct publisher *p = arg;

@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "announce/conf.h"
+#include "announce/settings.h"
 #include "health.h"
 #include "once.h"
 #include "options.h"
 #include "run.h"
-#include "announce/settings.h"
 #include "shared/bus/bus_carried.h"
 
 #define EXIT_USAGE 2

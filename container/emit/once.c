@@ -10,10 +10,10 @@
 
 #include "announce/addrwatch.h"
 #include "oncestate.h"
-#include "shared/contract/announcement.h"
 #include "shared/bus/bus.h"
 #include "shared/bus/bus_carried.h"
 #include "shared/clock.h"
+#include "shared/contract/announcement.h"
 
 #define RETRY_MS 250
 

@@ -12,9 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "shared/contract/announcement.h"
 #include "shared/atomicfile.h"
 #include "shared/clock.h"
+#include "shared/contract/announcement.h"
 #include "shared/log.h"
 
 #define TEXT_MAX 512

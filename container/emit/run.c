@@ -8,9 +8,9 @@
 
 #include "announce/addrwatch.h"
 #include "announce/announcer.h"
+#include "announce/readiness.h"
 #include "child.h"
 #include "health.h"
-#include "announce/readiness.h"
 #include "shared/clock.h"
 #include "shared/footprint.h"
 #include "signals.h"

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "answered.h"
-#include "replies.h"
 #include "registry/served.h"
+#include "replies.h"
 #include "shared/log.h"
 
 struct answers {

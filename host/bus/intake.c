@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "replies.h"
-#include "wholename.h"
 #include "shared/contract/legacy.h"
 #include "shared/log.h"
+#include "wholename.h"
 
 static bool text_is(const struct bus_text *text, const char *expected)
 {

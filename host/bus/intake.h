@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "registry/policy.h"
 #include "refusals.h"
+#include "registry/policy.h"
 #include "registry/registry.h"
 #include "shared/bus/bus.h"
 

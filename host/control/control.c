@@ -15,10 +15,10 @@
 #include "client.h"
 #include "listen.h"
 #include "request.h"
-#include "stream.h"
-#include "watch.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "stream.h"
+#include "watch.h"
 
 #define ACCEPTS_PER_TURN 4
 #define REQUESTS_PER_TURN 16 /* of all clients */

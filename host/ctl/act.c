@@ -1,7 +1,7 @@
 #include <config.h>
 
-#include "ctl.h"
 #include "client.h"
+#include "ctl.h"
 
 /* The subcommands that change something: one request, one answer. */
 

@@ -1,7 +1,7 @@
 #include <config.h>
 
-#include "ctl.h"
 #include "client.h"
+#include "ctl.h"
 
 /* The same text as /metrics has, also where that is off. */
 int ctl_metrics(struct ctl *ctl, int argc, char **argv)

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "ctl.h"
 #include "client.h"
+#include "ctl.h"
 #include "screen.h"
 #include "shared/clock.h"
 

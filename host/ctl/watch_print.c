@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "entry.h"
-#include "table.h"
 #include "shared/log.h"
+#include "table.h"
 
 #define RECENT_MS 3000 /* a row is marked for so long after a change */
 

@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "system/command.h"
 #include "ports.h"
+#include "system/command.h"
 
 #define DOCKER_S 20
 #define NETWORKS_MAX 1000 /* of which the engine is asked; it makes some thirty unless told otherwise */

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "system/command.h"
 #include "bridges.h"
 #include "firewall.h"
 #include "nftables.h"
+#include "system/command.h"
 
 #define AMQP_PORT 5672
 #define TOOL_S 10

@@ -8,9 +8,9 @@
 #include <time.h>
 
 #include "line.h"
-#include "trip.h"
 #include "registry/served.h"
 #include "shared/clock.h"
+#include "trip.h"
 
 #define TRIP_MS 5000
 #define TRIP_LEASE_S ANNOUNCEMENT_LEASE_PROVISIONAL_S /* should we die half-way */

@@ -12,8 +12,8 @@
 
 #include "conf/conf.h"
 #include "ctl/ctl.h"
-#include "sinks/dnsmasq/probe.h"
 #include "shared/bus/bus.h"
+#include "sinks/dnsmasq/probe.h"
 
 /*
  * callsignctl doctor: the chain from the configuration to a name that resolves, link by link. Each check is one function that says ok, warning or

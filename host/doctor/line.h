@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
-#include "shared/contract/announcement.h"
 #include "shared/bus/bus.h"
+#include "shared/contract/announcement.h"
 
 /*
  * A connection to the broker for one question after the other: each call waits for its answer. What the broker refuses closes the connection, and

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "system/ifaddr.h"
 #include "shared/contract/hostname.h"
 #include "shared/log.h"
+#include "system/ifaddr.h"
 
 enum { DONE = 0, FAILED = 1, USAGE = 2 };
 

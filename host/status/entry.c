@@ -1,8 +1,8 @@
 #include <config.h>
 
+#include "internal.h"
 #include "registry/served.h"
 #include "shared/clock.h"
-#include "internal.h"
 
 /* One entry of the list of names. */
 

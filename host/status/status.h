@@ -10,14 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "conf/conf.h"
-#include "sinks/dnsmasq/dnsmasq.h"
 #include "bus/refusals.h"
-#include "registry/registry.h"
-#include "sinks/common/sink.h"
 #include "bus/subscriber.h"
+#include "conf/conf.h"
+#include "registry/registry.h"
 #include "registry/view.h"
 #include "registry/withdrawals.h"
+#include "sinks/common/sink.h"
+#include "sinks/dnsmasq/dnsmasq.h"
 
 /*
  * The whole daemon as people and machines see it: one snapshot, gathered from the modules, and its JSON. `callsignctl`, the

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "internal.h"
 #include "neighbours.h"
 #include "registry/served.h"
-#include "internal.h"
 
 /* Everything about one name. */
 

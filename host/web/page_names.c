@@ -7,8 +7,8 @@
 
 #include "page_parts.h"
 #include "registry/served.h"
-#include "status/neighbours.h"
 #include "shared/log.h"
+#include "status/neighbours.h"
 
 struct search {
 	char pattern[PAGE_SEARCH_MAX + 3];

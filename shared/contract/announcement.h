@@ -10,10 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/address.h"
 #include "hostname.h"
 #include "ident.h"
 #include "place.h"
+#include "shared/address.h"
 
 /*
  * THE CONTRACT: what emitters and hosts say to each other, version 1. docs/protocol describes it for people who write an

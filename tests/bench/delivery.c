@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include "container/announce/conf.h"
-#include "shared/contract/announcement.h"
 #include "shared/bus/bus.h"
 #include "shared/clock.h"
+#include "shared/contract/announcement.h"
 #include "shared/log.h"
 
 #define WAIT_MS 10000

@@ -24,9 +24,9 @@
 #include <unistd.h>
 
 #include "container/announce/conf.h"
-#include "shared/contract/announcement.h"
 #include "shared/bus/bus.h"
 #include "shared/clock.h"
+#include "shared/contract/announcement.h"
 #include "shared/log.h"
 
 #define NAMES_MAX 200000

@@ -14,9 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "host/sinks/dnsmasq/hostsfile.h"
 #include "host/bus/intake.h"
 #include "host/registry/view.h"
+#include "host/sinks/dnsmasq/hostsfile.h"
 #include "shared/clock.h"
 
 #define COUNT_MAX 1000000

@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "system/ifaddr.h"
 #include "reload.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "system/ifaddr.h"
 
 #define WRITE_AGAIN_MS  1000
 #define WRITE_LATEST_MS 50   /* a change waits no longer for others to be written with */

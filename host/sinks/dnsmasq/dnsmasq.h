@@ -10,8 +10,8 @@
 
 #include "conf/conf.h"
 #include "hostsfile.h"
-#include "system/localaddr.h"
 #include "sinks/common/sink.h"
+#include "system/localaddr.h"
 
 /*
  * The first sink: a hosts file that dnsmasq reads (addn-hosts), SIGHUP after each change of it, and a DNS question for

@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
-#include "system/localaddr.h"
-#include "sinks/common/pace.h"
 #include "probe.h"
+#include "sinks/common/pace.h"
+#include "system/localaddr.h"
 #include "system/process.h"
 
 /*

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "shared/contract/announcement.h"
 #include "registry/view.h"
+#include "shared/contract/announcement.h"
 
 /*
  * Who answers for which service, as entries of a map for a proxy, and how these differ from what the proxy was told.

@@ -4,9 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "name.h"
 #include "registry/policy.h"
 #include "registry/view.h"
-#include "name.h"
 
 /*
  * What one listing puts into a zone. Pure. For each of its names that is served below the zone: A and AAAA for each of its addresses there; for each port

@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "tests/unit/exact.h"
 #include "shared/address.h"
+#include "tests/unit/exact.h"
 
 static int parse(const char *text, size_t length, struct address *out)
 {

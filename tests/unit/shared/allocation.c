@@ -16,15 +16,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/unit/exact.h"
-#include "shared/contract/announcement.h"
 #include "shared/atomicfile.h"
 #include "shared/bus/bus.h"
 #include "shared/bus/busconf.h"
-#include "shared/clock.h"
 #include "shared/bus/confirms.h"
+#include "shared/clock.h"
 #include "shared/conftext.h"
+#include "shared/contract/announcement.h"
 #include "shared/gateway.h"
+#include "tests/unit/exact.h"
 
 /*
  * Memory runs out in shared/: each allocation in turn is made to fail (the linker's --wrap hands them to us), and then every later one too.

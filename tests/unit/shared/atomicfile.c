@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/unit/exact.h"
 #include "shared/atomicfile.h"
+#include "tests/unit/exact.h"
 
 static char directory[64];
 static char path[80];

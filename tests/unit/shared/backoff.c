@@ -8,10 +8,10 @@
 #include <cmocka.h>
 #include <limits.h>
 
-#include "tests/unit/exact.h"
-#include "tests/unit/range.h"
 #include "shared/backoff.h"
 #include "shared/clock.h"
+#include "tests/unit/exact.h"
+#include "tests/unit/range.h"
 
 static void doubles_up_to_its_bound(void **state)
 {

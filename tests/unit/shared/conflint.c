@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/exact.h"
 #include "shared/conflint.h"
 #include "shared/conftext.h"
+#include "tests/unit/exact.h"
 
 /* As conftext_parse() has it: comments first. */
 static int lint(const char *text, struct conflint_fault *fault)

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/exact.h"
 #include "shared/conftext.h"
+#include "tests/unit/exact.h"
 
 static void blanks_comments_and_nothing_else(void **state)
 {

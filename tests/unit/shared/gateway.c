@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/unit/exact.h"
 #include "shared/gateway.h"
+#include "tests/unit/exact.h"
 
 /* /proc prints addresses as this machine's number of the bytes in network order. */
 static const char *route4(char line[256], const char *gateway, const char *flags, const char *metric, const char *destination,

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/unit/exact.h"
-#include "tests/unit/range.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "tests/unit/exact.h"
+#include "tests/unit/range.h"
 
 /* What log_*() wrote to stderr: into a pipe while it writes, put back before anything can fail. */
 struct capture {

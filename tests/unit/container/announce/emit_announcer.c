@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "container/announce/announcer.h"
-#include "tests/unit/exact.h"
 #include "shared/clock.h"
+#include "tests/unit/exact.h"
 
 /* The announcer on a stage: events go in with the time, actions come out and are kept. */
 struct stage {

@@ -10,9 +10,9 @@
 
 #include "container/announce/check.h"
 #include "container/announce/checktarget.h"
+#include "shared/clock.h"
 #include "tests/unit/exact.h"
 #include "tests/unit/range.h"
-#include "shared/clock.h"
 
 /* ---- when it is asked, and what the answers mean ---- */
 

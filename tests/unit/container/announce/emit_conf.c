@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "container/announce/conf.h"
-#include "container/emit/options.h"
 #include "container/announce/settings.h"
+#include "container/emit/options.h"
 #include "tests/unit/exact.h"
 
 static char path[] = "/tmp/callsign-emit-conf-XXXXXX";

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/unit/exact.h"
-#include "tests/unit/range.h"
 #include "host/bus/intake.h"
 #include "shared/log.h"
+#include "tests/unit/exact.h"
+#include "tests/unit/range.h"
 
 /*
  * What a host takes from the bus and what it refuses, delivery by delivery. Each test begins with a delivery that is taken as it is,

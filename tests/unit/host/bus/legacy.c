@@ -2,10 +2,10 @@
 
 #include "shared/contract/legacy.h"
 
-#include "tests/unit/exact.h"
 #include "host/bus/intake.h"
-#include "tests/unit/hostkit.h"
 #include "shared/log.h"
+#include "tests/unit/exact.h"
+#include "tests/unit/hostkit.h"
 
 /* The older wire format: its bodies, its facts beside those of version 1, and what a host takes of it. */
 

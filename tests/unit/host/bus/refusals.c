@@ -10,10 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/unit/exact.h"
 #include "host/bus/refusals.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "tests/unit/exact.h"
 
 static struct refusals *refusals;
 static int saved = -1;

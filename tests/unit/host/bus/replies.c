@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/unit/exact.h"
 #include "host/bus/answered.h"
 #include "host/bus/replies.h"
+#include "tests/unit/exact.h"
 
 static struct replies *replies;
 static uint64_t answered[REPLIES_MAX + 100]; /* the correlation ids, as numbers */

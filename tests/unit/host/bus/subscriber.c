@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "host/bus/subscriber.h"
-#include "shared/contract/announcement.h"
 #include "shared/bus/bus.h"
 #include "shared/clock.h"
+#include "shared/contract/announcement.h"
 #include "shared/contract/legacy.h"
 
 #define START_MS 5000000

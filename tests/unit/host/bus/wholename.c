@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/unit/exact.h"
 #include "host/bus/wholename.h"
+#include "tests/unit/exact.h"
 
 static char docker[] = "docker", lab[] = "lab.example.org", shop[] = "shop";
 static char *shop_users[] = {shop};

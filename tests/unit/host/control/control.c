@@ -9,11 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "host/control/control.h"
+#include "host/bus/subscriber.h"
 #include "host/control/client.h"
+#include "host/control/control.h"
 #include "host/control/stream.h"
 #include "host/sinks/dnsmasq/dnsmasq.h"
-#include "host/bus/subscriber.h"
 #include "tests/unit/hostkit.h"
 
 /*

@@ -5,10 +5,10 @@
 
 #include <unistd.h>
 
-#include "tests/unit/exact.h"
-#include "host/sinks/dnsmasq/hostsfile.h"
 #include "host/registry/policy.h"
 #include "host/registry/served.h"
+#include "host/sinks/dnsmasq/hostsfile.h"
+#include "tests/unit/exact.h"
 
 static struct kit kit;
 static struct policy policy;

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/registry/rate.h"
 #include "tests/unit/exact.h"
 #include "tests/unit/range.h"
-#include "host/registry/rate.h"
 
 #define START_MS 7000000
 

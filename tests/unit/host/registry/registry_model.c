@@ -11,9 +11,9 @@
  */
 #include <config.h>
 
+#include "model.h"
 #include "tests/unit/hostkit.h"
 #include "tests/unit/range.h"
-#include "model.h"
 
 #define STEPS_MAX    48
 #define STEPS_RANDOM 1500000

@@ -2,9 +2,9 @@
 
 #include <openssl/evp.h>
 
-#include "tests/unit/hostkit.h"
 #include "host/web/page.h"
 #include "host/web/page_parts.h"
+#include "tests/unit/hostkit.h"
 
 static struct kit kit;
 static struct conf conf = {.domain = (char[]){"docker"}};

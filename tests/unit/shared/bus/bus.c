@@ -13,9 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/unit/exact.h"
 #include "shared/bus/bus_amqp.h"
 #include "shared/clock.h"
+#include "tests/unit/exact.h"
 
 struct line {
 	struct bus *bus;

@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/unit/exact.h"
 #include "shared/bus/bus_amqp.h"
+#include "tests/unit/exact.h"
 
 #define LARGEST 200000
 

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/unit/exact.h"
 #include "shared/bus/busconf.h"
 #include "shared/bus/busurl.h"
+#include "tests/unit/exact.h"
 
 #define V6_LONGEST "0000:0000:0000:0000:0000:0000:255.255.255.255"
 

@@ -8,9 +8,9 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "shared/bus/confirms.h"
 #include "tests/unit/exact.h"
 #include "tests/unit/range.h"
-#include "shared/bus/confirms.h"
 
 static struct confirms confirms;
 

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/exact.h"
 #include "shared/bus/patience.h"
+#include "tests/unit/exact.h"
 
 static void waits_twice_as_long_after_each_turn_that_was_too_short(void **state)
 {

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shared/contract/announcement.h"
 #include "tests/unit/exact.h"
 #include "tests/unit/range.h"
-#include "shared/contract/announcement.h"
 
 #define INSTANCE "0190a0b0c0d07000800000000000000a"
 #define SESSION  "000102030405060708090a0b0c0d0e0f"

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "tests/unit/exact.h"
 #include "shared/contract/hostname.h"
+#include "tests/unit/exact.h"
 
 #define L63 "abcdefghijklmnopqrstuvwxyz0123456789-abcdefghijklmnopqrstuvwxyz"
 #define L8  "1234567."

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/unit/exact.h"
 #include "shared/contract/ident.h"
+#include "tests/unit/exact.h"
 
 static int parse(const char *text, size_t length, struct ident *out)
 {

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/exact.h"
 #include "host/sinks/dnsmasq/dnsquery.h"
+#include "tests/unit/exact.h"
 
 #define ID   0x1234
 #define NAME "serial.callsign.docker"
