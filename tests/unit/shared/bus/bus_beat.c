@@ -15,6 +15,7 @@
 
 #include "shared/bus/bus_amqp.h"
 #include "shared/clock.h"
+#include "tests/unit/range.h"
 
 /* Heartbeats against a real TCP connection, whose low-water mark is the point, and a librabbitmq that only counts. */
 
@@ -184,7 +185,7 @@ static void a_silent_broker_is_noticed_by_whoever_wakes_all_the_time(void **stat
 	for (now = 0; !broken && now < 100000; now += 100)
 		step_at(now);
 	assert_true(broken);
-	assert_in_range(now, 20000, 25500);
+	assert_int_in_range(now, 20000, 25500);
 }
 
 static void ours_goes_out_with_the_second_of_theirs_even_if_that_is_early(void **state)
