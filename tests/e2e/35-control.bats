@@ -7,6 +7,13 @@ ctl() {
     lab_in callsignctl "$@"
 }
 
+# Who was announced by hand goes with no container.
+teardown() {
+    ctl forget old >/dev/null 2>&1 || true
+    ctl forget mute >/dev/null 2>&1 || true
+    common_teardown
+}
+
 # as_user USER COMMAND…: as somebody who is not root; a member of the group callsign if USER is callsign.
 as_user() {
     local user=$1
@@ -44,6 +51,34 @@ resync_done() {
     [[ -z $(resolve web.docker) ]]
     run -1 ctl why web
     [[ $output == *"nobody has announced it"* ]]
+}
+
+@test "list --wide: what each container's emitter says that it is, and --version and status: what each program carries" {
+    local said libraries library
+    start web
+    wait_up web
+    said=$(agent_of web)
+    [[ $said == callsign-emit/[0-9]*" librabbitmq/"[0-9]* ]]
+    [[ $(ctl list --json web | jq -r '.[].agent') == "$said" ]]
+    run -0 ctl list --wide
+    [[ ${lines[0]} == *" AGENT" && ${lines[1]} == "web "*" $said" ]]
+    run -0 ctl list
+    [[ $output != *AGENT* && $output != *librabbitmq* ]]
+    # Another release, and one that says nothing of itself, as all before 0.1.0.
+    amqp emit publish callsign up.old "$(up_body old 198.18.9.8 "$(new_instance)" ',"agent":"callsign-emit/0.0 librabbitmq/0.9"')"
+    amqp emit publish callsign up.mute "$(up_body mute 198.18.9.9 "$(new_instance)")"
+    run -0 ctl wait old
+    run -0 ctl wait mute
+    [[ $(ctl list --json | jq -r 'sort_by(.name)[] | "\(.name) \(.agent)"') == "mute null"$'\n'"old callsign-emit/0.0 librabbitmq/0.9"$'\n'"web $said" ]]
+    # What it names is what it has, and so does the daemon, in three places.
+    run -0 lab_docker exec web callsign-emit --version
+    [[ $output == *"librabbitmq "[0-9]*"OpenSSL "[0-9]*"jansson "[0-9]*"libconfuse "* ]]
+    libraries=$(lab_in callsignd --version | tail -n +2)
+    for library in librabbitmq OpenSSL jansson libconfuse libdaemon ldns; do
+        grep -qE "^$library [0-9]+\.[0-9]" <<<"$libraries"
+    done
+    [[ $(ctl status | sed -n 's/^ *libraries *//p') == "${libraries//$'\n'/, }" ]]
+    [[ $(ctl status --json | jq -r '.libraries | to_entries[] | .key + " " + .value') == "$libraries" ]]
 }
 
 @test "why: what was refused, and what is reserved" {

@@ -118,6 +118,18 @@ good() {
     refuses up.good "${body/\[\"198.18.9.9\"]/\"198.18.9.9\"}"
 }
 
+@test "what an emitter says that it is: 1 to 80 printable characters, in ASCII, or nothing at all" {
+    local agent
+    for agent in null 1 '[]' '{}' '""' "\"$(printf '%81s' '' | tr ' ' a)\"" '"a\nb"' '"a\u001b[2J"' '"a\u0000"' '"\u007f"' '"ä"' '"a","agent":"b"'; do
+        refuses up.good "$(up_body good 198.18.9.9 "$INSTANCE" ",\"agent\":$agent")"
+    done
+    # The longest that there may be is shown whole.
+    agent=$(printf '%80s' '' | tr ' ' '"')
+    amqp emit publish callsign up.good "$(up_body good 198.18.9.9 "$INSTANCE" ",\"agent\":\"${agent//\"/\\\"}\"")"
+    wait_resolves good.docker 198.18.9.9
+    [[ $(lab_in callsignctl list --json good | jq -r '.[].agent') == "$agent" ]]
+}
+
 @test "a routing key that disagrees with the body" {
     refuses up.other "$(good)"
     refuses down.good "$(good)"

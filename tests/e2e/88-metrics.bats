@@ -137,6 +137,17 @@ browser() {
     not page_has '<b>x'
 }
 
+@test "the page shows what each container's emitter says that it is, as text" {
+    start web
+    wait_up web
+    page_has "<small>$(agent_of web)</small>"
+    amqp emit publish callsign up.evil "$(up_body evil 198.18.9.9 "$(new_instance)" ',"agent":"<script>alert(1)</script>"')"
+    wait_resolves evil.docker 198.18.9.9
+    page_has '<small>&lt;script&gt;alert(1)&lt;/script&gt;</small>'
+    not page_has '<script>alert'
+    lab_in callsignctl forget evil
+}
+
 @test "the search finds names, aliases and addresses" {
     start web --env CALLSIGN_ALIASES=shop
     start db

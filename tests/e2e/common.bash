@@ -231,6 +231,12 @@ down_body() {
     printf '{"v":1,"op":"down","name":"%s","instance":"%s","seq":2}' "$1" "$2"
 }
 
+# agent_of CONTAINER: what its emitter should say that it is, made of its own words.
+agent_of() {
+    lab_docker exec "$1" callsign-emit --version | sed -nE 's/^(callsign-emit|librabbitmq) .*\(package (.*)\)$/\1\/\2/p; t
+        s/^(callsign-emit|librabbitmq) (.*)$/\1\/\2/p' | paste -sd ' '
+}
+
 # figure TEXT…: a line for the reader of the test run, passed or not.
 figure() {
     printf '# %s\n' "$*" >&3
