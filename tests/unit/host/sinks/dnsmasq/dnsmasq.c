@@ -569,7 +569,7 @@ static void what_waits_for_a_signal_goes_with_it(void **state)
 	start_serving(lab);
 	/* Four until their time counts; the fifth takes more than was saved. */
 	for (unsigned i = 2; i < 7; i++)
-		reload_slowly(lab, i, 40);
+		reload_slowly(lab, i, 100);
 	signals = stats(lab).signals;
 	announce(lab, 7);
 	while (lab->sink.operations->stored(lab->sink.self) < lab->generation)
