@@ -258,8 +258,10 @@ static void loop_step_addresses(struct loop *loop, bool readable, int64_t now_ms
 {
 	bool changed = localaddr_step(loop->localaddr, readable, now_ms) == 1;
 
-	if (loop->localaddr_changes != localaddr_changes(loop->localaddr))
+	if (loop->localaddr_changes != localaddr_changes(loop->localaddr)) {
 		changed = loop_read_networks(loop) || changed;
+		dnsmasq_bridges(loop->dnsmasq, loop->localnet, now_ms);
+	}
 	if (changed)
 		loop_host_addresses_changed(loop);
 }
@@ -501,6 +503,7 @@ static int loop_open(struct loop *loop, int64_t now_ms)
 	    (loop->knock = knock_new()) == NULL || (loop->dnsmasq = dnsmasq_new(loop->conf, loop->localaddr, now_ms)) == NULL)
 		return -1;
 	(void)loop_read_networks(loop);
+	dnsmasq_bridges(loop->dnsmasq, loop->localnet, now_ms);
 	sinks_add(&loop->sinks, dnsmasq_sink(loop->dnsmasq));
 	view_set_watcher(loop->view, &listings);
 	loop->subscriber = subscriber_new(loop->conf, loop->registry, loop->refusals, now_ms);

@@ -180,6 +180,8 @@ int rtnetlink_read_link(const struct nlmsghdr *header, struct rtnetlink_link *ou
 	for (attribute = rtnetlink_attribute(IFLA_RTA(info), &left); attribute != NULL; attribute = rtnetlink_attribute_next(attribute, &left)) {
 		if (attribute->rta_type == IFLA_MASTER && RTA_PAYLOAD(attribute) == sizeof(out->master))
 			memcpy(&out->master, RTA_DATA(attribute), sizeof(out->master));
+		else if (attribute->rta_type == IFLA_IFNAME)
+			read_text(attribute, out->name);
 		else if (attribute->rta_type == IFLA_LINKINFO)
 			read_kind(attribute, out);
 	}

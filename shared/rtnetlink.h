@@ -50,6 +50,7 @@ int rtnetlink_read_address(const struct nlmsghdr *header, struct rtnetlink_addre
 struct rtnetlink_link {
 	unsigned index;
 	unsigned master;     /* index of the bridge or bond that it is a port of; 0: none */
+	char name[IFNAMSIZ];
 	char kind[IFNAMSIZ]; /* bridge, veth, …; a network card has none */
 };
 

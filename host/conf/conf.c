@@ -14,6 +14,7 @@
 #include "values.h"
 
 static char default_urls[] = "{\"amqp://callsign-host@127.0.0.1/callsign\"}"; /* not const: libconfuse wants it so */
+static char default_forwarders[] = "{\"/run/dnsmasq/dnsmasq.pid\", \"/run/NetworkManager/dnsmasq.pid\"}";
 
 static cfg_opt_t tls_options[] = {
 	CFG_STR_CB("ca", NULL, CFGF_NONE, conf_take_path),
@@ -84,6 +85,7 @@ static cfg_opt_t dnsmasq_options[] = {
 	CFG_STR_CB("pid_file", "/run/dnsmasq/dnsmasq.pid", CFGF_NONE, conf_take_path),
 	CFG_STR_CB("server", NULL, CFGF_NONE, conf_take_server),
 	CFG_INT_CB("port", 53, CFGF_NONE, conf_take_integer),
+	CFG_STR_LIST_CB("forwarders", default_forwarders, CFGF_NONE, conf_take_path),
 	CFG_BOOL("enabled", cfg_true, CFGF_NONE),
 	CFG_END(),
 };
@@ -234,6 +236,9 @@ void conf_free(struct conf *conf)
 	free(conf->dnsmasq.hosts_file);
 	free(conf->dnsmasq.pid_file);
 	free(conf->dnsmasq.server);
+	for (size_t i = 0; i < conf->dnsmasq.nforwarders; i++)
+		free(conf->dnsmasq.forwarders[i]);
+	free(conf->dnsmasq.forwarders);
 	free(conf->control.socket);
 	free(conf->control.group);
 	free(conf->pid_file);

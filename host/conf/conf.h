@@ -40,6 +40,8 @@ struct conf_dnsmasq {
 	char *pid_file;
 	char *server; /* address as text, or NULL: docker0's IPv4 address whenever it is asked */
 	uint16_t port;
+	char **forwarders; /* pid files of those dnsmasqs that ask it */
+	size_t nforwarders;
 };
 
 struct conf_control {

@@ -321,6 +321,7 @@ static void copy_dnsmasq(struct copying *copying, cfg_t *section, struct conf_dn
 	dnsmasq->pid_file = copy_text(copying, cfg_getstr(section, "pid_file"));
 	dnsmasq->server = copy_text(copying, cfg_getstr(section, "server"));
 	dnsmasq->port = (uint16_t)cfg_getint(section, "port");
+	dnsmasq->forwarders = copy_list(copying, section, "forwarders", &dnsmasq->nforwarders);
 }
 
 static void copy_control(struct copying *copying, cfg_t *section, struct conf_control *control)

@@ -9,7 +9,7 @@
 
 enum link {
 	CONFIGURATION, DAEMON, BROKER, LOGIN, VHOST, EXCHANGES, QUEUE, PERMISSIONS, USERS, ACK_TIMEOUT, DNSMASQ, HOSTS_FILE, LOCAL, LISTENING, FORWARDING,
-	BRIDGES, SERIAL, SIGHUP_ALLOWED, SINKS, RESOLVER, DOCKER, PORT53, FIREWALL, AGENT, PATH, TRIP, LINKS
+	REVERSE, BRIDGES, SERIAL, SIGHUP_ALLOWED, SINKS, RESOLVER, DOCKER, PORT53, FIREWALL, AGENT, PATH, TRIP, LINKS
 };
 
 #define NEEDS(link) (1U << (link))
@@ -36,6 +36,7 @@ static const struct {
 	[LOCAL] = {"local-domain", doctor_local, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ)},
 	[LISTENING] = {"listening", doctor_listening, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ)},
 	[FORWARDING] = {"forwarding", doctor_forwarding, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ) | NEEDS(LISTENING)},
+	[REVERSE] = {"reverse-names", doctor_reverse, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ) | NEEDS(LISTENING) | NEEDS(FORWARDING)},
 	[BRIDGES] = {"bridges", doctor_bridges, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ) | NEEDS(LISTENING) | NEEDS(FORWARDING)},
 	[SERIAL] = {"serial", doctor_serial, NEEDS(CONFIGURATION) | NEEDS(DNSMASQ) | NEEDS(HOSTS_FILE) | NEEDS(LISTENING)},
 	[SIGHUP_ALLOWED] = {"sighup", doctor_sighup, NEEDS(CONFIGURATION) | NEEDS(DAEMON) | NEEDS(DNSMASQ)},
@@ -81,7 +82,7 @@ static void print_sum(const unsigned counts[4])
 /* ---- the walk along the chain ---- */
 
 /* What has no meaning where names are served by somebody else. */
-#define OF_DNSMASQ (NEEDS(DNSMASQ) | NEEDS(LOCAL) | NEEDS(LISTENING) | NEEDS(FORWARDING) | NEEDS(BRIDGES) | NEEDS(SERIAL) | NEEDS(SIGHUP_ALLOWED) | NEEDS(RESOLVER) | NEEDS(PATH) | NEEDS(TRIP))
+#define OF_DNSMASQ (NEEDS(DNSMASQ) | NEEDS(LOCAL) | NEEDS(LISTENING) | NEEDS(FORWARDING) | NEEDS(REVERSE) | NEEDS(BRIDGES) | NEEDS(SERIAL) | NEEDS(SIGHUP_ALLOWED) | NEEDS(RESOLVER) | NEEDS(PATH) | NEEDS(TRIP))
 
 static void examine(struct doctor *doctor, enum link link, unsigned broken, struct doctor_finding *finding)
 {

@@ -75,6 +75,8 @@ doctor_check doctor_firewall;
 doctor_check doctor_path;
 /* check_own.c */
 doctor_check doctor_forwarding;
+/* check_reverse.c */
+doctor_check doctor_reverse;
 /* check_bridges.c */
 doctor_check doctor_bridges;
 /* check_trip.c */

@@ -23,12 +23,17 @@
 /* ---- where it answers ---- */
 
 /* The lines that another run wrote, among dnsmasq's, are not what somebody else wants of it. */
-static bool is_asked_for(const struct dnsmasqconf *conf, const char *key)
+static const struct dnsmasqconf_option *others(const struct dnsmasqconf *conf, const char *key)
 {
 	for (size_t i = 0; i < conf->count; i++)
 		if (strcmp(conf->options[i].key, key) == 0 && strncmp(conf->options[i].where, SETUP_DNSMASQ ":", sizeof SETUP_DNSMASQ) != 0)
-			return true;
-	return false;
+			return &conf->options[i];
+	return NULL;
+}
+
+static bool is_asked_for(const struct dnsmasqconf *conf, const char *key)
+{
+	return others(conf, key) != NULL;
 }
 
 static bool has_line(const char *text, const char *line)
@@ -135,6 +140,25 @@ static void print_servers(const struct setup *setup, FILE *out)
 	dnsmasqconf_free(&conf);
 }
 
+/*
+ * The reverse zones of docker0's networks stand in the piece itself; those of others, as they come and go, in a file that callsignd keeps and that dnsmasq reads again at
+ * each SIGHUP. dnsmasq takes one such file, and does not start with two.
+ */
+static void print_networks(struct setup *setup, FILE *out)
+{
+	const struct dnsmasqconf_option *other;
+	struct dnsmasqconf conf;
+
+	dnsmasqconf_of_system(&conf, setup->root);
+	other = others(&conf, "servers-file");
+	if (other == NULL)
+		fputs("servers-file=" SETUP_REVERSE "\n", out);
+	else
+		setup_say("dnsmasq has a servers-file (%s), and takes no second one: reverse names are found on docker0's own networks alone, unless that file "
+		          "has the lines of %s", other->where, setup_own(setup) ? SETUP_FORWARD : SETUP_REVERSE);
+	dnsmasqconf_free(&conf);
+}
+
 /* ---- the file ---- */
 
 static char *compose(struct setup *setup, const char *old)
@@ -152,6 +176,7 @@ static char *compose(struct setup *setup, const char *old)
 	             "addn-hosts=/run/callsign/hosts\n%s",
 	        setup->domain, names, local);
 	fputs(setup_reverse_zones(setup, "local=/", "/\n", zones, sizeof zones), out);
+	print_networks(setup, out);
 	print_listening(setup, old, out);
 	print_servers(setup, out);
 	if (fclose(out) == 0)

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "doctor/bridges.h"
-#include "reverse.h"
 #include "shared/address.h"
+#include "shared/reverse.h"
 #include "system/ifaddr.h"
 
 #define DEFAULT_ADDRESS "172.17.0.1"

@@ -139,6 +139,8 @@ static void forward_line(const char *line, size_t length, FILE *out)
 		fprintf(out, "server=/%.*s/" SETUP_OWN_ADDRESS "#" SETUP_OWN_PORT "\n", zone, line + strlen(key));
 		if (strstr(line, ".arpa/") == NULL || strstr(line, ".arpa/") > line + length)
 			fprintf(out, "rebind-domain-ok=/%.*s/\n", zone, line + strlen(key));
+	} else if (strncmp(line, "servers-file=" SETUP_REVERSE, strlen("servers-file=" SETUP_REVERSE)) == 0) {
+		fputs("servers-file=" SETUP_FORWARD "\n", out);
 	} else if (line[0] != '#' && strncmp(line, "addn-hosts=", strlen("addn-hosts=")) != 0) {
 		fprintf(out, "%.*s\n", (int)length, line);
 	}
@@ -178,20 +180,40 @@ static bool has_user(const struct setup *setup, const char *line)
 	return found;
 }
 
+/* A line of dnsmasq's configuration has at most 1,024 characters, and one zone as many lines as one likes. */
+#define OWN_NETWORKS_LINE 64
+
+static size_t own_everywhere(const struct setup *setup, char *out, size_t size)
+{
+	size_t used = 0;
+
+	for (unsigned i = 1; i < 224 && used < size; i++)
+		if (i % OWN_NETWORKS_LINE == 1)
+			used += (size_t)snprintf(out + used, size - used, "%sauth-zone=%s,%u.0.0.0/8", i > 1 ? "\n" : "", setup->domain, i);
+		else
+			used += (size_t)snprintf(out + used, size - used, ",%u.0.0.0/8", i);
+	for (unsigned i = 0; i < 16 && used < size; i++)
+		used += (size_t)snprintf(out + used, size - used, i == 0 ? ",::/4" : ",%x000::/4", i);
+	used += (size_t)snprintf(out + used, size - used, "\n");
+	return used < size ? used : size - 1;
+}
+
 /*
  * The last auth-zone is looked at first, and its networks from the last to the first. Without networks it holds names of any address; those with
- * networks are for reverse names alone: all private ones, at label boundaries, so that a network that Docker makes later needs no restart, and
- * docker0's. (0.0.0.0/0 would be no network at all: dnsmasq takes it for 0.0.0.0/32.)
+ * networks are for reverse names alone. They are all that there are, at label boundaries, so that a network that Docker makes later needs no restart whatever its
+ * range: what is asked here is for the caller's configuration to choose, and what is beyond these networks is refused, even if it has a name. (0.0.0.0/0 would be
+ * no network at all, dnsmasq takes it for 0.0.0.0/32; and the zone of a range wider than a label is named wrongly.)
  */
 static void own_zones(const struct setup *setup, char *out, size_t size)
 {
 	char zones[SETUP_DOMAINS_SIZE], docker[32] = "";
 	struct address address;
+	size_t used = own_everywhere(setup, out, size);
 
 	setup_domains(setup, false, "auth-zone=", "\n", zones, sizeof zones);
 	if (address_parse(setup->docker, strlen(setup->docker), &address) == 0 && address.family == 4)
 		snprintf(docker, sizeof docker, ",%u.%u.0.0/16", address.bytes[0], address.bytes[1]);
-	snprintf(out, size,
+	snprintf(out + used, size - used,
 	         "auth-zone=%s,10.0.0.0/8,172.16.0.0/16,172.17.0.0/16,172.18.0.0/16,172.19.0.0/16,172.20.0.0/16,172.21.0.0/16,172.22.0.0/16,"
 	         "172.23.0.0/16,172.24.0.0/16,172.25.0.0/16,172.26.0.0/16,172.27.0.0/16,172.28.0.0/16,172.29.0.0/16,172.30.0.0/16,172.31.0.0/16,"
 	         "192.168.0.0/16,fd00::/8%s\n%sauth-zone=%s\n",
@@ -200,7 +222,7 @@ static void own_zones(const struct setup *setup, char *out, size_t size)
 
 static void own_conf(struct setup *setup)
 {
-	char text[4096 + 2 * SETUP_DOMAINS_SIZE], zones[2048 + SETUP_DOMAINS_SIZE];
+	char text[10240 + 2 * SETUP_DOMAINS_SIZE], zones[8192 + SETUP_DOMAINS_SIZE];
 
 	own_zones(setup, zones, sizeof zones);
 	snprintf(text, sizeof text,

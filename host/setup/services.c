@@ -157,7 +157,8 @@ static void take_pending(struct setup *setup)
 	setup->docker_changed |= setup_pending(setup, SETUP_DAEMON_JSON);
 	setup->own_changed |= setup_pending(setup, SETUP_OWN_CONF) || setup_pending(setup, SETUP_OWN_UNIT) || setup_pending(setup, SETUP_OWN_SCRIPT);
 	setup->dnsmasq_changed |= setup_pending(setup, SETUP_DNSMASQ);
-	setup->resolver_changed |= setup_pending(setup, SETUP_DNS_UNIT) || setup_pending(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf");
+	setup->resolver_changed |= setup_pending(setup, SETUP_DNS_UNIT) || setup_pending(setup, SETUP_DNS_PATH) || setup_pending(setup, SETUP_DNS_NETWORKS) ||
+	                            setup_pending(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf");
 	setup->daemon_changed |= setup_pending(setup, SETUP_CONF) || setup_pending(setup, SETUP_HOST_PASSWORD);
 	setup->agent_changed |= setup_pending(setup, SETUP_AGENT_CONF);
 }

@@ -75,10 +75,14 @@ struct setup {
 #define SETUP_DNSMASQ "/etc/dnsmasq.d/callsign"
 #define SETUP_DAEMON_JSON "/etc/docker/daemon.json"
 #define SETUP_DNS_UNIT "/etc/systemd/system/callsign-dns.service"
+#define SETUP_DNS_PATH "/etc/systemd/system/callsign-dns-networks.path"
+#define SETUP_DNS_NETWORKS "/etc/systemd/system/callsign-dns-networks.service"
 #define SETUP_OWN_CONF "/etc/callsign/dnsmasq.conf"
 #define SETUP_OWN_UNIT "/etc/systemd/system/callsign-dnsmasq.service"
 #define SETUP_OWN_SCRIPT "/etc/init.d/callsign-dnsmasq"
 #define SETUP_OWN_PID "/run/callsign-dnsmasq/dnsmasq.pid"
+#define SETUP_REVERSE "/run/callsign/reverse" /* callsignd keeps both: host/sinks/dnsmasq/reversezones.h */
+#define SETUP_FORWARD "/run/callsign/forward"
 #define SETUP_OWN_ADDRESS "127.0.0.1"
 #define SETUP_OWN_PORT "253"
 #define SETUP_OWN_PORT_NUMBER 253

@@ -2,6 +2,8 @@
 
 #include "setup.h"
 
+#include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,28 +12,56 @@
 #include "doctor/servers.h"
 #include "shared/address.h"
 
+#define NETWORKMANAGER_DNSMASQ "/etc/NetworkManager/dnsmasq.d"
+
 /* ---- this host's own programs ---- */
 
 /*
  * A server for the link alone, not a global one: a global server would be asked for every name, and dnsmasq would ask systemd-resolved
  * again. A unit, since docker0 may appear after the boot, and what resolvectl sets goes with the link.
  *
+ * Networks come and go, and callsignd writes their reverse zones into a file; a path unit lets them be told again. Of each link systemd-resolved takes some hundreds of
+ * domains, and with more of them none at all: so 200 of these at most.
+ *
  * systemd-resolved asks nobody on a link without a carrier, and docker0 has one only while a container is on it; those on networks of
  * their own (compose) are not. So a pair of interfaces keeps it up.
  */
+#define TELL_DOMAINS \
+	"/bin/sh -c 'exec /usr/bin/resolvectl domain docker0%s%s" \
+	" $$(grep ^server= " SETUP_REVERSE " 2>/dev/null | cut -d/ -f2 | sed s/^/~/ | head -n 200)'\n"
+
+static const char networks_path[] =
+	"# Made by callsign-setup; callsign-setup --undo takes it away.\n"
+	"[Unit]\n"
+	"Description=Networks of containers come and go\n"
+	"PartOf=callsign-dns.service\n\n"
+	"[Path]\n"
+	"PathChanged=" SETUP_REVERSE "\n";
+
+static const char networks_service[] =
+	"# Made by callsign-setup; callsign-setup --undo takes it away.\n"
+	"[Unit]\n"
+	"Description=Reverse names of all networks of containers are asked for on docker0\n"
+	"StartLimitIntervalSec=0\n\n"
+	"[Service]\n"
+	"Type=oneshot\n"
+	"ExecStart=/bin/systemctl try-reload-or-restart callsign-dns.service\n";
+
 static void split_resolved(struct setup *setup)
 {
-	char text[4096 + SETUP_DOMAINS_SIZE + SETUP_ZONES_SIZE], routed[SETUP_DOMAINS_SIZE], zones[SETUP_ZONES_SIZE], server[SETUP_SERVER_SIZE];
+	char text[4096 + 2 * (SETUP_DOMAINS_SIZE + SETUP_ZONES_SIZE)], routed[SETUP_DOMAINS_SIZE], zones[SETUP_ZONES_SIZE], server[SETUP_SERVER_SIZE];
 
-	setup_domains(setup, true, " ~", "", routed, sizeof routed);
-	setup_reverse_zones(setup, " ~", "", zones, sizeof zones);
+	/* Between quotes, for the shell takes ~NAME for somebody's home. */
+	setup_domains(setup, true, " \"~", "\"", routed, sizeof routed);
+	setup_reverse_zones(setup, " \"~", "\"", zones, sizeof zones);
 	snprintf(text, sizeof text,
 	         "# Made by callsign-setup; callsign-setup --undo takes it away.\n"
 	         "[Unit]\n"
 	         "Description=Names below %s are asked for on docker0\n"
 	         "BindsTo=sys-subsystem-net-devices-docker0.device\n"
 	         "After=sys-subsystem-net-devices-docker0.device systemd-resolved.service\n"
-	         "PartOf=systemd-resolved.service\n\n"
+	         "PartOf=systemd-resolved.service\n"
+	         "Wants=callsign-dns-networks.path\n\n"
 	         "[Service]\n"
 	         "Type=oneshot\n"
 	         "RemainAfterExit=yes\n"
@@ -40,17 +70,47 @@ static void split_resolved(struct setup *setup)
 	         "ExecStart=/sbin/ip link set callsign1 up\n"
 	         "ExecStart=/sbin/ip link set callsign0 master docker0 up\n"
 	         "ExecStart=/usr/bin/resolvectl dns docker0 %s\n"
-	         "ExecStart=/usr/bin/resolvectl domain docker0%s%s\n"
+	         "ExecStart=" TELL_DOMAINS
 	         "ExecStart=/usr/bin/resolvectl default-route docker0 no\n"
 	         "# The domain is nobody's in the world, so nobody can have signed it, and dnsmasq does not speak TLS.\n"
 	         "ExecStart=/usr/bin/resolvectl dnssec docker0 no\n"
 	         "ExecStart=/usr/bin/resolvectl dnsovertls docker0 no\n"
+	         "ExecReload=" TELL_DOMAINS
 	         "ExecStop=-/usr/bin/resolvectl revert docker0\n"
 	         "ExecStop=-/sbin/ip link delete callsign0\n\n"
 	         "[Install]\n"
 	         "WantedBy=sys-subsystem-net-devices-docker0.device systemd-resolved.service\n",
-	         setup->domain, setup_own_server(setup, ":", server), routed, zones);
+	         setup->domain, setup_own_server(setup, ":", server), routed, zones, routed, zones);
+	setup->resolver_changed |= setup_write(setup, SETUP_DNS_PATH, networks_path, 0644, SETUP_PLAIN);
+	setup->resolver_changed |= setup_write(setup, SETUP_DNS_NETWORKS, networks_service, 0644, SETUP_PLAIN);
 	setup->resolver_changed |= setup_write(setup, SETUP_DNS_UNIT, text, 0644, SETUP_PLAIN);
+}
+
+/* As the host's own dnsmasq NetworkManager's takes one such file, and does not start with two. */
+static bool has_servers_file(const struct setup *setup)
+{
+	char path[PATH_MAX], line[1024];
+	struct dirent *entry;
+	bool found = false;
+	DIR *folder;
+
+	snprintf(path, sizeof path, "%s" NETWORKMANAGER_DNSMASQ, setup->root);
+	folder = opendir(path);
+	while (folder != NULL && !found && (entry = readdir(folder)) != NULL) {
+		FILE *file;
+
+		if (strcmp(entry->d_name, "callsign.conf") == 0 ||
+		    (size_t)snprintf(path, sizeof path, "%s" NETWORKMANAGER_DNSMASQ "/%s", setup->root, entry->d_name) >= sizeof path)
+			continue;
+		file = fopen(path, "re");
+		while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
+			found = strncmp(line + strspn(line, " \t"), "servers-file", strlen("servers-file")) == 0;
+		if (file != NULL)
+			fclose(file);
+	}
+	if (folder != NULL)
+		closedir(folder);
+	return found;
 }
 
 /* NetworkManager's own dnsmasq asks ours for the domain, and writes 127.0.0.1 into resolv.conf. */
@@ -62,8 +122,9 @@ static void split_networkmanager(struct setup *setup)
 	snprintf(behind, sizeof behind, "/%s\n", setup_own_server(setup, "#", server));
 	setup_domains(setup, true, "server=/", behind, servers, sizeof servers);
 	setup_reverse_zones(setup, "server=/", behind, zones, sizeof zones);
-	snprintf(text, sizeof text, "# Made by callsign-setup; callsign-setup --undo takes it away.\n%s%s", servers, zones);
-	setup->resolver_changed |= setup_write(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf", text, 0644, SETUP_PLAIN);
+	snprintf(text, sizeof text, "# Made by callsign-setup; callsign-setup --undo takes it away.\n%s%s%s", servers, zones,
+	         has_servers_file(setup) ? "" : "servers-file=" SETUP_FORWARD "\n");
+	setup->resolver_changed |= setup_write(setup, NETWORKMANAGER_DNSMASQ "/callsign.conf", text, 0644, SETUP_PLAIN);
 	setup->resolver_changed |= setup_write(setup, "/etc/NetworkManager/conf.d/callsign.conf",
 	                                       "# Made by callsign-setup; callsign-setup --undo takes it away.\n[main]\ndns=dnsmasq\n", 0644,
 	                                       SETUP_PLAIN);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,7 +13,7 @@
 #include "shared/rtnetlink.h"
 
 struct localnet {
-	struct prefix *array;
+	struct localnet_bridge *array;
 	size_t count;
 };
 
@@ -20,6 +21,7 @@ struct localnet {
 struct link {
 	unsigned index;
 	bool bridge; /* else a port that goes on beyond this host */
+	char name[IFNAMSIZ]; /* a bridge's */
 };
 
 struct links {
@@ -29,7 +31,7 @@ struct links {
 
 /* ---- the links ---- */
 
-static int links_add(struct links *links, unsigned index, bool bridge)
+static int links_add(struct links *links, const struct link *link)
 {
 	size_t room = links->room == 0 ? 16 : links->room * 2;
 	struct link *larger;
@@ -41,7 +43,7 @@ static int links_add(struct links *links, unsigned index, bool bridge)
 		links->array = larger;
 		links->room = room;
 	}
-	links->array[links->count++] = (struct link){.index = index, .bridge = bridge};
+	links->array[links->count++] = *link;
 	return 0;
 }
 
@@ -63,6 +65,7 @@ static int take_message(struct links *links, const struct nlmsghdr *header)
 {
 	const struct nlmsgerr *error = NLMSG_DATA(header);
 	struct rtnetlink_link link;
+	struct link found = {.bridge = true};
 
 	if (header->nlmsg_type == NLMSG_DONE)
 		return 1;
@@ -72,10 +75,12 @@ static int take_message(struct links *links, const struct nlmsghdr *header)
 	}
 	if (header->nlmsg_type != RTM_NEWLINK || rtnetlink_read_link(header, &link) == -1)
 		return 0;
-	if (strcmp(link.kind, "bridge") == 0 && links_add(links, link.index, true) == -1)
+	found.index = link.index;
+	memcpy(found.name, link.name, sizeof found.name);
+	if (strcmp(link.kind, "bridge") == 0 && links_add(links, &found) == -1)
 		return -1;
 	if (link.master != 0 && !is_of_this_host(&link))
-		return links_add(links, link.master, false);
+		return links_add(links, &(struct link){.index = link.master});
 	return 0;
 }
 
@@ -109,26 +114,27 @@ static int read_links(struct links *links)
 	return result == 1 ? 0 : -1;
 }
 
-static bool is_own_bridge(const struct links *links, unsigned index)
+/* The name of a bridge with no way out, or NULL: it is none. */
+static const char *own_bridge(const struct links *links, unsigned index)
 {
-	bool bridge = false;
+	const char *name = NULL;
 	size_t i;
 
 	for (i = 0; i < links->count; i++) {
 		if (links->array[i].index != index)
 			continue;
 		if (!links->array[i].bridge)
-			return false;
-		bridge = true;
+			return NULL;
+		name = links->array[i].name;
 	}
-	return bridge;
+	return name;
 }
 
 /* ---- the subnets ---- */
 
 static int compare(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct prefix));
+	return memcmp(a, b, sizeof(struct localnet_bridge));
 }
 
 static struct prefix subnet_of(const struct rtnetlink_address *entry)
@@ -154,10 +160,13 @@ static int make_list(struct localnet *out, const struct links *links, const stru
 	for (i = 0; i < count; i++) {
 		const struct rtnetlink_address *entry = &entries[i];
 		unsigned most = entry->address.family == 4 ? 32 : 128;
+		const char *name = own_bridge(links, entry->link);
 
 		/* One that is its own network has nothing in it besides. */
-		if (entry->prefix_length > 0 && entry->prefix_length < most && address_unusable(&entry->address) == NULL && is_own_bridge(links, entry->link))
-			out->array[out->count++] = subnet_of(entry);
+		if (name == NULL || entry->prefix_length == 0 || entry->prefix_length >= most || address_unusable(&entry->address) != NULL)
+			continue;
+		out->array[out->count].subnet = subnet_of(entry);
+		snprintf(out->array[out->count++].name, sizeof out->array[0].name, "%s", name);
 	}
 	qsort(out->array, out->count, sizeof *out->array, compare);
 	return 0;
@@ -198,12 +207,18 @@ int localnet_read(struct localnet *localnet, const struct localaddr *localaddr)
 	return same ? 0 : 1;
 }
 
+const struct localnet_bridge *localnet_bridges(const struct localnet *localnet, size_t *count)
+{
+	*count = localnet->count;
+	return localnet->array;
+}
+
 bool localnet_has(const struct localnet *localnet, const struct address *address)
 {
 	size_t i;
 
 	for (i = 0; i < localnet->count; i++) {
-		if (prefix_contains(&localnet->array[i], address))
+		if (prefix_contains(&localnet->array[i].subnet, address))
 			return true;
 	}
 	return false;

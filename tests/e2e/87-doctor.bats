@@ -343,6 +343,19 @@ channel.connection.close()' "$LAB/secret/admin" "$1"
     says warning local-domain '/docker/'
 }
 
+@test "doctor: dnsmasq does not know the reverse zones of networks that come and go" {
+    doctor 0
+    says ok reverse-names '/run/callsign/reverse'
+    dnsmasq_with '/^servers-file/d'
+    doctor 0
+    says warning reverse-names 'no servers-file=/run/callsign/reverse'
+    grep -q -- '-> callsign-setup, then restart dnsmasq' <<<"$output"
+    printf '' >"$LAB/run/callsign/other"
+    dnsmasq_with '/^servers-file/d' servers-file=/run/callsign/other
+    doctor 0
+    says warning reverse-names 'servers-file=/run/callsign/other \(/etc/dnsmasq.d/broken:1\) is another file'
+}
+
 @test "doctor: dnsmasq does not listen where containers ask" {
     dnsmasq_with '/^interface=/d;/^except-interface/d' listen-address=127.0.0.5
     doctor 1

@@ -27,6 +27,8 @@ teardown() {
     [[ -n ${BATS_TEST_COMPLETED-} ]] || tail -n 40 "$LAB"/log/{resolved,networkmanager} "$LAB/etc/resolv.conf" || true
     own_setup --undo >/dev/null 2>&1 || true
     lab_in ip link delete callsign0 2>/dev/null || true
+    remove_containers
+    lab_docker network rm resolvers >/dev/null 2>&1 || true
     lab_stop networkmanager resolved dbus || true
     rm -rf "$LAB/run/dbus" "$LAB/run/systemd/resolve" "$LAB/etc/NetworkManager" "$LAB/state"
     resolv_conf "nameserver $LAB_ADDRESS" 'options timeout:1 attempts:2'
@@ -65,14 +67,31 @@ own_setup() {
 unit() {
     local line
     while IFS= read -r line; do
-        # shellcheck disable=SC2086 # words, as in the unit
-        over_usr ${line#-} || [[ $line == -* ]]
-    done < <(sed -n "s/^$1=//p" "$2")
+        # The unit's quotes are a shell's, and $$ is systemd's $.
+        eval "over_usr ${line#-}" || [[ $line == -* ]]
+    done < <(sed -n "s/^$1=//p" "$2" | sed 's/[$][$]/$/g')
 }
 
 # What every program on the host gets.
 own_lookup() {
     [[ $(lab_in getent ahostsv4 "$1" | awk 'NR == 1 { print $1 }') == "$2" ]]
+}
+
+leads_to() {
+    [[ $(lab_in getent hosts "$1" | awk '{ print $2 }') == "$2" ]]
+}
+
+# reverse_on_a_network COMMAND…: this host's programs find the name of an address on a network that is made now, once COMMAND has run.
+reverse_on_a_network() {
+    lab_docker network create --subnet 198.19.33.0/24 resolvers >/dev/null
+    start far --network resolvers --ip 198.19.33.7
+    wait_resolves far.docker 198.19.33.7
+    poll_until 5000 grep -q '/33\.19\.198\.in-addr\.arpa/' "$LAB/run/callsign/forward"
+    "$@"
+    poll_until 5000 leads_to 198.19.33.7 far.docker
+    : >"$LAB/log/queries"
+    not lab_in getent hosts 198.19.33.8
+    not asked_upstream 8.33.19.198.in-addr.arpa
 }
 
 finds_nothing() {
@@ -104,6 +123,9 @@ doctor_of_resolver() {
     not asked_upstream web.docker
     asked_upstream known.example
     [[ $(doctor_of_resolver) == "ok "*"through systemd-resolved"* ]]
+    # A network that comes later: systemd is what runs this when the file changes.
+    reverse_on_a_network unit ExecReload "$UNIT"
+    [[ $(over_usr resolvectl domain docker0) == *"~docker"*"~33.19.198.in-addr.arpa"* ]]
     # No container on docker0, whose link would have no carrier: those of compose are on networks of their own.
     remove_containers
     poll_until 5000 no_names
@@ -138,6 +160,7 @@ doctor_of_resolver() {
     own_lookup known.example 198.18.255.1
     not asked_upstream web.docker
     [[ $(doctor_of_resolver) == "ok "* ]]
+    reverse_on_a_network true
     run -0 own_setup --undo
     over_usr nmcli general reload
     poll_until 10000 grep -qx 'nameserver 127.0.0.9' "$LAB/etc/resolv.conf"

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "reload.h"
+#include "reversezones.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "system/ifaddr.h"
@@ -34,6 +35,7 @@ struct dnsmasq {
 	struct hostsfile *file;
 	struct hostsfile_domains domains;
 	struct reload reload;
+	struct reversezones *zones;
 	char boot_id[HOSTSFILE_BOOT_SIZE];
 
 	bool dirty;   /* the text is another one than the file's */
@@ -187,6 +189,7 @@ static void sink_listing(void *self, const struct listing *listing, bool records
 {
 	struct dnsmasq *dnsmasq = self;
 
+	reversezones_listing(dnsmasq->zones, listing, clock_ms());
 	/* Rendered here, not at the flush: the fact may be gone by then. Most of its cost is saved: other instances'
 	 * lines stay. */
 	if (!hostsfile_listing(dnsmasq->file, listing))
@@ -221,11 +224,20 @@ static void write_if_due(struct dnsmasq *dnsmasq, int64_t now_ms)
 		write_if_dirty(dnsmasq, now_ms);
 }
 
+/* Of the zones it is told by another serial, as of names. */
+static bool zones_changed(struct dnsmasq *dnsmasq, int64_t now_ms)
+{
+	if (!reversezones_step(dnsmasq->zones, dnsmasq->conf, dnsmasq->localaddr, now_ms))
+		return false;
+	return dnsmasq->dirty = dnsmasq->records = true;
+}
+
 static void sink_flush(void *self, uint64_t generation, int64_t now_ms)
 {
 	struct dnsmasq *dnsmasq = self;
 
 	dnsmasq->generation = generation;
+	(void)zones_changed(dnsmasq, now_ms);
 	if (now_ms - dnsmasq->own_ms >= OWN_AGE_MS)
 		refresh_own(dnsmasq, now_ms);
 	if (!dnsmasq->dirty || dnsmasq->write_ms != CLOCK_NEVER) {
@@ -276,6 +288,8 @@ static int64_t sink_deadline_ms(void *self)
 
 	if (batch_ms < due_ms)
 		due_ms = batch_ms;
+	if (reversezones_deadline_ms(dnsmasq->zones) < due_ms)
+		due_ms = reversezones_deadline_ms(dnsmasq->zones);
 	if (dnsmasq->own_missing && dnsmasq->own_ms + OWN_AGE_MS < due_ms)
 		due_ms = dnsmasq->own_ms + OWN_AGE_MS;
 	return dnsmasq->write_ms < due_ms ? dnsmasq->write_ms : due_ms;
@@ -291,6 +305,8 @@ static void sink_step(void *self, const struct pollfd *fds, int nfds, int64_t no
 		if (dnsmasq->dirty && dnsmasq->write_ms == CLOCK_NEVER)
 			write_if_dirty(dnsmasq, now_ms);
 	}
+	if (zones_changed(dnsmasq, now_ms))
+		dnsmasq->dirty_ms = dnsmasq->write_ms == CLOCK_NEVER ? now_ms : CLOCK_NEVER;
 	if (dnsmasq->write_ms <= now_ms)
 		write_if_dirty(dnsmasq, now_ms);
 	write_if_due(dnsmasq, now_ms);
@@ -312,6 +328,7 @@ static void sink_free(void *self)
 	if (dnsmasq->dirty_ms != CLOCK_NEVER && write_file(dnsmasq, hostsfile_serial_next(dnsmasq->serial)) < 0)
 		log_warn("hosts file=%s lacks the last changes; the next start of callsignd brings them", dnsmasq->conf->dnsmasq.hosts_file);
 	reload_clear(&dnsmasq->reload);
+	reversezones_free(dnsmasq->zones);
 	hostsfile_free(dnsmasq->file);
 	free(dnsmasq->own);
 	free(dnsmasq);
@@ -364,7 +381,10 @@ struct dnsmasq *dnsmasq_new(const struct conf *conf, const struct localaddr *loc
 		return NULL;
 	domains_of(conf, &dnsmasq->domains);
 	dnsmasq->file = hostsfile_new(&dnsmasq->domains);
-	if (dnsmasq->file == NULL) {
+	dnsmasq->zones = reversezones_new();
+	if (dnsmasq->file == NULL || dnsmasq->zones == NULL) {
+		reversezones_free(dnsmasq->zones);
+		hostsfile_free(dnsmasq->file);
 		free(dnsmasq);
 		return NULL;
 	}
@@ -378,6 +398,11 @@ struct dnsmasq *dnsmasq_new(const struct conf *conf, const struct localaddr *loc
 	place_read_boot_id(dnsmasq->boot_id); /* "": nothing that holds only for one boot is believed */
 	refresh_own(dnsmasq, now_ms);
 	return dnsmasq;
+}
+
+void dnsmasq_bridges(struct dnsmasq *dnsmasq, const struct localnet *localnet, int64_t now_ms)
+{
+	reversezones_bridges(dnsmasq->zones, localnet, now_ms);
 }
 
 void dnsmasq_restore(struct dnsmasq *dnsmasq, hostsfile_visit *visit, void *arg)
@@ -411,6 +436,7 @@ int dnsmasq_configure(struct dnsmasq *dnsmasq, const struct conf *conf, int64_t 
 	if (strcmp(old->dnsmasq.hosts_file, conf->dnsmasq.hosts_file) != 0)
 		dnsmasq->dirty = dnsmasq->records = true;
 	dnsmasq->conf = conf;
+	reversezones_again(dnsmasq->zones, now_ms);
 	reload_configure(&dnsmasq->reload, conf, now_ms);
 	refresh_own(dnsmasq, now_ms);
 	return 0;

@@ -12,6 +12,7 @@
 #include "hostsfile.h"
 #include "sinks/common/sink.h"
 #include "system/localaddr.h"
+#include "system/localnet.h"
 
 /*
  * The first sink: a hosts file that dnsmasq reads (addn-hosts), SIGHUP after each change of it, and a DNS question for
@@ -28,6 +29,9 @@ struct dnsmasq *dnsmasq_new(const struct conf *conf, const struct localaddr *loc
 
 /* The sink: name "dnsmasq", required. Its operation free() frees dnsmasq. */
 struct sink dnsmasq_sink(struct dnsmasq *dnsmasq);
+
+/* This host's bridges are these from now on: what is asked for their reverse zones follows (reversezones.h). */
+void dnsmasq_bridges(struct dnsmasq *dnsmasq, const struct localnet *localnet, int64_t now_ms);
 
 /* Read back what the hosts file holds: each instance is handed to visit (registry_restore). Problems are logged; none
  * is fatal. */

@@ -184,6 +184,9 @@ static void defaults_are_what_the_manual_says(void **state)
 	assert_int_equal(conf->registry.max_lease_s, 86400);
 	assert_true(conf->registry.max_ended_per_user > 0);
 	assert_string_equal(conf->dnsmasq.hosts_file, "/run/callsign/hosts");
+	assert_int_equal(conf->dnsmasq.nforwarders, 2);
+	assert_string_equal(conf->dnsmasq.forwarders[0], "/run/dnsmasq/dnsmasq.pid");
+	assert_string_equal(conf->dnsmasq.forwarders[1], "/run/NetworkManager/dnsmasq.pid");
 	assert_string_equal(conf->dnsmasq.pid_file, "/run/dnsmasq/dnsmasq.pid");
 	assert_null(conf->dnsmasq.server);
 	assert_int_equal(conf->dnsmasq.port, 53);
@@ -213,7 +216,7 @@ static void every_key_is_taken(void **state)
 		"yes }\n"
 		"user \"web\" { subnets = {\"172.20.0.0/16\"} names = {\"web-*\"} }\nuser \"db\" { agent = true }\n"
 		"user \"far\" { agent = true lost_grace = 0.5 }\n"
-		"dnsmasq { hosts_file = \"/h\" pid_file = \"/p\" server = \"127.0.0.53\" port = 5353 }\n"
+		"dnsmasq { hosts_file = \"/h\" pid_file = \"/p\" server = \"127.0.0.53\" port = 5353 forwarders = {\"/f\"} }\n"
 		"metrics { listen = \"[fd00::1]:9123\" }\n"
 		"haproxy { socket = \"/run/h.sock\" map_file = \"/srv/h.map\" pid_file = \"/run/h.pid\" reload = false "
 		"default_port = 0 required = true }\n"
@@ -304,6 +307,7 @@ static const struct {
 	{"user \"web\" { } user \"web\" { }", "web", "duplicate"},
 	{"dnsmasq { hosts_file = \"hosts\" }", "dnsmasq.hosts_file", "from / on"},
 	{"dnsmasq { hosts_file = \"/run/\" }", "dnsmasq.hosts_file", "from / on"},
+	{"dnsmasq { forwarders = {\"/run/a.pid\", \"b.pid\"} }", "dnsmasq.forwarders", "from / on"},
 	{"dnsmasq { pid_file = \"\" }", "dnsmasq.pid_file", "from / on"},
 	{"dnsmasq { server = \"localhost\" }", "dnsmasq.server", "IPv4 or IPv6"},
 	{"dnsmasq { server = \"0.0.0.0\" }", "dnsmasq.server", "IPv4 or IPv6"},
@@ -329,7 +333,7 @@ static const struct {
 	{"host_names = {\"callsign=docker0\"}", "host_names", "reserved"},
 	{"pid_file = \"callsignd.pid\"", "pid_file", "from / on"},
 	{"log_level = \"loud\"", "log_level", "\"error\", \"warning\", \"info\", \"debug\""},
-	{"dnsmasq { hostsfile = \"/x\" }", "hostsfile", "known here: hosts_file, pid_file, server, port, enabled"},
+	{"dnsmasq { hostsfile = \"/x\" }", "hostsfile", "known here: hosts_file, pid_file, server, port, forwarders, enabled"},
 	{"colour = \"red\"", "colour", "known here: domain, bus"},
 	{"domain \"docker\"", "domain", "equal sign"},
 };

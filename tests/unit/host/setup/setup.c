@@ -11,8 +11,8 @@
 
 #include "host/doctor/rights.h"
 #include "host/setup/daemonjson.h"
-#include "host/setup/reverse.h"
 #include "host/setup/setup.h"
+#include "shared/reverse.h"
 
 static const struct setup setup = {.root = "", .vhost = "callsign", .hostname = "h.lan", .host_user = SETUP_HOST_USER, .connections = 7};
 

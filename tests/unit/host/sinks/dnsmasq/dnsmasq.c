@@ -256,7 +256,7 @@ static int open_lab(void **state)
 	snprintf(lab.server, sizeof(lab.server), "127.0.0.1");
 	snprintf(lab.domain, sizeof(lab.domain), "docker");
 	lab.conf.domain = lab.domain;
-	lab.conf.dnsmasq = (struct conf_dnsmasq){true, lab.hosts, lab.pid_file, lab.server, free_port()};
+	lab.conf.dnsmasq = (struct conf_dnsmasq){.enabled = true, .hosts_file = lab.hosts, .pid_file = lab.pid_file, .server = lab.server, .port = free_port()};
 	write_conf_file(&lab, lab.hosts);
 	lab.localaddr = localaddr_new(clock_ms());
 	assert_non_null(lab.localaddr);

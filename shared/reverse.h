@@ -1,9 +1,9 @@
-#ifndef CALLSIGN_SETUP_REVERSE_H
-#define CALLSIGN_SETUP_REVERSE_H
+#ifndef CALLSIGN_REVERSE_H
+#define CALLSIGN_REVERSE_H
 
 #include <stddef.h>
 
-#include "shared/address.h"
+#include "address.h"
 
 /*
  * The reverse zones of a network, each with before and behind around it: just what is in it, for what is beside it is somebody else's to answer. A zone ends at a
