@@ -16,6 +16,7 @@
 #include "control/control.h"
 #include "detach.h"
 #include "notify.h"
+#include "privileges.h"
 #include "registry/changelog.h"
 #include "registry/registry.h"
 #include "registry/view.h"
@@ -271,6 +272,7 @@ static bool loop_take_configuration(struct loop *loop, int64_t now_ms)
 	struct conf *fresh = conf_load(loop->conf_path, sinks_sections);
 	struct conf *old = loop->conf;
 	struct view_policy policy;
+	const char *missing;
 
 	if (fresh == NULL) {
 		log_warnx("configuration file=%s is not taken: the old one stays in force", loop->conf_path);
@@ -297,6 +299,9 @@ static bool loop_take_configuration(struct loop *loop, int64_t now_ms)
 		log_warnx("pid_file: another one is used from the next start on");
 	if (strcmp(old->run_as != NULL ? old->run_as : "", fresh->run_as != NULL ? fresh->run_as : "") != 0)
 		log_warnx("run_as: another one is used from the next start on");
+	missing = privileges_missing(fresh);
+	if (missing != NULL)
+		log_warnx("%s", missing);
 	conf_free(old);
 	/* Host names, domain or file may be others: every sink looks at its own. */
 	loop->sinks.changed = true;

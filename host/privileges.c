@@ -126,6 +126,13 @@ static long user_of(pid_t pid)
 	return effective;
 }
 
+static bool signals_haproxy(const struct conf *conf)
+{
+	const struct haproxy_conf *haproxy = haproxy_conf(conf);
+
+	return haproxy != NULL && haproxy->socket != NULL && haproxy->reload;
+}
+
 /*
  * Whether the dnsmasq that runs now is a process that uid may signal anyway. One that does not run yet may be anybody's, and HAProxy's master is
  * always root's.
@@ -133,11 +140,10 @@ static long user_of(pid_t pid)
 static bool may_signal_anyway(const struct conf *conf, uid_t uid)
 {
 	char reason[PROCESS_REASON_SIZE];
-	const struct haproxy_conf *haproxy = haproxy_conf(conf);
 	struct process dnsmasq;
 	bool same;
 
-	if (haproxy != NULL && haproxy->socket != NULL && haproxy->reload)
+	if (signals_haproxy(conf))
 		return false;
 	if (process_open(conf->dnsmasq.pid_file, "dnsmasq", &dnsmasq, reason) != PROCESS_FOUND)
 		return false;
@@ -232,4 +238,12 @@ int privileges_drop(const struct conf *conf)
 	if (give_files(conf, uid, gid) == -1 || become(conf, uid, gid) == -1)
 		return -1;
 	return 1;
+}
+
+const char *privileges_missing(const struct conf *conf)
+{
+	if (!signals_haproxy(conf) || geteuid() == 0 || capng_have_capability(CAPNG_EFFECTIVE, CAP_KILL) != 0)
+		return NULL;
+	return "haproxy.reload: callsignd gave up the right to signal HAProxy (CAP_KILL) at its start, when nothing needed it: restart it, or, while HAProxy's "
+	       "socket does not work, names wait";
 }

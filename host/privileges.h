@@ -18,4 +18,7 @@
  */
 int privileges_drop(const struct conf *conf);
 
+/* After a reload: what conf needs and was given up at the start, when the configuration was another, in words; NULL: nothing. */
+const char *privileges_missing(const struct conf *conf);
+
 #endif

@@ -171,6 +171,23 @@ farm_end() {
     http_codes plain.docker 503
 }
 
+@test "with wildcard, what is below a name leads to it, unless somebody has it" {
+    serve site one
+    serve blog.site two
+    poll_until 5000 http_codes site.docker 200
+    poll_until 5000 http_codes blog.site.docker 200
+    http_codes shop.site.docker 404
+    configure_daemon 'haproxy { socket = "/run/haproxy/callsign.sock" wildcard = true }'
+    poll_until 3000 http_codes shop.site.docker 200
+    [[ $(http shop.site.docker) == one && $(http a.b.c.site.docker) == one ]]
+    [[ $(http blog.site.docker) == two && $(http x.blog.site.docker) == two ]]
+    http_codes nobody.docker 404
+    lab_docker kill two >/dev/null
+    poll_until 3000 http_codes x.blog.site.docker 503
+    configure_daemon 'haproxy { socket = "/run/haproxy/callsign.sock" }'
+    poll_until 3000 http_codes shop.site.docker 503
+}
+
 @test "WebSockets pass, also while everything else changes; headers tell where a request comes from" {
     python sock --env CALLSIGN_PORTS=http=8123 -- /usr/bin/python3 /code/web.py serve 8123 sock
     poll_until 5000 http_codes sock.docker 200

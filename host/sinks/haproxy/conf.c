@@ -30,6 +30,7 @@ static cfg_opt_t haproxy_options[] = {
 	CFG_BOOL("reload", cfg_true, CFGF_NONE),
 	CFG_INT_CB("default_port", 80, CFGF_NONE, take_default_port),
 	CFG_BOOL("required", cfg_false, CFGF_NONE),
+	CFG_BOOL("wildcard", cfg_false, CFGF_NONE),
 	CFG_END(),
 };
 
@@ -51,6 +52,7 @@ static int section_copy(cfg_t *cfg, const struct conf *conf, void **own)
 	out->reload = cfg_getbool(section, "reload") == cfg_true;
 	out->default_port = (uint16_t)cfg_getint(section, "default_port");
 	out->required = cfg_getbool(section, "required") == cfg_true;
+	out->wildcard = cfg_getbool(section, "wildcard") == cfg_true;
 	if (copy_text(cfg_getstr(section, "socket"), &out->socket) == -1 ||
 	    copy_text(cfg_getstr(section, "map_file"), &out->map_file) == -1 ||
 	    copy_text(cfg_getstr(section, "pid_file"), &out->pid_file) == -1)

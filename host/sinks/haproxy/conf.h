@@ -15,6 +15,7 @@ struct haproxy_conf {
 	bool reload;           /* which is told to reload where the socket does not work */
 	uint16_t default_port; /* of containers that announce no port "http"; 0: none */
 	bool required;
+	bool wildcard; /* what is below a name leads to it, too */
 };
 
 extern const struct conf_section haproxy_section;

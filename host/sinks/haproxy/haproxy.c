@@ -180,7 +180,7 @@ static bool sink_configure(void *self, const struct conf *conf, int64_t now_ms)
 	haproxy->failing_ms = CLOCK_NEVER;
 	haproxy->reload_trouble[0] = '\0';
 	haproxy_hang_up(haproxy, now_ms);
-	routes_configure(haproxy->routes, &conf->policy, own->default_port);
+	routes_configure(haproxy->routes, &conf->policy, own->default_port, own->wildcard);
 	return true;
 }
 
@@ -241,7 +241,7 @@ static int haproxy_make(const struct conf *conf, size_t i, int64_t now_ms, struc
 	haproxy->answer_ms = haproxy->failing_ms = CLOCK_NEVER;
 	haproxy->next_ms = now_ms;
 	haproxy->reload_pause_ms = HAPROXY_RELOAD_PAUSE_MS;
-	routes_configure(haproxy->routes, &conf->policy, haproxy->conf->default_port);
+	routes_configure(haproxy->routes, &conf->policy, haproxy->conf->default_port, haproxy->conf->wildcard);
 	*out = (struct sink){.name = HAPROXY_SINK_NAME,
 			     .required = haproxy->conf->required,
 			     .operations = &operations,

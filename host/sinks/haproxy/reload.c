@@ -61,11 +61,16 @@ pid_t haproxy_reload(const char *pid_file, char *reason, size_t size)
 	if (!is_master(process.pid))
 		snprintf(reason, size, "process %ld in pid file %s is no master (haproxy -W), which alone can reload",
 			 (long)process.pid, pid_file);
-	else if (process_signal(&process, SIGUSR2) == -1)
+	else if (process_signal(&process, SIGUSR2) == 0)
+		pid = process.pid;
+	else if (errno == EPERM)
+		snprintf(reason, size,
+			 "process %ld in pid file %s may not be signalled: callsignd needs CAP_KILL for it, which it keeps if this "
+			 "section is there at its start: restart it",
+			 (long)process.pid, pid_file);
+	else
 		snprintf(reason, size, "process %ld in pid file %s cannot be signalled: %s", (long)process.pid,
 			 pid_file, strerror(errno));
-	else
-		pid = process.pid;
 	process_close(&process);
 	return pid;
 }

@@ -25,17 +25,15 @@ struct instance {
 struct routes {
 	const struct policy *policy; /* borrowed */
 	uint16_t default_port;
+	bool wildcard;
 	struct services services;
 	struct instance *instances;
 };
 
-static void instance_put(struct routes *routes, struct instance *instance, const char *port, const char *fqdn,
-			 const struct target *target)
+static void instance_put_key(struct routes *routes, struct instance *instance, const char *key, const struct target *target)
 {
-	char key[ROUTES_SERVICE_SIZE];
 	struct service *service;
 
-	snprintf(key, sizeof(key), "%s@%s", port, fqdn);
 	service = services_put(&routes->services, key, &instance->ident, target);
 	for (unsigned i = 0; i < instance->nparts; i++)
 		if (instance->parts[i].service == service) {
@@ -44,6 +42,22 @@ static void instance_put(struct routes *routes, struct instance *instance, const
 		}
 	instance->parts = services_grow(instance->parts, instance->nparts, &instance->room, sizeof(*instance->parts));
 	instance->parts[instance->nparts++] = (struct part){service, true};
+}
+
+static void instance_put(struct routes *routes, struct instance *instance, const char *port, const char *fqdn,
+			 const struct target *target)
+{
+	char key[ROUTES_SERVICE_SIZE];
+	int length;
+
+	snprintf(key, sizeof(key), "%s@%s", port, fqdn);
+	instance_put_key(routes, instance, key, target);
+	if (!routes->wildcard)
+		return;
+	length = snprintf(key, sizeof(key), "%s@*.%s", port, fqdn);
+	/* Below a name of almost full length there can be none. */
+	if (length > 0 && (size_t)length < sizeof(key))
+		instance_put_key(routes, instance, key, target);
 }
 
 /* A container is one member however many addresses it has: the first IPv4 address, which a host with a docker0 has a
@@ -168,7 +182,7 @@ void routes_free(struct routes *routes)
 	free(routes);
 }
 
-void routes_configure(struct routes *routes, const struct policy *policy, uint16_t default_port)
+void routes_configure(struct routes *routes, const struct policy *policy, uint16_t default_port, bool wildcard)
 {
 	struct instance *instance, *next;
 
@@ -179,6 +193,7 @@ void routes_configure(struct routes *routes, const struct policy *policy, uint16
 	}
 	routes->policy = policy;
 	routes->default_port = default_port;
+	routes->wildcard = wildcard;
 }
 
 /* ---- what the services know ---- */

@@ -37,11 +37,12 @@ struct routes *routes_new(void);
 void routes_free(struct routes *routes);
 
 /*
- * What is said from now on goes by these: policy, borrowed, for its domains; default_port 0: none. All members are
+ * What is said from now on goes by these: policy, borrowed, for its domains; default_port 0: none; wildcard: each service
+ * is there as PORT@*.NAME, too, for what is below the name. All members are
  * forgotten and have to be told again by routes_listing(); what the proxy was told is not. Call it before anything
  * else.
  */
-void routes_configure(struct routes *routes, const struct policy *policy, uint16_t default_port);
+void routes_configure(struct routes *routes, const struct policy *policy, uint16_t default_port, bool wildcard);
 
 void routes_listing(struct routes *routes, const struct listing *listing);
 void routes_gone(struct routes *routes, const struct ident *instance);

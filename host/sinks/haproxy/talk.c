@@ -74,9 +74,8 @@ static void fail_errno(struct haproxy *haproxy, int64_t now_ms)
 	case EACCES:
 	case EPERM:
 		fail(haproxy, now_ms,
-		     "socket=%s may not be opened: \"stats socket %s user callsign mode 600 level operator\" in "
-		     "HAProxy's "
-		     "configuration gives it to callsignd, and its folder must let callsignd through",
+		     "socket=%s may not be opened: \"stats socket %s user callsign mode 600 level operator\" (level admin with HAProxy 3.3 or "
+		     "newer) in HAProxy's configuration gives it to callsignd, and its folder must let callsignd through",
 		     path, path);
 		break;
 	case EAGAIN:
@@ -106,7 +105,8 @@ static void fail_reply(struct haproxy *haproxy, const char *reply, int64_t now_m
 		     haproxy_map_file(haproxy));
 	else if (strstr(reply, "Permission denied") != NULL)
 		fail(haproxy, now_ms,
-		     "HAProxy refuses changes over socket=%s: it needs \"level operator\" in its configuration",
+		     "HAProxy refuses changes over socket=%s: its \"stats socket\" needs \"level operator\", and with HAProxy 3.3 or newer "
+		     "\"level admin\"",
 		     haproxy->conf->socket);
 	else
 		fail(haproxy, now_ms, "HAProxy answers \"%s\" over socket=%s", shown, haproxy->conf->socket);

@@ -24,6 +24,7 @@ struct world {
 	char text[4096];
 	struct policy policy;
 	struct policy_domain domain;
+	bool wildcard;
 };
 
 static struct pair *find(const struct world *world, const char *key)
@@ -169,7 +170,7 @@ static void configure(struct world *world, const char *domain, uint16_t default_
 	world->domain.name = strdup(domain);
 	world->policy.domains = &world->domain;
 	world->policy.ndomains = 1;
-	routes_configure(world->routes, &world->policy, default_port);
+	routes_configure(world->routes, &world->policy, default_port, world->wildcard);
 }
 
 static void open_world(struct world *world)
@@ -424,6 +425,34 @@ static void test_configured_anew(void **state)
 }
 
 /* A name that is too long with the domain has no service; neither has a container without an address. */
+static void test_what_is_below_a_name(void **state)
+{
+	struct world world;
+	struct container web;
+	char name[201];
+
+	(void)state;
+	open_world(&world);
+	world.wildcard = true;
+	configure(&world, "docker", 80);
+	container_make(&web, 1, "web", 7);
+	say(&world, &web);
+	sync(&world);
+	assert_string_equal(has(&world), "0/http@*.web.docker 198.18.0.7:80; 0/http@web.docker 198.18.0.7:80; "
+					 "http@*.web.docker 1; http@web.docker 1");
+	gone(&world, &web);
+	sync(&world);
+	assert_string_equal(has(&world), "http@*.web.docker 0; http@web.docker 0");
+	/* Of the greatest length there is one, and none below it. */
+	memset(name, 'a', sizeof(name) - 1);
+	name[63] = name[127] = name[191] = '.';
+	name[200] = '\0';
+	container_make(&web, 2, name, 8);
+	say(&world, &web);
+	assert_int_equal(routes_services(world.routes), 4);
+	close_world(&world);
+}
+
 static void test_nothing_to_say(void **state)
 {
 	struct world world;
@@ -499,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_back_before_its_time_is_over),
 		cmocka_unit_test(test_whole_and_untold),
 		cmocka_unit_test(test_configured_anew),
+		cmocka_unit_test(test_what_is_below_a_name),
 		cmocka_unit_test(test_nothing_to_say),
 		cmocka_unit_test(test_any_history),
 	};
