@@ -129,6 +129,10 @@ static void judge_docker(const json_t *settings, const char *server, const char 
 		doctor_broken(finding, restart, DAEMON_JSON ": \"dns\" does not name %s, where dnsmasq answers", server);
 	else if (place_in(dns, server) > 0)
 		doctor_warning(finding, restart, DAEMON_JSON ": \"dns\" names another server before %s; that one is asked first", server);
+	else if (json_array_size(dns) > 1)
+		doctor_warning(finding, "let dnsmasq ask the others (server=ADDRESS), then callsign-setup, then restart Docker",
+		               DAEMON_JSON ": \"dns\" names another server besides %s: programs linked with musl (Alpine's) ask both at once, and believe the first answer",
+		               server);
 	else
 		doctor_ok(finding, "Docker gives containers %s as their name server%s", server, searches(settings, domain) ? ", and searches the domain" : "");
 }

@@ -33,7 +33,7 @@ static void remove_server(json_t *dns, const char *server)
 	}
 }
 
-/* server comes first; the others stay behind it, for when dnsmasq is away. false: "dns" is no list. */
+/* server comes first, the others behind it. false: "dns" is no list. */
 bool daemonjson_put_first(json_t *settings, const char *server)
 {
 	json_t *dns = json_object_get(settings, "dns");
@@ -121,7 +121,19 @@ static void remove_runtime(json_t *settings)
 		json_object_del(settings, "runtimes");
 }
 
-char *daemonjson_without(const char *text, const char *server, bool *empty)
+/* "dns" as it was, or nothing. */
+static void restore_servers(json_t *settings, const char *original)
+{
+	json_t *before = original != NULL ? json_loads(original, JSON_REJECT_DUPLICATES, NULL) : NULL, *dns = json_object_get(before, "dns");
+
+	if (json_is_array(dns) && json_array_size(dns) > 0)
+		json_object_set(settings, "dns", dns);
+	else
+		json_object_del(settings, "dns");
+	json_decref(before);
+}
+
+char *daemonjson_without(const char *text, const char *server, const char *original, bool *empty)
 {
 	json_t *settings = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	json_t *dns = json_object_get(settings, "dns");
@@ -130,7 +142,7 @@ char *daemonjson_without(const char *text, const char *server, bool *empty)
 	if (json_is_array(dns)) {
 		remove_server(dns, server);
 		if (json_array_size(dns) == 0)
-			json_object_del(settings, "dns");
+			restore_servers(settings, original);
 		remove_runtime(settings);
 		*empty = json_object_size(settings) == 0;
 		out = daemonjson_print(settings);

@@ -19,7 +19,10 @@ int daemonjson_add_search(json_t *settings, const char *domain);
 /* "runtimes": whether ours had to be added. */
 bool daemonjson_add_runtime(json_t *settings);
 
-/* text without server in "dns", and without our runtime: new, to be freed. NULL: cannot be. empty: nothing is left in it. */
-char *daemonjson_without(const char *text, const char *server, bool *empty);
+/*
+ * text without server in "dns", and without our runtime: new, to be freed. NULL: cannot be. empty: nothing is left in it. If that leaves "dns" empty, those of original
+ * (the whole text of before, or NULL) come back: we had taken them out.
+ */
+char *daemonjson_without(const char *text, const char *server, const char *original, bool *empty);
 
 #endif

@@ -274,10 +274,10 @@ static void put_back(struct setup *setup, const char *path, const char *now, con
 }
 
 /* Edited since: only what is ours is taken out, and that we know how to do for daemon.json alone. */
-static void take_out(struct setup *setup, const char *path, const char *now)
+static void take_out(struct setup *setup, const char *path, const char *now, const char *original)
 {
 	bool empty = false;
-	char *without = strcmp(path, SETUP_DAEMON_JSON) == 0 ? daemonjson_without(now, setup->docker, &empty) : NULL;
+	char *without = strcmp(path, SETUP_DAEMON_JSON) == 0 ? daemonjson_without(now, setup->docker, original, &empty) : NULL;
 
 	if (without != NULL)
 		put_back(setup, path, now, without);
@@ -304,7 +304,7 @@ static void undo_file(struct setup *setup, const json_t *entry)
 	else if (strcmp(now, written) == 0 || is_text(entry, "replaced", now))
 		put_back(setup, path, now, original);
 	else
-		take_out(setup, path, now);
+		take_out(setup, path, now, original);
 	free(now);
 }
 

@@ -146,6 +146,8 @@ void setup_resolvconf(struct setup *setup); /* resolvconf.c */
 void setup_split_dns(struct setup *setup);
 void setup_find_holder(struct setup *setup); /* sets setup->holder (split.c) */
 void setup_docker(struct setup *setup);
+/* Whether this host's dnsmasq asks that server, of which Docker has been told, for what it does not know (upstream.c). */
+bool setup_dnsmasq_asks(const struct setup *setup, const char *server);
 /* What answers names; then whether that answers for the world, too; and only then Docker, which is told of it and restarted. */
 void setup_services(struct setup *setup);
 bool setup_world(struct setup *setup); /* world.c */

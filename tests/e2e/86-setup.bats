@@ -332,6 +332,45 @@ PYTHON
     run -2 root_setup --agent --broker amqp://there/callsign
 }
 
+# musl asks all servers at once and believes the first answer.
+@test "setup: dnsmasq is the only server of containers where it asks the others itself" {
+    bare_root $'nameserver 192.0.2.53\nnameserver 192.0.2.54' '{"dns": ["192.0.2.53", "192.0.2.9", "192.0.2.54"]}'
+    printf 'server=192.0.2.9\n' >"$ROOT/etc/dnsmasq.conf"
+    rm -rf "$ROOT.before"
+    cp -a "$ROOT" "$ROOT.before"
+    run -0 root_setup
+    [[ $(jq -c .dns "$ROOT/etc/docker/daemon.json") == '["172.17.0.1"]' ]]
+    run -0 root_setup
+    [[ $output == *"nothing to do" ]]
+    # Edited since: what was there before comes back all the same.
+    jq '.debug = true' "$ROOT/etc/docker/daemon.json" >"$ROOT/edited"
+    mv "$ROOT/edited" "$ROOT/etc/docker/daemon.json"
+    run -0 root_setup --undo
+    [[ $(jq -c . "$ROOT/etc/docker/daemon.json") == '{"dns":["192.0.2.53","192.0.2.9","192.0.2.54"],"debug":true}' ]]
+    cp "$ROOT.before/etc/docker/daemon.json" "$ROOT/etc/docker/daemon.json"
+    # Where nobody but Docker knows one, it stays, and that is said.
+    printf 'no-resolv\nserver=192.0.2.54\n' >"$ROOT/etc/dnsmasq.conf"
+    run -0 root_setup
+    [[ $(jq -c .dns "$ROOT/etc/docker/daemon.json") == '["172.17.0.1","192.0.2.53","192.0.2.9"]' ]]
+    [[ $output == *"keeps 192.0.2.53 beside dnsmasq"*"server=192.0.2.53"* ]]
+    run -0 root_setup
+    [[ $output == *"nothing to do" ]]
+    # A server for some names alone is no server for all.
+    printf 'no-resolv\nserver=/corp.example/192.0.2.53\nserver=192.0.2.9#53\n' >"$ROOT/etc/dnsmasq.conf"
+    run -0 root_setup
+    [[ $(jq -c .dns "$ROOT/etc/docker/daemon.json") == '["172.17.0.1","192.0.2.53"]' ]]
+    run -0 root_setup --undo
+    [[ $(jq -c .dns "$ROOT/etc/docker/daemon.json") == '["192.0.2.53","192.0.2.9","192.0.2.54"]' ]]
+}
+
+@test "setup: by way of systemd-resolved dnsmasq asks the others, too" {
+    bare_root 'nameserver 127.0.0.53' '{"dns": ["192.0.2.53"]}'
+    mkdir -p "$ROOT/run/systemd/resolve"
+    printf 'nameserver 192.0.2.53\n' >"$ROOT/run/systemd/resolve/resolv.conf"
+    run -0 root_setup
+    [[ $(jq -c .dns "$ROOT/etc/docker/daemon.json") == '["172.17.0.1"]' ]]
+}
+
 @test "setup: a daemon.json that is wrong is left as it is, with the line" {
     bare_root 'nameserver 192.0.2.1' $'{\n"dns": [}'
     run -1 root_setup

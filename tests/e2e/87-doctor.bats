@@ -409,6 +409,9 @@ daemon_answers() {
     printf '{"dns": ["192.0.2.53", "198.18.0.1"]}\n' >"$LAB/etc/docker/daemon.json"
     doctor 0
     says warning docker 'another server before'
+    printf '{"dns": ["198.18.0.1", "192.0.2.53"]}\n' >"$LAB/etc/docker/daemon.json"
+    doctor 0
+    says warning docker 'another server besides 198.18.0.1: programs linked with musl'
     printf '{"dns": [\n' >"$LAB/etc/docker/daemon.json"
     doctor 1
     says broken docker 'daemon.json:[12]:'

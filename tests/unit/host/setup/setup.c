@@ -80,7 +80,7 @@ static void assert_runtime(const char *settings, bool changed, const char *path)
 static void assert_without(const char *settings, const char *rest)
 {
 	bool empty;
-	char *text = daemonjson_without(settings, "192.0.2.1", &empty);
+	char *text = daemonjson_without(settings, "192.0.2.1", NULL, &empty);
 	json_t *all = json_loads(text, 0, NULL), *expected = json_loads(rest, 0, NULL);
 
 	assert_true(json_equal(all, expected));
@@ -224,7 +224,7 @@ static void test_reverse_zones(void **state)
 static void test_docker_without(void **state)
 {
 	bool empty;
-	char *text = daemonjson_without("{\"debug\": true, \"dns\": [\"192.0.2.1\", \"172.17.0.1\"]}", "172.17.0.1", &empty);
+	char *text = daemonjson_without("{\"debug\": true, \"dns\": [\"192.0.2.1\", \"172.17.0.1\"]}", "172.17.0.1", NULL, &empty);
 	json_t *settings = json_loads(text, 0, NULL);
 
 	(void)state;
@@ -232,11 +232,14 @@ static void test_docker_without(void **state)
 	assert_int_equal(json_array_size(json_object_get(settings, "dns")), 1);
 	json_decref(settings);
 	free(text);
-	text = daemonjson_without("{\"dns\": [\"172.17.0.1\"]}", "172.17.0.1", &empty);
+	text = daemonjson_without("{\"dns\": [\"172.17.0.1\"]}", "172.17.0.1", NULL, &empty);
 	assert_true(empty);
 	free(text);
-	assert_null(daemonjson_without("{\"dns\": 1}", "172.17.0.1", &empty));
-	assert_null(daemonjson_without("{", "172.17.0.1", &empty));
+	text = daemonjson_without("{\"debug\": true, \"dns\": [\"172.17.0.1\"]}", "172.17.0.1", "{\"dns\": [\"192.0.2.1\", \"192.0.2.2\"]}", &empty);
+	assert_string_equal(text, "{\n    \"debug\": true,\n    \"dns\": [\n        \"192.0.2.1\",\n        \"192.0.2.2\"\n    ]\n}\n");
+	free(text);
+	assert_null(daemonjson_without("{\"dns\": 1}", "172.17.0.1", NULL, &empty));
+	assert_null(daemonjson_without("{", "172.17.0.1", NULL, &empty));
 }
 
 /* docs/agent.md has people make it the default, and Docker does not start with one that it does not know. */
@@ -244,7 +247,7 @@ static void test_a_default_runtime_goes_with_the_runtime(void **state)
 {
 	bool empty;
 	char *text = daemonjson_without("{\"dns\":[\"172.17.0.1\"],\"default-runtime\":\"callsign\",\"runtimes\":{\"callsign\":"
-	                                  "{\"path\":\"/usr/bin/callsign-runtime\"},\"crun\":{\"path\":\"crun\"}}}", "172.17.0.1", &empty);
+	                                  "{\"path\":\"/usr/bin/callsign-runtime\"},\"crun\":{\"path\":\"crun\"}}}", "172.17.0.1", NULL, &empty);
 	json_t *settings = json_loads(text, 0, NULL);
 
 	(void)state;
@@ -253,7 +256,7 @@ static void test_a_default_runtime_goes_with_the_runtime(void **state)
 	json_decref(settings);
 	free(text);
 	text = daemonjson_without("{\"dns\":[\"172.17.0.1\"],\"default-runtime\":\"callsign\",\"runtimes\":{\"callsign\":{\"path\":\"/own\"}}}",
-	                            "172.17.0.1", &empty);
+	                            "172.17.0.1", NULL, &empty);
 	settings = json_loads(text, 0, NULL);
 	assert_text(settings, "default-runtime", "callsign");
 	json_decref(settings);
