@@ -126,6 +126,27 @@ refused_login() {
     run -1 lab_docker exec web callsign-emit --once down
 }
 
+@test "--once: what waits for somebody else's name survives a restart of the daemon, and so does a lease that was made longer" {
+    local held until more
+    held=$(new_instance)
+    amqp admin publish callsign up.shared "$(up_body shared 198.18.200.1 "$held")"
+    wait_resolves shared.docker 198.18.200.1
+    until=$(sed -n "s/.*instance=$held .*until=\\([0-9]*\\).*/\\1/p" "$HOSTS")
+    start web --hostname shared --entrypoint sleep -- 1000
+    lab_docker exec web callsign-emit --once up --lease 600
+    wait_log 'name=shared.* user=emit '
+    amqp admin publish callsign up.shared "$(up_body shared 198.18.200.1 "$held" | sed 's/"seq":1/"seq":2/; s/"lease":60/"lease":900/')"
+    poll_until 3000 grep -q '^# waits .* shared.docker .*user=emit until=' "$HOSTS"
+    lab_restart callsignd
+    wait_resolves shared.docker 198.18.200.1
+    more=$(sed -n "s/.*instance=$held .*until=\\([0-9]*\\).*/\\1/p" "$HOSTS")
+    ((more > until + 500000))
+    amqp admin publish callsign down.shared "$(down_body shared "$held" | sed 's/"seq":2/"seq":3/')"
+    wait_resolves shared.docker "$(address web)"
+    lab_docker exec web callsign-emit --once down
+    wait_gone shared.docker 2000
+}
+
 @test "--once: exit status 69 when the broker is out of reach" {
     run -69 lab_docker run --rm --hostname web --env CALLSIGN_URLS=amqp://emit@198.18.0.1:5999/callsign --entrypoint callsign-emit lab:1 --once up
 }

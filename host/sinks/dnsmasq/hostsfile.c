@@ -25,6 +25,7 @@ struct entry {
 	struct ident instance, session;
 	uint32_t length;
 	bool has_session;
+	bool waits; /* nothing of it is served: lines for the next start alone */
 	bool later; /* behind those that are not */
 	char text[];
 };
@@ -228,6 +229,31 @@ static size_t render(char *out, const struct listing *listing, const struct host
 	return (size_t)(at - out);
 }
 
+/*
+ * Nothing of it is served: somebody else has its name, or a policy is against it. An emitter with a session says it again when the daemon comes back;
+ * nobody does for one without. All of its addresses, with all of its names in the first domain.
+ */
+static size_t render_waiting(char *out, const struct listing *listing, const struct hostsfile_domains *domains)
+{
+	const struct fact *fact = listing->fact;
+	char address[ADDRESS_TEXT_SIZE], *at = out;
+
+	if (fact->has_session || fact->expires_ms == CLOCK_NEVER)
+		return 0;
+	for (unsigned i = 0; i < fact->naddresses; i++) {
+		char *line = at, *names;
+
+		names = at = put(put(at, HOSTSFILE_WAITS), address_format(&fact->addresses[i], address));
+		for (unsigned name = 0; name <= fact->naliases; name++) {
+			at = put_name(at, name == 0 ? fact->name : fact->aliases[name - 1], domains, 1);
+			if (name == 0 && at == names)
+				return 0;
+		}
+		at = at > names ? put_comment(at, listing, true) : line;
+	}
+	return (size_t)(at - out);
+}
+
 /* Lines that are not there because memory ran out would be a lie that nobody notices: better to be started again. */
 static void *must(void *memory)
 {
@@ -274,8 +300,10 @@ bool hostsfile_listing(struct hostsfile *file, const struct listing *listing)
 	const struct fact *fact = listing->fact;
 	struct entry *entry = entry_find(file, &fact->instance);
 	size_t length = render(file->scratch, listing, &file->domains);
-	bool later = (listing->addresses & listing->later) != 0;
+	bool later = (listing->addresses & listing->later) != 0, waits = length == 0;
 
+	if (waits)
+		length = render_waiting(file->scratch, listing, &file->domains);
 	if (length == 0)
 		return hostsfile_gone(file, &fact->instance);
 	if (entry != NULL && entry_says(entry, fact, later, file->scratch, length))
@@ -285,6 +313,7 @@ bool hostsfile_listing(struct hostsfile *file, const struct listing *listing)
 	entry->session = fact->session;
 	entry->has_session = fact->has_session;
 	entry->later = later;
+	entry->waits = waits;
 	memcpy(entry->text, file->scratch, length);
 	return true;
 }
@@ -392,7 +421,17 @@ static void write_entries(struct atomicfile *out, const struct hostsfile *file, 
 	const struct entry *entry;
 
 	DL_FOREACH (file->entries, entry)
-		if (entry->later == later)
+		if (!entry->waits && entry->later == later)
+			write_entry(out, entry);
+}
+
+/* Behind the others, so that those come first again when it is read back. */
+static void write_waiting(struct atomicfile *out, const struct hostsfile *file)
+{
+	const struct entry *entry;
+
+	DL_FOREACH (file->entries, entry)
+		if (entry->waits)
 			write_entry(out, entry);
 }
 
@@ -406,5 +445,6 @@ int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t ser
 	write_head(out, file, serial, boot_id, own, nown);
 	write_entries(out, file, false);
 	write_entries(out, file, true);
+	write_waiting(out, file);
 	return atomicfile_commit(out);
 }

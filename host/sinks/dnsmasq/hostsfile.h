@@ -28,6 +28,9 @@
  * Behind the lines of an instance whose place is known stands a line `# place HOST/NETNS`: a line of its own, so that a daemon of before, which skips what it
  * does not know, still reads the instance. Instances that share an address with one that is to come first (struct listing, later) stand behind all others:
  * dnsmasq leads an address back to the first name that it finds.
+ *
+ * An instance without session of which nothing is served (it waits for somebody else's name) stands last, each line behind `# waits `: nobody would say
+ * it again after a restart.
  */
 struct hostsfile;
 
@@ -44,6 +47,7 @@ struct hostsfile;
 #define HOSTSFILE_DOMAINS     "# domains"
 #define HOSTSFILE_OWN         " # host"
 #define HOSTSFILE_PLACE       "# place "
+#define HOSTSFILE_WAITS       "# waits "
 
 uint32_t hostsfile_serial_next(uint32_t serial);
 /* Whether a is b or came after it (less than half of the circle ahead). Neither is NONE. */

@@ -145,7 +145,8 @@ static int take_domains(struct parser *parser, struct text text)
 
 static void take_line(struct parser *parser, struct text line)
 {
-	bool taken = take_instance(parser, line) == 0;
+	struct text waiting = line;
+	bool waits = hostsfile_take(&waiting, HOSTSFILE_WAITS), taken = take_instance(parser, waits ? waiting : line) == 0;
 
 	if (taken) {
 		parser->may_place = true;

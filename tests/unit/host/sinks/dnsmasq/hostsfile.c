@@ -194,6 +194,43 @@ static void a_file_is_rendered(void **state)
 	hostsfile_free(file);
 }
 
+static void who_waits_without_a_session_is_kept_for_the_next_start(void **state)
+{
+	struct hostsfile *file = hostsfile_new(&docker);
+	struct sample a, b, c;
+
+	(void)state;
+	sample_init(&a, "held", 2, 0, 2);
+	a.fact.naliases = 1;
+	a.aliases[0] = "www";
+	a.fact.naddresses = 2;
+	a.addresses[1] = kit_address(9);
+	a.listing.names = a.listing.addresses = 0;
+	sample_init(&b, "held", 1, 1, 1);
+	sample_init(&c, "held", 3, 1, 3); /* says it again itself */
+	c.listing.names = c.listing.addresses = 0;
+	assert_true(hostsfile_listing(file, &a.listing));
+	assert_true(hostsfile_listing(file, &b.listing));
+	assert_false(hostsfile_listing(file, &c.listing));
+	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0),
+			    HEAD "198.18.0.1 held.docker # instance=" I1 " session=" S1 " user=web\n"
+				 "# waits 198.18.0.2 held.docker www.docker # instance=" I2 " user=web until=123456\n"
+				 "# waits 198.18.0.9 held.docker www.docker # instance=" I2 " user=web until=123456\n");
+	/* Its lease is another one: written. Its turn comes: as any other. */
+	assert_false(hostsfile_listing(file, &a.listing));
+	a.fact.expires_ms = 223456;
+	assert_true(hostsfile_listing(file, &a.listing));
+	a.listing.names = 1;
+	a.listing.addresses = 1;
+	assert_true(hostsfile_listing(file, &a.listing));
+	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0),
+			    HEAD "198.18.0.2 held.docker # instance=" I2 " user=web until=223456\n"
+				 "198.18.0.1 held.docker # instance=" I1 " session=" S1 " user=web\n");
+	a.fact.expires_ms = 323456;
+	assert_true(hostsfile_listing(file, &a.listing));
+	hostsfile_free(file);
+}
+
 static void only_a_changed_text_is_a_change(void **state)
 {
 	struct hostsfile *file = hostsfile_new(&docker);
@@ -421,6 +458,9 @@ static void what_was_written_is_read(void **state)
 	assert_int_equal(reading.content.skipped, 0);
 	assert_int_equal(reading.content.instances, 2);
 	assert_int_equal(reading.content.serial, 0x7f800007);
+	assert_parsed(HEAD "# waits 198.18.0.1 a.docker www.docker # instance=" I1 " user=web until=5\n"
+			   "# waits fd00::2 a.docker www.docker # instance=" I1 " user=web until=5\n",
+		      "a+www 198.18.0.1 fd00::2 01 alone [web] 5\n", 0);
 	assert_parsed(HEAD "198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=we%20b%23%25%0A\n",
 		      "a 198.18.0.1 01 session [we b#%\n]\n", 0);
 }
@@ -655,6 +695,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(serials_run_in_a_circle),
 		cmocka_unit_test(a_file_is_rendered),
+		cmocka_unit_test(who_waits_without_a_session_is_kept_for_the_next_start),
 		cmocka_unit_test(only_a_changed_text_is_a_change),
 		cmocka_unit_test(an_alias_listed_without_the_name_keeps_the_name),
 		cmocka_unit_test(ports_are_remembered),
