@@ -278,6 +278,7 @@ static int make(struct setup *setup)
 	bool emitters = !setup->remote.on || setup->remote.first, by_hand;
 
 	if (!setup->remote.print_only) {
+		setup_note_services(setup);
 		setup_own_choose(setup);
 		setup_group(setup);
 	}

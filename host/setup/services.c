@@ -8,11 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "doctor/ports.h"
+#include "shared/address.h"
 #include "system/command.h"
 
+#define DNSMASQ_RAN "dnsmasq-ran" /* in the record: whether dnsmasq ran before us */
 #define OWN_SERVICE "callsign-dnsmasq"
 #define SERVICE_S 90
 #define DAEMON_TRIES 50
+#define PORT_TRIES 25
 #define DAEMON_EVERY_MS 200
 
 static bool has_systemd(void)
@@ -76,6 +80,19 @@ static void enable(struct setup *setup, const char *verb, const char *name)
 		run(setup, init);
 }
 
+/* What a package brought, which is not started at boot before we say so. */
+static void at_boot(struct setup *setup, const char *verb, const char *name)
+{
+	const char *const systemctl[] = {"systemctl", verb, name, NULL}, *const init[] = {"update-rc.d", name, verb, NULL};
+	char script[128];
+
+	snprintf(script, sizeof script, "/etc/init.d/%s", name);
+	if (has_systemd())
+		run(setup, systemctl);
+	else if (access("/usr/sbin/update-rc.d", X_OK) == 0 && access(script, X_OK) == 0)
+		run(setup, init);
+}
+
 static void reload_units(struct setup *setup)
 {
 	const char *const reload[] = {"systemctl", "daemon-reload", NULL};
@@ -131,23 +148,20 @@ static void await_daemon(const struct setup *setup)
 /* Without its configuration it would be a failed unit at the next boot. */
 static void stop_daemon(struct setup *setup)
 {
-	if (has_systemd())
-		enable(setup, "disable", "callsignd");
+	at_boot(setup, "disable", "callsignd");
 	service(setup, "stop", "callsignd");
 }
 
 static void restart_daemon(struct setup *setup)
 {
-	if (has_systemd())
-		enable(setup, "enable", "callsignd");
+	at_boot(setup, "enable", "callsignd");
 	service(setup, "restart", "callsignd");
 	await_daemon(setup);
 }
 
 static void restart_agent(struct setup *setup)
 {
-	if (has_systemd())
-		enable(setup, "enable", "callsign-agent");
+	at_boot(setup, "enable", "callsign-agent");
 	service(setup, "restart", "callsign-agent");
 }
 
@@ -163,6 +177,66 @@ static void take_pending(struct setup *setup)
 	setup->agent_changed |= setup_pending(setup, SETUP_AGENT_CONF);
 }
 
+/* ---- what runs, and what does not, though it should ---- */
+
+static bool has_property(const char *properties, const char *line)
+{
+	return properties != NULL && strstr(properties, line) != NULL;
+}
+
+/* LoadState=, ActiveState= and UnitFileState=, a line each, to be freed; NULL: not known. */
+static char *properties_of(const char *name)
+{
+	const char *const show[] = {"systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", name, NULL};
+	char *properties = NULL, *errors = NULL;
+	int status = has_systemd() ? command_run(show, NULL, 0, &properties, &errors, SERVICE_S) : -1;
+
+	free(errors);
+	if (status == 0)
+		return properties;
+	free(properties);
+	return NULL;
+}
+
+/* Where systemd-resolved has port 53, Debian's dnsmasq does not run before it is told to listen elsewhere, nor would it after an undo. */
+void setup_note_services(struct setup *setup)
+{
+	char *properties;
+
+	if (setup->dry_run || setup->no_services || setup->root[0] != '\0' || json_object_get(setup->record, DNSMASQ_RAN) != NULL)
+		return;
+	properties = properties_of("dnsmasq.service");
+	if (properties != NULL)
+		json_object_set_new(setup->record, DNSMASQ_RAN, json_boolean(!has_property(properties, "ActiveState=inactive\n") &&
+		                                                             !has_property(properties, "ActiveState=failed\n")));
+	free(properties);
+}
+
+/* A unit that systemd knows, and that has ended or failed, or, if it is ours, will not be there after the next boot: then the run has something to do. */
+static bool is_down(struct setup *setup, const char *name, bool ours)
+{
+	char *properties = setup->no_services ? NULL : properties_of(name);
+	bool down = false;
+
+	if (properties != NULL)
+		down = has_property(properties, "LoadState=loaded\n") &&
+		       (has_property(properties, "ActiveState=inactive\n") || has_property(properties, "ActiveState=failed\n") ||
+		        (ours && has_property(properties, "UnitFileState=disabled\n")));
+	free(properties);
+	setup->changed |= down;
+	return down;
+}
+
+/* However an earlier run was ended, and whatever was done to services since. */
+static void take_down(struct setup *setup)
+{
+	setup->own_changed |= setup_own(setup) && is_down(setup, OWN_SERVICE ".service", true);
+	setup->dnsmasq_changed |= is_down(setup, "dnsmasq.service", false);
+	setup->resolver_changed |= setup->resolver.kind == RESOLVER_RESOLVED && is_down(setup, "callsign-dns.service", true);
+	setup->daemon_changed |= is_down(setup, "callsignd.service", true);
+	setup->agent_changed |= (setup->agent || setup_recorded(setup, SETUP_AGENT_CONF)) && is_down(setup, "callsign-agent.service", true);
+}
+
 void setup_restart_dnsmasq(struct setup *setup)
 {
 	service(setup, "restart", "dnsmasq");
@@ -172,6 +246,7 @@ void setup_restart_dnsmasq(struct setup *setup)
 void setup_services(struct setup *setup)
 {
 	take_pending(setup);
+	take_down(setup);
 	if (setup->own_changed)
 		start_own(setup);
 	if (setup->dnsmasq_changed)
@@ -194,6 +269,14 @@ void setup_docker_service(struct setup *setup)
 		setup_settled(setup);
 }
 
+static void note_loopback(void *arg, const struct ports_listener *listener)
+{
+	static const struct address loopback = {.family = 4, .bytes = {127, 0, 0, 1}};
+
+	if (address_equal(&listener->address, &loopback))
+		snprintf(arg, 16, "%s", listener->program);
+}
+
 /* While the unit that says what to revert is still there. */
 void setup_services_before_undo(struct setup *setup)
 {
@@ -204,12 +287,14 @@ void setup_services_before_undo(struct setup *setup)
 	setup->agent_changed = setup_recorded(setup, SETUP_AGENT_CONF);
 	if (setup->agent_changed && has_systemd())
 		run(setup, disable_agent);
-	else if (setup->agent_changed)
+	else if (setup->agent_changed) {
 		service(setup, "stop", "callsign-agent");
+		at_boot(setup, "disable", "callsign-agent");
+	}
 	setup->resolver_changed = setup_recorded(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf");
 	setup->own_gone = setup_recorded(setup, SETUP_OWN_CONF);
 	setup->docker_changed = setup_recorded(setup, SETUP_DAEMON_JSON);
-	setup->daemon_changed = setup_recorded(setup, SETUP_CONF);
+	setup->daemon_changed = setup_recorded(setup, SETUP_CONF) || setup_recorded(setup, SETUP_HOST_PASSWORD);
 	if (setup->daemon_changed)
 		stop_daemon(setup);
 	if (setup_recorded(setup, SETUP_DNS_UNIT) && has_systemd())
@@ -218,12 +303,40 @@ void setup_services_before_undo(struct setup *setup)
 		stop_own(setup);
 }
 
+/* NetworkManager ends its own dnsmasq when it comes to it; until then that has the port. */
+static void await_port(const struct setup *setup)
+{
+	char program[16];
+
+	for (int i = 0; i < PORT_TRIES && !setup->dry_run && !setup->no_services; i++) {
+		program[0] = '\0';
+		(void)ports_each(53, note_loopback, program);
+		if (program[0] == '\0')
+			return;
+		poll(NULL, 0, DAEMON_EVERY_MS);
+	}
+}
+
+/* As it was: the one that NetworkManager started has the port that dnsmasq had, so it goes first. */
+static void dnsmasq_as_before(struct setup *setup)
+{
+	if (json_is_false(json_object_get(setup->record, DNSMASQ_RAN))) {
+		service(setup, "stop", "dnsmasq");
+		return;
+	}
+	if (setup->resolver_changed) {
+		service(setup, "stop", "dnsmasq");
+		await_port(setup);
+	}
+	service(setup, "restart", "dnsmasq");
+}
+
 void setup_services_after_undo(struct setup *setup)
 {
-	if (setup->dnsmasq_changed)
-		service(setup, "restart", "dnsmasq");
 	if (setup->resolver_changed)
 		service(setup, "reload", "NetworkManager");
+	if (setup->dnsmasq_changed)
+		dnsmasq_as_before(setup);
 	if (setup->own_gone)
 		reload_units(setup);
 	if (setup->docker_changed)

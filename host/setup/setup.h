@@ -150,6 +150,7 @@ void setup_docker(struct setup *setup);
 bool setup_dnsmasq_asks(const struct setup *setup, const char *server);
 /* What answers names; then whether that answers for the world, too; and only then Docker, which is told of it and restarted. */
 void setup_services(struct setup *setup);
+void setup_note_services(struct setup *setup); /* before anything is changed: how they stand, for an undo */
 bool setup_world(struct setup *setup); /* world.c */
 void setup_docker_service(struct setup *setup);
 void setup_restart_dnsmasq(struct setup *setup);

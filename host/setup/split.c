@@ -23,6 +23,9 @@
  * Networks come and go, and callsignd writes their reverse zones into a file; a path unit lets them be told again. Of each link systemd-resolved takes some hundreds of
  * domains, and with more of them none at all: so 200 of these at most.
  *
+ * Docker takes docker0 away and makes it anew when it starts, so quickly that systemd, which is told of both at once, would stop what is bound to the
+ * device and find no reason to start it again. So the unit is a part of docker.service, too, and starts again behind it.
+ *
  * systemd-resolved asks nobody on a link without a carrier, and docker0 has one only while a container is on it; those on networks of
  * their own (compose) are not. So a pair of interfaces keeps it up.
  */
@@ -59,8 +62,8 @@ static void split_resolved(struct setup *setup)
 	         "[Unit]\n"
 	         "Description=Names below %s are asked for on docker0\n"
 	         "BindsTo=sys-subsystem-net-devices-docker0.device\n"
-	         "After=sys-subsystem-net-devices-docker0.device systemd-resolved.service\n"
-	         "PartOf=systemd-resolved.service\n"
+	         "After=sys-subsystem-net-devices-docker0.device systemd-resolved.service docker.service\n"
+	         "PartOf=systemd-resolved.service docker.service\n"
 	         "Wants=callsign-dns-networks.path\n\n"
 	         "[Service]\n"
 	         "Type=oneshot\n"
@@ -79,7 +82,7 @@ static void split_resolved(struct setup *setup)
 	         "ExecStop=-/usr/bin/resolvectl revert docker0\n"
 	         "ExecStop=-/sbin/ip link delete callsign0\n\n"
 	         "[Install]\n"
-	         "WantedBy=sys-subsystem-net-devices-docker0.device systemd-resolved.service\n",
+	         "WantedBy=sys-subsystem-net-devices-docker0.device systemd-resolved.service docker.service\n",
 	         setup->domain, setup_own_server(setup, ":", server), routed, zones, routed, zones);
 	setup->resolver_changed |= setup_write(setup, SETUP_DNS_PATH, networks_path, 0644, SETUP_PLAIN);
 	setup->resolver_changed |= setup_write(setup, SETUP_DNS_NETWORKS, networks_service, 0644, SETUP_PLAIN);
