@@ -52,6 +52,10 @@ void doctor_configuration(struct doctor *doctor, struct doctor_finding *finding)
 		doctor_broken(finding, "sudo callsignctl doctor", "%s: only root and its group may read it", doctor->conf_path);
 		return;
 	}
+	if (doctor->conf == NULL && access(doctor->conf_path, F_OK) == -1 && errno == ENOENT) {
+		doctor_broken(finding, "callsign-setup", "%s: there is no such file: nothing is set up yet", doctor->conf_path);
+		return;
+	}
 	if (doctor->conf == NULL) {
 		snprintf(mend, sizeof mend, "callsignd -c %s --check-config", doctor->conf_path);
 		if (mistakes > 1)

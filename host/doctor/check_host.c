@@ -9,12 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ports.h"
 #include "resolver.h"
+#include "system/process.h"
 
 #define DAEMON_JSON "/etc/docker/daemon.json"
+#define DOCKER_PID "/run/docker.pid"
 #define SETUP "callsign-setup"
 
 /* ---- the host's own resolver ---- */
@@ -75,7 +78,10 @@ void doctor_resolver(struct doctor *doctor, struct doctor_finding *finding)
 	resolver_find("", &resolver);
 	address_format(&doctor->containers, server);
 	mend_resolver(doctor, &resolver, server, mend, sizeof mend);
-	if (error != 0)
+	if (error != 0 && resolver.kind == RESOLVER_STATIC && !resolver_asks(&resolver, server))
+		doctor_warning(finding, mend, "containers find names below %s, this host's own programs do not: they ask %s", doctor->conf->domain,
+		               resolver_kind_text(resolver.kind));
+	else if (error != 0)
 		doctor_broken(finding, mend, "this host's own programs do not find names below %s: %s; they ask %s", doctor->conf->domain,
 		              error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error), resolver_kind_text(resolver.kind));
 	else if (strncmp(address, "127.", 4) != 0)
@@ -118,6 +124,21 @@ static bool searches(const json_t *settings, const char *domain)
 	return place_in(json_object_get(settings, "dns-search"), domain) != -1;
 }
 
+/* Docker reads the file when it starts, and by no signal again; its pid file is as old as it is. */
+static bool is_older_than_its_file(void)
+{
+	char reason[PROCESS_REASON_SIZE];
+	struct stat settings, started;
+	struct process engine;
+
+	if (process_open(DOCKER_PID, "dockerd", &engine, reason) != PROCESS_FOUND)
+		return false;
+	process_close(&engine);
+	return stat(DAEMON_JSON, &settings) == 0 && stat(DOCKER_PID, &started) == 0 &&
+	       (settings.st_mtim.tv_sec != started.st_mtim.tv_sec ? settings.st_mtim.tv_sec > started.st_mtim.tv_sec
+	                                                          : settings.st_mtim.tv_nsec > started.st_mtim.tv_nsec);
+}
+
 static void judge_docker(const json_t *settings, const char *server, const char *domain, struct doctor_finding *finding)
 {
 	const char *restart = SETUP ", then restart Docker";
@@ -133,6 +154,9 @@ static void judge_docker(const json_t *settings, const char *server, const char 
 		doctor_warning(finding, "let dnsmasq ask the others (server=ADDRESS), then callsign-setup, then restart Docker",
 		               DAEMON_JSON ": \"dns\" names another server besides %s: programs linked with musl (Alpine's) ask both at once, and believe the first answer",
 		               server);
+	else if (is_older_than_its_file())
+		doctor_warning(finding, "restart Docker, when that suits the containers that run",
+		               DAEMON_JSON " was changed after Docker had started: until its next start Docker gives containers what it said before");
 	else
 		doctor_ok(finding, "Docker gives containers %s as their name server%s", server, searches(settings, domain) ? ", and searches the domain" : "");
 }
@@ -164,6 +188,7 @@ void doctor_docker(struct doctor *doctor, struct doctor_finding *finding)
 struct neighbours {
 	const struct doctor *doctor;
 	char in_the_way[256], beside[256];
+	bool dnsmasq; /* where containers ask */
 };
 
 static void meet(void *arg, const struct ports_listener *listener)
@@ -174,6 +199,8 @@ static void meet(void *arg, const struct ports_listener *listener)
 	char *out = wildcard || ours ? all->in_the_way : all->beside;
 	size_t length = strlen(out);
 
+	/* Whose it is is not known to everybody. */
+	all->dnsmasq |= (wildcard || ours) && (strcmp(listener->program, "dnsmasq") == 0 || listener->pid == 0);
 	if (strcmp(listener->program, "dnsmasq") == 0 || strstr(out, listener->program) != NULL)
 		return;
 	snprintf(out + length, 256 - length, "%s%s (pid %d, on %s)", length > 0 ? ", " : "", listener->program, (int)listener->pid,
@@ -183,6 +210,7 @@ static void meet(void *arg, const struct ports_listener *listener)
 void doctor_port53(struct doctor *doctor, struct doctor_finding *finding)
 {
 	struct neighbours all = {.doctor = doctor};
+	char mend[DOCTOR_MEND_SIZE];
 	unsigned port = doctor->containers_port;
 
 	if (ports_each(doctor->containers_port, meet, &all) == -1)
@@ -190,6 +218,9 @@ void doctor_port53(struct doctor *doctor, struct doctor_finding *finding)
 	else if (all.in_the_way[0] != '\0')
 		doctor_broken(finding, "let it listen elsewhere, or stop it; then restart dnsmasq", "port %u is also taken by %s",
 		              port, all.in_the_way);
+	else if (!all.dnsmasq)
+		doctor_broken(finding, doctor_service(mend, sizeof mend, "restart", "dnsmasq"), "nobody is on port %u where containers ask: dnsmasq does not "
+		              "run, or does not listen there", port);
 	else if (all.beside[0] != '\0')
 		doctor_ok(finding, "port %u: dnsmasq, and on other addresses %s", port, all.beside);
 	else

@@ -181,8 +181,16 @@ void doctor_path(struct doctor *doctor, struct doctor_finding *finding)
 {
 	struct path path = {.found_ms = -1, .gone_ms = -1};
 	struct announcement up;
+	struct resolver resolver;
+	char server[ADDRESS_TEXT_SIZE], serial[HOSTNAME_FQDN_SIZE];
 	struct line line;
 
+	resolver_find("", &resolver);
+	if (resolver.kind == RESOLVER_STATIC && !resolver_asks(&resolver, address_format(&doctor->containers, server)) &&
+	    !resolves(doctor_serial_name(doctor, serial))) {
+		doctor_skipped(finding, "not looked at: this host's own programs ask %s", resolver_kind_text(resolver.kind));
+		return;
+	}
 	setenv("RES_OPTIONS", "timeout:1 attempts:1", 1);
 	if (trip_compose(doctor, &up) == -1 || hostname_join(up.name, trip_domain(doctor, up.name), path.fqdn) != HOSTNAME_OK) {
 		doctor_broken(finding, "", "no random numbers");
