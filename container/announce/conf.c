@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "credential.h"
 #include "settings.h"
 #include "shared/conftext.h"
 
@@ -234,7 +235,8 @@ static bool conf_given(cfg_t *cfg, const char *key)
 
 static int conf_scan(cfg_t *cfg, const char *path)
 {
-	FILE *file = fopen(path, "re");
+	char handed[CREDENTIAL_PATH_SIZE];
+	FILE *file = fopen(credential_path(path, handed), "re");
 	int result = file != NULL ? conftext_parse(cfg, file) : CFG_FILE_ERROR;
 
 	if (result == CFG_FILE_ERROR)
@@ -433,6 +435,30 @@ static int conf_check_logins(const struct conf *conf)
 	return 0;
 }
 
+/* A path of the configuration is where its file can be read, from now on. */
+static int conf_take_handed(char **path)
+{
+	char handed[CREDENTIAL_PATH_SIZE], *copy;
+
+	if (*path == NULL || credential_path(*path, handed) == *path)
+		return 0;
+	copy = strdup(handed);
+	if (copy == NULL)
+		return -1;
+	free(*path);
+	*path = copy;
+	return 0;
+}
+
+static int conf_take_all_handed(struct conf *conf)
+{
+	if (conf_take_handed(&conf->password_file) == 0 && conf_take_handed(&conf->bus.tls.ca) == 0 &&
+	    conf_take_handed(&conf->bus.tls.cert) == 0 && conf_take_handed(&conf->bus.tls.key) == 0)
+		return 0;
+	log_errorx("out of memory");
+	return -1;
+}
+
 static int conf_finish(struct conf *conf)
 {
 	char error[BUSCONF_ERROR_SIZE];
@@ -443,6 +469,8 @@ static int conf_finish(struct conf *conf)
 	}
 	if (conf->bus.nendpoints == 0) /* an image may carry the path of a password that is not there */
 		return 0;
+	if (conf_take_all_handed(conf) == -1)
+		return -1;
 	if (conf->password_file != NULL && busconf_read_password(conf->password_file, &conf->secret_mode, &conf->password, error) == -1) {
 		log_errorx("password_file: %s", error);
 		return -1;

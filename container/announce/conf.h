@@ -23,7 +23,7 @@ struct conf {
 	struct busconf bus; /* no endpoint: not configured, there is nothing to do */
 	char *name;         /* folded, or with variables (template.h) as given; NULL: the machine's hostname */
 	char aliases[ANNOUNCEMENT_ALIASES_MAX][HOSTNAME_NAME_SIZE];
-	unsigned naliases;
+	unsigned naliases, nexpanded; /* the last nexpanded of them were made of templates */
 	char *templates[ANNOUNCEMENT_ALIASES_MAX]; /* further aliases, with variables */
 	unsigned ntemplates;
 	char *misnomers[CONF_NAMINGS]; /* why the name, or the aliases, cannot be what they are written to be; NULL: they can */
@@ -80,6 +80,7 @@ int conf_set_check(struct conf *conf, const char *key, const char *text);
  * The name to announce: conf->name with its variables filled in from the environment, or the machine's hostname by the same rules; likewise the
  * aliases. Checks too that every message of it fits. Drops an alias that
  * equals it. 0, or -1 with what cannot be announced, and which rule it breaks, in why: then all of it is not, a name without one of its aliases neither.
+ * Called again, it goes by the hostname of then.
  */
 int conf_choose_name(struct conf *conf, char name[HOSTNAME_NAME_SIZE], char why[CONF_MISNOMER_SIZE]);
 

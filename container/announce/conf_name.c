@@ -39,6 +39,8 @@ static void conf_drop_alias(struct conf *conf, const char *name)
 	for (i = 0; i < conf->naliases; i++) {
 		if (strcmp(conf->aliases[i], name) != 0)
 			continue;
+		if (i >= conf->naliases - conf->nexpanded)
+			conf->nexpanded--;
 		memmove(conf->aliases + i, conf->aliases + i + 1, (conf->naliases - i - 1) * sizeof(conf->aliases[0]));
 		conf->naliases--;
 		return;
@@ -114,6 +116,8 @@ static int conf_expand_aliases(struct conf *conf, char *why)
 	char alias[HOSTNAME_NAME_SIZE];
 	unsigned i;
 
+	conf->naliases -= conf->nexpanded;
+	conf->nexpanded = 0;
 	for (i = 0; i < conf->ntemplates; i++) {
 		if (conf_expand("aliases", conf->templates[i], alias, why) == -1)
 			return -1;
@@ -124,8 +128,8 @@ static int conf_expand_aliases(struct conf *conf, char *why)
 			return -1;
 		}
 		memcpy(conf->aliases[conf->naliases++], alias, sizeof(alias));
+		conf->nexpanded++;
 	}
-	conf_clear_templates(conf);
 	return 0;
 }
 

@@ -2,8 +2,11 @@
 
 #include "run.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "announce/addrwatch.h"
@@ -16,9 +19,11 @@
 #include "signals.h"
 #include "voice.h"
 
+#define HOSTNAME_FILE "/proc/sys/kernel/hostname" /* poll(2) tells of every change, by POLLERR and POLLPRI */
+
 struct run {
-	const struct conf *conf;
-	const char *name;
+	struct conf *conf;
+	char name[HOSTNAME_NAME_SIZE];
 	const char *nameless;        /* why there is no name to announce, though we are configured; NULL: there is one, or we are not */
 	char *const *command;
 	struct signals signals;
@@ -26,8 +31,9 @@ struct run {
 	struct addrwatch *watch;
 	struct voice voice;          /* not open: not configured */
 	struct readiness readiness;
-	int health_fd;
-	struct accepting accepting;  /* on it */
+	int health_fd, hostname_fd;
+	struct accepting accepting;  /* on health_fd */
+	int64_t rename_by_ms;        /* the old name is being withdrawn, until then; CLOCK_NEVER: it is ours */
 	int64_t wait_by_ms;          /* COMMAND waits for its name until then; CLOCK_NEVER: it does not */
 	int64_t leave_by_ms;         /* CLOCK_NEVER: we stay */
 	int status;
@@ -44,7 +50,7 @@ static void leave(struct run *r, int status, int64_t now_ms)
 	if (leaving(r))
 		return;
 	r->status = status;
-	r->wait_by_ms = CLOCK_NEVER;
+	r->wait_by_ms = r->rename_by_ms = CLOCK_NEVER;
 	r->leave_by_ms = now_ms + ANNOUNCER_WITHDRAW_MS;
 	readiness_stop(&r->readiness);
 	if (voice_is_open(&r->voice))
@@ -105,6 +111,50 @@ static void take_news(struct run *r, int64_t now_ms)
 		voice_network_changed(&r->voice, now_ms);
 }
 
+/* ---- another hostname ---- */
+
+/* What the kernel tells is any machine's on it, and a name may have been chosen otherwise. */
+static void take_hostname(struct run *r, int64_t now_ms)
+{
+	char name[HOSTNAME_NAME_SIZE], why[CONF_MISNOMER_SIZE];
+
+	if (leaving(r) || r->rename_by_ms != CLOCK_NEVER || !voice_is_open(&r->voice))
+		return;
+	if (conf_choose_name(r->conf, name, why) == -1) {
+		log_warnx("%s; name=%s stays announced", why, r->name);
+		return;
+	}
+	if (strcmp(name, r->name) == 0)
+		return;
+	log_info("this machine has another hostname: name=%s is withdrawn, and name=%s announced", r->name, name);
+	r->rename_by_ms = now_ms + ANNOUNCER_WITHDRAW_MS;
+	voice_withdraw(&r->voice, now_ms);
+}
+
+/* As a new instance, as for anybody who has only just begun. */
+static void check_rename(struct run *r, int64_t now_ms)
+{
+	char name[HOSTNAME_NAME_SIZE], why[CONF_MISNOMER_SIZE];
+	bool want_answer = r->wait_by_ms != CLOCK_NEVER;
+
+	if (r->rename_by_ms == CLOCK_NEVER || (!voice_ended(&r->voice) && now_ms < r->rename_by_ms))
+		return;
+	r->rename_by_ms = CLOCK_NEVER;
+	if (conf_choose_name(r->conf, name, why) == 0)
+		memcpy(r->name, name, sizeof(r->name));
+	voice_close(&r->voice);
+	r->voice = (struct voice){0};
+	if (voice_open(&r->voice, r->conf, r->name, r->watch, want_answer, now_ms) == -1) {
+		leave(r, EXIT_FAILURE, now_ms);
+		return;
+	}
+	voice_withhold(&r->voice, readiness_missing(&r->readiness), now_ms);
+	voice_network_changed(&r->voice, now_ms);
+	if (r->health_fd != -1)
+		close(r->health_fd);
+	r->health_fd = health_listen(r->name);
+}
+
 static void take_readiness(struct run *r, bool ready, int64_t now_ms)
 {
 	if (readiness_step(&r->readiness, ready, now_ms))
@@ -153,7 +203,8 @@ static void check_rest(struct run *r)
 
 static int64_t deadline_ms(const struct run *r, int64_t now_ms)
 {
-	int64_t due = r->wait_by_ms < r->leave_by_ms ? r->wait_by_ms : r->leave_by_ms;
+	int64_t own = r->wait_by_ms < r->leave_by_ms ? r->wait_by_ms : r->leave_by_ms;
+	int64_t due = own < r->rename_by_ms ? own : r->rename_by_ms;
 	int64_t voice = voice_deadline_ms(&r->voice);
 	int64_t readiness = readiness_deadline_ms(&r->readiness);
 	int64_t health = accepting_deadline_ms(&r->accepting, now_ms);
@@ -172,6 +223,7 @@ static void turn(struct run *r)
 		{.fd = accepting_polls(&r->accepting, now_ms) ? r->health_fd : -1, .events = POLLIN},
 		{.fd = voice_fd(&r->voice), .events = POLLIN},
 		{.fd = readiness_fd(&r->readiness), .events = readiness_events(&r->readiness)},
+		{.fd = r->hostname_fd, .events = POLLPRI},
 	};
 
 	(void)poll(fds, sizeof(fds) / sizeof(*fds), clock_poll_timeout(now_ms, deadline_ms(r, now_ms)));
@@ -185,6 +237,9 @@ static void turn(struct run *r)
 		take_question(r, now_ms);
 	if (voice_is_open(&r->voice) && (fds[3].revents != 0 || now_ms >= voice_deadline_ms(&r->voice)))
 		voice_step(&r->voice, now_ms);
+	if (fds[5].revents != 0)
+		take_hostname(r, now_ms);
+	check_rename(r, now_ms);
 	check_wait(r, now_ms);
 	check_rest(r);
 }
@@ -201,6 +256,8 @@ static int begin_announcing(struct run *r, bool want_answer)
 	voice_withhold(&r->voice, readiness_missing(&r->readiness), clock_ms());
 	if (r->watch != NULL && addrwatch_scan(r->watch) == -1)
 		log_warn("addresses cannot be listed: netlink");
+	r->hostname_fd = open(HOSTNAME_FILE, O_RDONLY | O_CLOEXEC);
+	take_hostname(r, clock_ms()); /* it may be another one since the name was chosen */
 	return 0;
 }
 
@@ -235,24 +292,27 @@ static int work(struct run *r, uint32_t wait_s)
 		turn(r);
 	voice_close(&r->voice);
 	addrwatch_close(r->watch);
+	if (r->hostname_fd != -1)
+		close(r->hostname_fd);
 	if (r->health_fd != -1)
 		close(r->health_fd);
 	close(r->signals.fd);
 	return r->status;
 }
 
-int run(const struct conf *conf, const char *name, char *const command[], uint32_t wait_s)
+int run(struct conf *conf, const char *name, char *const command[], uint32_t wait_s)
 {
-	struct run r = {.conf = conf, .name = name, .command = command, .health_fd = -1,
+	struct run r = {.conf = conf, .command = command, .health_fd = -1, .hostname_fd = -1, .rename_by_ms = CLOCK_NEVER,
 	                .wait_by_ms = CLOCK_NEVER, .leave_by_ms = CLOCK_NEVER, .status = EXIT_FAILURE};
 
+	snprintf(r.name, sizeof(r.name), "%s", name);
 	return work(&r, wait_s);
 }
 
 int run_nameless(const char *why, char *const command[])
 {
-	static const struct conf nothing;
-	struct run r = {.conf = &nothing, .name = "", .nameless = why, .command = command, .health_fd = -1,
+	static struct conf nothing;
+	struct run r = {.conf = &nothing, .nameless = why, .command = command, .health_fd = -1, .hostname_fd = -1, .rename_by_ms = CLOCK_NEVER,
 	                .wait_by_ms = CLOCK_NEVER, .leave_by_ms = CLOCK_NEVER, .status = EXIT_FAILURE};
 
 	return work(&r, 0);

@@ -14,9 +14,10 @@
 
 /*
  * The emitter at work, until a signal ends it or COMMAND does; then it withdraws. command NULL: none. wait_s 0: COMMAND starts at once. name:
- * what is announced; without a URL in conf there is nothing to announce and COMMAND is just run. Returns the exit code.
+ * what is announced; without a URL in conf there is nothing to announce and COMMAND is just run. When the machine is given another hostname, and the
+ * name is made of that, it is withdrawn and the new one announced. Returns the exit code.
  */
-int run(const struct conf *conf, const char *name, char *const command[], uint32_t wait_s);
+int run(struct conf *conf, const char *name, char *const command[], uint32_t wait_s);
 
 /* COMMAND without a name, and why: --healthcheck is told. Nothing is announced. */
 int run_nameless(const char *why, char *const command[]);

@@ -278,6 +278,13 @@ static void names_with_variables_are_filled_in(void **state)
 	assert_int_equal(conf.naliases, 2); /* one came out twice, another as the name itself */
 	assert_string_equal(conf.aliases[0], "plain");
 	assert_string_equal(conf.aliases[1], "elastic.dev");
+	/* Once more, as when the hostname has changed. */
+	setenv("SERVICE", "Kibana", 1);
+	assert_int_equal(conf_choose_name(&conf, name, why), 0);
+	assert_string_equal(name, "one.kibana.dev");
+	assert_int_equal(conf.naliases, 3);
+	assert_string_equal(conf.aliases[1], "elastic.dev");
+	assert_string_equal(conf.aliases[2], "kibana.dev");
 	conf_clear(&conf);
 	/* The variable's list takes the place of the file's, templates and all. */
 	setenv("CALLSIGN_ALIASES", "x", 1);
