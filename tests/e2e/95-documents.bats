@@ -72,6 +72,7 @@ typed() {
 debian_image() {
     tar -C "$LAB/image" --owner=0 --group=0 --exclude=./etc/callsign --exclude=./bin/callsign-emit -c . |
         lab_docker import - debian:12 >/dev/null
+    lab_docker tag debian:12 busybox
 }
 
 @test "documents: the quick start" {

@@ -22,7 +22,7 @@ roots_folder() {
 # roots_lock SUITE: nobody else makes or uses it until this shell ends.
 roots_lock() {
     { exec 8>"$ROOTS/$1.lock"; } 2>/dev/null || die "$ROOTS: cannot be written: set CALLSIGN_ROOTS to another folder"
-    flock --nonblock 8 || die "$ROOTS/$1: another tests/on works in it"
+    flock --nonblock 8 || die "$ROOTS/$1: another run works in it"
 }
 
 # roots_is_whole SUITE: whether it was made to its end, and every package that came later was installed to its end.
@@ -96,7 +96,7 @@ roots_fits() {
 roots_make() {
     local root=$ROOTS/$1.new log=$ROOTS/$1.log
     note "making $ROOTS/$1 from $2"
-    if ! { mkdir "$root" && roots_bootstrap "$1" "$2" && roots_furnish "$root" && roots_packages "$root"; } >"$log" 2>&1; then
+    if ! { roots_bootstrap "$1" "$2" "$root" && roots_furnish "$root" && roots_packages "$root"; } >"$log" 2>&1; then
         roots_explain "$1"
         roots_remove "$1"
         exit 1
@@ -105,12 +105,13 @@ roots_make() {
     mv "$root" "$ROOTS/$1"
 }
 
-# A debootstrap that is older than the suite has no script of its name: sid's does for every later one.
+# roots_bootstrap SUITE MIRROR ROOT. A debootstrap that is older than the suite has no script of its name: sid's does for every later one.
 roots_bootstrap() {
     local script=/usr/share/debootstrap/scripts/$1 proxy=
     [[ -e $script ]] || script=/usr/share/debootstrap/scripts/sid
     eval "$(apt-config shell proxy Acquire::http::Proxy)"
-    roots_contained env ${proxy:+http_proxy="$proxy"} debootstrap --variant=minbase "$1" "$ROOTS/$1.new" "$2" "$script"
+    mkdir -p "$3"
+    roots_contained env ${proxy:+http_proxy="$proxy"} debootstrap --variant=minbase "$1" "$3" "$2" "$script"
 }
 
 # What a machine has and minbase has not.

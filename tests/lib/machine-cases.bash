@@ -1,0 +1,468 @@
+# What a machine is put through, in this order. A case is a function; it fails with the first of its commands that does, and what it printed is
+# shown then. Sourced by tests/machine.
+# shellcheck shell=bash
+
+# shellcheck source=tests/lib/machine.bash
+source "$(dirname "${BASH_SOURCE[0]}")/machine.bash"
+
+# The function, and what it shows.
+CASES_ALL=(
+    case_boot "a bare machine boots, and finds the outside"
+    case_apt "README's line for apt: installed, and no unit failed that set-up does not mend"
+    case_setup "README's commands, typed: callsign-setup, and all is well for callsignctl doctor"
+    case_quickstart "the quick start, typed"
+    case_names "ours and the world's from the host, the default, a user-defined and a compose network"
+    case_folder "a password file that Docker made a folder of is named as one"
+    case_user "a container that is not root's announces itself"
+    case_twice "callsign-setup once more changes nothing"
+    case_restarts "each service restarted: names are there again"
+    case_docker_settings "callsignctl doctor asks the Docker that runs"
+    case_dead "callsignctl doctor sees a dnsmasq that is dead"
+    case_reboot "rebooted: names are there again, and no error in the journal"
+    case_cut "the plug pulled: names are there again"
+    case_second "a machine on docker0 with callsign-emit's package: announced, renamed, shut down"
+    case_agent "the agent: ten containers that carry nothing, and their names after a reboot"
+    case_upgrade "upgraded: the daemon is the new one, and no name was missing in one answer"
+    case_undo "callsign-setup --undo: /etc and the enabled units are as before, and containers find the world"
+    case_again "set-up, undo and set-up in one go"
+    case_interrupted "set-up killed at any moment, and run again, ends as one that was not"
+    case_remove "removed: nothing of it runs"
+    case_purge "purged: the record stays, and what is installed next takes everything back"
+)
+PASSED=0 FAILED=0
+
+# cases_run [PATTERN…]: those whose names fit one, or all.
+cases_run() {
+    local i
+    for ((i = 0; i < ${#CASES_ALL[@]}; i += 2)); do
+        ! case_chosen "${CASES_ALL[i]#case_}" "${@:-*}" || case_run "${CASES_ALL[i]}" "${CASES_ALL[i + 1]}"
+    done
+}
+
+case_chosen() {
+    local name=$1 pattern
+    shift
+    for pattern; do
+        # shellcheck disable=SC2053 # a pattern
+        [[ $name != $pattern ]] || return 0
+    done
+    return 1
+}
+
+case_run() {
+    local start status=0
+    start=$(now_ms)
+    set +e
+    (set -e && "$1") >"$WORK/said" 2>&1
+    status=$?
+    set -e
+    if ((status == 0)); then
+        PASSED=$((PASSED + 1))
+        printf 'ok   %s (%s s)\n' "$2" "$((($(now_ms) - start + 500) / 1000))"
+        [[ ! -e $WORK/figure ]] || sed 's/^/     | /' "$WORK/figure"
+        rm -f "$WORK/figure"
+    else
+        FAILED=$((FAILED + 1))
+        printf 'FAIL %s: %s (%s s)\n' "${1#case_}" "$2" "$((($(now_ms) - start + 500) / 1000))"
+        tail -n 60 "$WORK/said" | sed 's/^/     | /'
+    fi
+}
+
+cases_say() {
+    printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
+    ((FAILED == 0))
+}
+
+# ---- what many ask ----
+
+fail() {
+    printf 'here: %s\n' "$*"
+    return 1
+}
+
+# not COMMAND…: a case ends there if it succeeds, which with ! it would not.
+not() {
+    ! "$@"
+}
+
+# no_unit_failed [EXCEPT]
+no_unit_failed() {
+    local failed
+    failed=$(guest systemctl --failed --plain --no-legend | grep -v "^${1:-none} " || true)
+    [[ -z $failed ]] || {
+        printf '%s\n' "$failed"
+        guest journalctl --no-pager --lines 30 --unit "${failed%% *}"
+        return 1
+    }
+}
+
+# Where systemd-resolved has port 53, dnsmasq does not start as it is installed: README says so.
+before_setup() {
+    [[ $resolver != resolved ]] || printf 'dnsmasq.service\n'
+}
+
+finds_world() {
+    guest getent ahostsv4 world.example | grep -q "^$MACHINE_WORLD "
+}
+
+# Where resolv.conf is a file that names servers elsewhere, the host's own programs are left as they are, and dnsmasq itself is asked.
+host_is_told() {
+    [[ $resolver == resolved || $resolver == nm ]]
+}
+
+host_finds() {
+    if host_is_told; then
+        guest getent ahostsv4 "$1.docker" | grep -q '^198\.1[89]\.'
+    else
+        dnsmasq_says "$1" | grep -q '^198\.1[89]\.'
+    fi
+}
+
+# The machine's own dig, in the guest's network.
+dnsmasq_says() {
+    nsenter --net="/proc/$(cat "$WORK/$MACHINE_NAME.leader")/ns/net" dig +short +tries=1 +time=1 @"${MACHINE_DOCKER%/*}" "$1.docker" A 2>&1
+}
+
+# container_finds NETWORK: one of ours and the world's are found and reached from a container that is new there.
+container_finds() {
+    guest docker run --rm --network "$1" busybox sh -c 'ping -c 1 -w 5 steady.docker && ping -c 1 -w 5 world.example'
+}
+
+everywhere() {
+    host_finds steady && host_finds shop && host_finds composed && finds_world && container_finds bridge &&
+        container_finds shop && container_finds project_default
+}
+
+# snapshot NAME: /etc, and which units are enabled.
+snapshot() {
+    typed <<END
+rm -rf /root/$1
+cp -a /etc /root/$1
+systemctl list-unit-files --no-legend --no-pager | awk '{ print \$1, \$2 }' | sort >/root/$1.units
+END
+}
+
+# same_as NAME: but for what is not ours: what a boot or apt writes.
+same_as() {
+    typed <<END
+diff -r --no-dereference --exclude=ld.so.cache --exclude=mtab --exclude=.updated --exclude='*-' /root/$1 /etc
+systemctl list-unit-files --no-legend --no-pager | awk '{ print \$1, \$2 }' | sort | diff /root/$1.units -
+END
+}
+
+doctor_is_well() {
+    guest callsignctl doctor
+}
+
+# ---- the cases ----
+
+case_boot() {
+    machine_boot
+    poll_until 10000 finds_world
+    no_unit_failed
+}
+
+case_apt() {
+    local line
+    line=$(grep '^apt-get install rabbitmq-server ' "$TOP_DIR/README")
+    typed <<<"$line"
+    no_unit_failed "$(before_setup)"
+    snapshot before
+}
+
+case_setup() {
+    "$TESTS_DIR/lib/commands" script "$TOP_DIR/README" | typed
+    no_unit_failed
+}
+
+# The images that are on a registry elsewhere.
+images() {
+    typed <<'END'
+docker import /images/debian.tar debian:12
+mkdir -p /root/busybox/bin
+cp /bin/busybox /root/busybox/bin
+for applet in sh ping nslookup sleep cat; do ln -sf busybox /root/busybox/bin/$applet; done
+tar -C /root/busybox -c . | docker import - busybox
+END
+}
+
+case_quickstart() {
+    images
+    "$TESTS_DIR/lib/commands" script "$TOP_DIR/docs/quickstart.md" | if host_is_told; then cat; else grep -v '^ping '; fi | typed
+}
+
+# Containers that stay for what comes: they start again with the machine.
+case_names() {
+    typed <<'END'
+apt-get install docker-compose
+docker network create shop
+run() {
+    docker run --detach --restart=always --env CALLSIGN_URLS=amqp://callsign-emit@gateway/callsign --env CALLSIGN_PASSWORD_FILE=/run/secrets/callsign \
+        --mount type=bind,source=/etc/callsign/emit.password,target=/run/secrets/callsign,readonly "$@" my-image sleep 100000
+}
+run --hostname steady --name steady
+run --hostname shop --name shop --network shop
+mkdir -p project
+cat >project/compose.yaml <<'YAML'
+services:
+  web:
+    image: my-image
+    hostname: composed
+    restart: always
+    environment:
+      CALLSIGN_URLS: amqp://callsign-emit@gateway/callsign
+      CALLSIGN_PASSWORD_FILE: /run/secrets/callsign
+    secrets: [callsign]
+secrets:
+  callsign:
+    file: /etc/callsign/emit.password
+YAML
+cd project
+if docker compose version >/dev/null 2>&1; then
+    docker compose up --detach
+else
+    { echo 'version: "3.8"'; cat compose.yaml; } >docker-compose.yml
+    docker-compose up --detach
+fi
+callsignctl wait steady && callsignctl wait shop && callsignctl wait composed
+END
+    everywhere
+}
+
+case_folder() {
+    local said
+    said=$(typed <<'END'
+docker run --rm --hostname folder --env CALLSIGN_URLS=amqp://callsign-emit@gateway/callsign --env CALLSIGN_PASSWORD_FILE=/run/secrets/callsign \
+    -v /srv/not-there:/run/secrets/callsign my-image sh -c 'sleep 1' 2>&1 || true
+END
+    )
+    printf '%s\n' "$said"
+    [[ $said == *directory* && $said == */run/secrets/callsign* ]]
+}
+
+case_user() {
+    typed <<'END'
+docker run --detach --name person --hostname person --user 1000 --group-add "$(getent group callsign | cut -d : -f 3)" \
+    --env CALLSIGN_URLS=amqp://callsign-emit@gateway/callsign --env CALLSIGN_PASSWORD_FILE=/run/secrets/callsign \
+    --mount type=bind,source=/etc/callsign/emit.password,target=/run/secrets/callsign,readonly my-image sleep 1000
+callsignctl wait person || { docker logs person; exit 1; }
+docker rm --force person
+END
+}
+
+case_twice() {
+    snapshot twice
+    guest callsign-setup | tee "$WORK/twice"
+    grep -qx 'nothing to do' "$WORK/twice"
+    not grep -q '^run:' "$WORK/twice"
+    same_as twice
+}
+
+case_restarts() {
+    local service
+    for service in rabbitmq-server dnsmasq callsign-dnsmasq callsignd callsign-dns systemd-resolved systemd-networkd NetworkManager docker; do
+        guest systemctl --quiet is-active "$service" || continue
+        printf 'restarting %s\n' "$service"
+        guest systemctl restart "$service"
+        poll_until 20000 everywhere >/dev/null 2>&1 || { everywhere; doctor_is_well; return 1; }
+        no_unit_failed
+    done
+    doctor_is_well
+}
+
+# Docker reads its settings when it starts: those that it runs with count.
+case_docker_settings() {
+    local said
+    typed <<'END'
+cp /etc/docker/daemon.json daemon.json
+printf '{"bip": "198.18.64.1/20", "default-address-pools": [{"base": "198.19.0.0/16", "size": 24}]}\n' >/etc/docker/daemon.json
+systemctl restart docker
+cp daemon.json /etc/docker/daemon.json
+END
+    said=$(guest callsignctl doctor || true)
+    printf '%s\n' "$said"
+    guest systemctl restart docker
+    poll_until 20000 everywhere >/dev/null 2>&1
+    grep -qi '^broken.*docker.*restart\|docker.*restart' <<<"$said"
+}
+
+case_dead() {
+    local said
+    guest systemctl stop dnsmasq
+    said=$(guest callsignctl doctor || true)
+    guest systemctl start dnsmasq
+    printf '%s\n' "$said"
+    grep -q '^broken' <<<"$said"
+    not grep -q '^ok *port-53: dnsmasq' <<<"$said"
+    poll_until 20000 everywhere >/dev/null 2>&1
+}
+
+# Names that are gone meanwhile come with the containers, which Docker starts again.
+case_reboot() {
+    machine_off "$MACHINE_NAME"
+    machine_boot
+    poll_until 30000 everywhere >/dev/null 2>&1 || { everywhere; doctor_is_well; return 1; }
+    no_unit_failed
+    doctor_is_well
+    no_errors
+}
+
+# Of our units and those that set-up has configured.
+no_errors() {
+    local said
+    said=$(guest journalctl --no-pager --boot --priority err --unit callsignd --unit callsign-dnsmasq --unit callsign-dns --unit dnsmasq --quiet)
+    [[ -z $said ]] || { printf '%s\n' "$said"; return 1; }
+}
+
+case_cut() {
+    machine_off "$MACHINE_NAME" cut
+    machine_boot
+    poll_until 30000 everywhere >/dev/null 2>&1 || { everywhere; doctor_is_well; return 1; }
+    no_unit_failed
+}
+
+# What a virtual machine has: the package, a broker and a password that is root's alone in its emit.conf, and no more.
+case_second() {
+    local root=$WORK/second.root
+    machine_root second "$root"
+    cp "$OURS"/callsign-emit_*.deb "$root/root/callsign-emit.deb"
+    chroot "$root" dpkg --install /root/callsign-emit.deb
+    printf 'urls = {"amqp://callsign-emit@gateway/callsign"}\npassword_file = "/etc/callsign/emit.password"\n' >"$root/etc/callsign/emit.conf"
+    install -m 0600 "$WORK/root/etc/callsign/emit.password" "$root/etc/callsign/emit.password"
+    printf '[Match]\nName=host0\n[Network]\nAddress=198.18.79.200/20\nGateway=%s\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n' "${MACHINE_DOCKER%/*}" \
+        >"$root/etc/systemd/network/10-host0.network"
+    chroot "$root" systemctl --quiet enable systemd-networkd callsign-emit
+    machine_spawn second "$root" "/proc/$(cat "$WORK/$MACHINE_NAME.leader")/ns/net" --network-bridge=docker0
+    poll_until 40000 machine_is_up second
+    second_speaks || {
+        machine_off second cut
+        return 1
+    }
+    machine_off second
+    guest callsignctl wait --gone other
+}
+
+second_speaks() {
+    guest callsignctl wait second && [[ $(guest getent hosts second.docker) == 198.18.79.200\ * ]] && within second hostnamectl set-hostname other &&
+        guest callsignctl wait other && guest callsignctl wait --gone second && return
+    within second journalctl --no-pager --unit callsign-emit
+    return 1
+}
+
+# Docker starts before the broker is there, so the time until the last name is the broker's for the most part. It is printed, not judged.
+case_agent() {
+    local i names=()
+    typed <<'END'
+callsign-setup --agent || true
+systemctl restart docker
+for i in 0 1 2 3 4 5 6 7 8 9; do
+    docker run --detach --restart=always --runtime callsign --hostname plain-$i --name plain-$i busybox sleep 100000
+done
+for i in 0 1 2 3 4 5 6 7 8 9; do callsignctl wait plain-$i; done
+END
+    machine_off "$MACHINE_NAME"
+    machine_boot
+    for i in 0 1 2 3 4 5 6 7 8 9; do names+=("plain-$i"); done
+    poll_until 40000 all_found "${names[@]}" || return 1
+    printf 'docker.service began %s ms ago\n' "$(($(guest cut -d . -f 1 /proc/uptime) * 1000 -
+        $(guest systemctl show --property ExecMainStartTimestampMonotonic --value docker) / 1000))" | tee "$WORK/figure"
+    no_unit_failed
+    no_errors
+    # shellcheck disable=SC2016 # for the guest
+    typed <<<'docker rm --force $(docker ps --quiet --filter name=plain-)'
+    for i in "${names[@]}"; do guest callsignctl wait --gone "$i"; done
+}
+
+all_found() {
+    local name
+    for name; do host_finds "$name" || return 1; done
+}
+
+# ask_on FILE: ask dnsmasq, where containers do, until FILE is gone; what is not an answer goes to WORK/missing.
+ask_on() {
+    local said asked=0
+    while [[ -e $1 ]]; do
+        said=$(dnsmasq_says steady)
+        asked=$((asked + 1))
+        [[ $said =~ ^198\. ]] || printf '%s: %s\n' "$asked" "$said" >>"$WORK/missing"
+    done
+    printf 'asked %s times\n' "$asked"
+}
+
+case_upgrade() {
+    local before asker
+    before=$(guest systemctl show --property MainPID --value callsignd)
+    rm -f "$WORK/missing"
+    : >"$WORK/ask"
+    ask_on "$WORK/ask" &
+    asker=$!
+    typed <<<'apt-get install ./deb/newer/callsign-host_99.deb ./deb/newer/callsign-emit_99.deb' || { rm "$WORK/ask" && return 1; }
+    poll_until 10000 guest callsignctl status >/dev/null
+    sleep 1
+    rm "$WORK/ask"
+    wait "$asker"
+    [[ ! -e $WORK/missing ]] || { cat "$WORK/missing" && return 1; }
+    [[ $(guest systemctl show --property MainPID --value callsignd) != "$before" ]] || fail "the daemon is the old one"
+    guest systemctl --quiet is-enabled callsignd
+    no_unit_failed
+    poll_until 10000 doctor_is_well >/dev/null || doctor_is_well
+}
+
+# Docker is restarted only where no container runs, so ours end before.
+case_undo() {
+    # shellcheck disable=SC2016 # for the guest
+    typed <<<'docker rm --force $(docker ps --quiet)'
+    guest callsign-setup --undo | tee "$WORK/undone"
+    (($(grep -c '^run: systemctl restart docker' "$WORK/undone") <= 1))
+    same_as before
+    no_unit_failed "$(before_setup)"
+    poll_until 10000 finds_world
+    not host_finds steady
+    guest docker run --rm busybox ping -c 1 -w 5 world.example
+    guest docker run --rm --network shop busybox ping -c 1 -w 5 world.example
+}
+
+case_again() {
+    guest callsign-setup
+    guest callsign-setup --undo
+    guest callsign-setup
+    no_unit_failed
+}
+
+# Killed as a whole, as by the machine's end: what it started goes on, or not.
+case_interrupted() {
+    local i
+    snapshot whole
+    for ((i = 0; i < 20; i++)); do
+        ((i % 5 != 0)) || guest callsign-setup --undo >/dev/null
+        guest timeout --signal KILL "$((RANDOM % 5)).$((RANDOM % 10))" callsign-setup >/dev/null 2>&1 || true
+    done
+    guest callsign-setup
+    same_passwords_aside whole
+    no_unit_failed
+    guest callsign-setup | grep -qx 'nothing to do'
+}
+
+# Passwords are made anew after an undo.
+same_passwords_aside() {
+    typed <<<"rm -f /root/$1/callsign/*.password; mkdir -p /root/passwords; mv /etc/callsign/*.password /root/passwords"
+    same_as "$1" || { typed <<<'mv /root/passwords/* /etc/callsign'; return 1; }
+    typed <<<'mv /root/passwords/* /etc/callsign'
+}
+
+case_remove() {
+    typed <<<'apt-get remove callsign-host'
+    not guest pgrep -a callsign
+    no_unit_failed
+}
+
+case_purge() {
+    guest dpkg --purge callsign-host 2>&1 | tee "$WORK/purged"
+    grep -q 'callsign-setup --undo' "$WORK/purged"
+    typed <<<'apt-get install ./deb/callsign-host_*.deb'
+    guest callsign-setup --undo
+    same_as before
+    no_unit_failed "$(before_setup)"
+    guest dpkg --purge callsign-host callsign-emit
+    typed <<<'test ! -e /etc/callsign && test ! -e /var/lib/callsign'
+}
