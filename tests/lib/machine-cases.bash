@@ -438,9 +438,11 @@ case_interrupted() {
         guest timeout --signal KILL "$((RANDOM % 5)).$((RANDOM % 10))" callsign-setup >/dev/null 2>&1 || true
     done
     guest callsign-setup
+    no_unit_failed
     same_passwords_aside whole
     no_unit_failed
-    guest callsign-setup | grep -qx 'nothing to do'
+    guest callsign-setup | tee "$WORK/twice"
+    grep -qx 'nothing to do' "$WORK/twice"
 }
 
 # Passwords are made anew after an undo.
