@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "announcement.h"
+#include "announcement_decode.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -384,7 +384,7 @@ static int refuse_json(const struct decoder *in, const json_error_t *error)
 	return refuse(in, "not valid JSON at byte %d: %.*s", error->position, (int)length, error->text);
 }
 
-int announcement_decode(const void *body, size_t length, struct announcement *out, char error[ANNOUNCEMENT_ERROR_SIZE])
+int announcement_decode_any(const void *body, size_t length, struct announcement *out, char error[ANNOUNCEMENT_ERROR_SIZE])
 {
 	struct decoder in = {.out = out, .error = error};
 	json_error_t json_error;
@@ -398,4 +398,11 @@ int announcement_decode(const void *body, size_t length, struct announcement *ou
 	if (in.root == NULL)
 		return refuse_json(&in, &json_error);
 	return decode_root(&in);
+}
+
+int announcement_decode(const void *body, size_t length, struct announcement *out, char error[ANNOUNCEMENT_ERROR_SIZE])
+{
+	if (length <= ANNOUNCEMENT_BODY_MAX && announcement_decode_plain(body, length, out))
+		return 0;
+	return announcement_decode_any(body, length, out, error);
 }
