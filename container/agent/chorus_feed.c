@@ -12,7 +12,7 @@
 
 static void log_announced(const struct announcer *announcer)
 {
-	const struct announcement *self = &announcer->self;
+	const struct announcer_self *self = &announcer->self;
 	char list[ANNOUNCEMENT_ADDRESSES_MAX * (ADDRESS_TEXT_SIZE + 1)] = "", text[ADDRESS_TEXT_SIZE];
 	size_t length = 0;
 

@@ -26,15 +26,22 @@ static int make_instance(struct ident *out)
 static struct ward *allocate(const char *id, pid_t pid, uint64_t start, const struct naming *naming, uint32_t renew_s, const struct ident *instance)
 {
 	struct ward *ward = calloc(1, sizeof(*ward));
+	size_t size = naming->naliases * sizeof(*ward->aliases);
 
 	if (ward == NULL)
 		return NULL;
+	if (size > 0 && (ward->aliases = malloc(size)) == NULL) {
+		free(ward);
+		return NULL;
+	}
+	if (size > 0)
+		memcpy(ward->aliases, naming->aliases, size);
 	memcpy(ward->id, id, strlen(id) + 1);
 	ward->pid = pid;
 	ward->start = start;
 	ward->pidfd = -1;
 	singer_init(&ward->singer, ward);
-	announcer_init(&ward->singer.announcer, naming->name, naming->aliases, naming->naliases, renew_s, instance);
+	announcer_init(&ward->singer.announcer, naming->name, (const char(*)[HOSTNAME_NAME_SIZE])ward->aliases, naming->naliases, renew_s, instance);
 	announcer_set_ports(&ward->singer.announcer, naming->ports, naming->nports);
 	return ward;
 }
@@ -70,7 +77,7 @@ struct ward *ward_new(const char *id, pid_t pid, uint64_t start, int pidfd, cons
 		return NULL;
 	ward->watch = netwatch_open(pidfd);
 	if (ward->watch == NULL && !process_lives(pidfd)) {
-		free(ward);
+		ward_free(ward);
 		errno = ESRCH;
 		return NULL;
 	}
@@ -112,6 +119,7 @@ void ward_free(struct ward *ward)
 		return;
 	chorus_leave(&ward->singer);
 	ward_close(ward);
+	free(ward->aliases);
 	free(ward);
 }
 
@@ -134,7 +142,7 @@ unsigned ward_addresses(const struct ward *ward, const struct addrselect_wish *w
 
 void ward_keep(struct ward *ward, int folder)
 {
-	const struct announcement *self = &ward->singer.announcer.self;
+	const struct announcer_self *self = &ward->singer.announcer.self;
 	static struct keep_entry entry;
 
 	memset(&entry, 0, sizeof(entry));
@@ -144,7 +152,8 @@ void ward_keep(struct ward *ward, int folder)
 	entry.instance = self->instance;
 	entry.seq = ward->singer.announcer.seq;
 	memcpy(entry.naming.name, self->name, sizeof(entry.naming.name));
-	memcpy(entry.naming.aliases, self->aliases, sizeof(entry.naming.aliases));
+	if (self->naliases > 0)
+		memcpy(entry.naming.aliases, self->aliases, self->naliases * sizeof(*self->aliases));
 	entry.naming.naliases = self->naliases;
 	memcpy(entry.naming.ports, self->ports, sizeof(entry.naming.ports));
 	entry.naming.nports = self->nports;

@@ -18,6 +18,7 @@ struct ward {
 	uint64_t start;
 	int pidfd;               /* -1: its process has ended */
 	struct addrwatch *watch; /* NULL: likewise, or its addresses cannot be followed */
+	char (*aliases)[HOSTNAME_NAME_SIZE]; /* its own: what the announcer says */
 	struct ident kept;       /* the instance under which it is kept for the next agent */
 	bool is_kept;
 };

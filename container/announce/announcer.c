@@ -516,11 +516,9 @@ void announcer_init(struct announcer *a, const char *name, const char (*aliases)
 	backoff_init(&a->retry, ANNOUNCER_RETRY_FIRST_MS, ANNOUNCER_RETRY_MAX_MS);
 	backoff_init(&a->fresh, ANNOUNCER_RETRY_FIRST_MS, ANNOUNCER_FRESH_MAX_MS);
 	memcpy(a->self.name, name, strlen(name) + 1);
-	if (naliases > 0)
-		memcpy(a->self.aliases, aliases, naliases * sizeof(*aliases));
+	a->self.aliases = aliases;
 	a->self.naliases = naliases;
 	a->self.instance = *instance;
-	a->self.has_session = true;
 }
 
 void announcer_resume(struct announcer *a, uint64_t seq)

@@ -101,10 +101,22 @@ struct announcer_actions {
 #define ANNOUNCER_RETRY_MAX_MS 5000
 #define ANNOUNCER_FRESH_MAX_MS 120000
 
+/* An announcement's part that stays the same from message to message. A whole one would be 8 kB, for each of an agent's containers. */
+struct announcer_self {
+	char name[HOSTNAME_NAME_SIZE];
+	struct ident instance, session;
+	unsigned naddresses, naliases, nports;
+	struct address addresses[ANNOUNCEMENT_ADDRESSES_MAX];
+	const char (*aliases)[HOSTNAME_NAME_SIZE]; /* the caller's of announcer_init() */
+	struct announcement_port ports[ANNOUNCEMENT_PORTS_MAX];
+	struct place place;
+	char agent[ANNOUNCEMENT_AGENT_MAX + 1];
+};
+
 /* All times are on one monotonic clock, in ms; CLOCK_NEVER where nothing is due. */
 struct announcer {
 	enum announcer_state state;
-	struct announcement self; /* what the next message says, but for op, seq and lease */
+	struct announcer_self self;
 	uint32_t renew_s;
 	uint64_t seq;             /* of the last message of this instance */
 	bool begun;               /* this instance had a session: no provisional up any more */
@@ -135,7 +147,7 @@ struct announcer {
 	const char *withheld;
 };
 
-/* name and aliases are folded; renew_s is at most a third of ANNOUNCEMENT_LEASE_MAX_S. */
+/* name and aliases are folded, and the aliases stay as long as the announcer; renew_s is at most a third of ANNOUNCEMENT_LEASE_MAX_S. */
 void announcer_init(struct announcer *announcer, const char *name, const char (*aliases)[HOSTNAME_NAME_SIZE],
                     unsigned naliases, uint32_t renew_s, const struct ident *instance);
 

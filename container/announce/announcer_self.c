@@ -32,7 +32,20 @@ uint32_t announcer_lease_s(const struct announcer *a)
 
 void announcer_compose(const struct announcer *a, const struct announcer_action *action, struct announcement *out)
 {
-	*out = a->self;
+	memset(out, 0, sizeof(*out));
+	memcpy(out->name, a->self.name, sizeof(out->name));
+	out->instance = a->self.instance;
+	out->has_session = true;
+	out->session = a->self.session;
+	out->naddresses = a->self.naddresses;
+	memcpy(out->addresses, a->self.addresses, sizeof(out->addresses));
+	out->naliases = a->self.naliases;
+	if (a->self.naliases > 0)
+		memcpy(out->aliases, a->self.aliases, a->self.naliases * sizeof(*a->self.aliases));
+	out->nports = a->self.nports;
+	memcpy(out->ports, a->self.ports, sizeof(out->ports));
+	out->place = a->self.place;
+	memcpy(out->agent, a->self.agent, sizeof(out->agent));
 	out->seq = action->seq;
 	switch (action->message) {
 	case MESSAGE_PROVISIONAL:

@@ -12,7 +12,7 @@
 
 static void log_announced(const struct publisher *p)
 {
-	const struct announcement *self = &p->announcer.self;
+	const struct announcer_self *self = &p->announcer.self;
 	char list[ANNOUNCEMENT_ADDRESSES_MAX * (ADDRESS_TEXT_SIZE + 1)] = "", text[ADDRESS_TEXT_SIZE];
 	size_t length = 0;
 	unsigned i;
