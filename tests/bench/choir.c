@@ -24,7 +24,8 @@
 #include "shared/log.h"
 
 #define AGENTS_MAX 1000
-#define NAMES_MAX 100000
+#define NAMES_MAX 20000
+#define FIRST_ADDRESS 0xc6124001u /* 198.18.64.1 */
 #define LEASE_RENEW_S 120
 
 struct choir {
@@ -39,7 +40,8 @@ struct choir {
 static int add_name(struct choir *choir, unsigned i)
 {
 	struct singer *singer = &choir->singers[i];
-	struct address address = {4, {198, (uint8_t)(18 + (i + 1) / 65536), (uint8_t)((i + 1) / 256), (uint8_t)(i + 1)}};
+	uint32_t number = FIRST_ADDRESS + i;
+	struct address address = {4, {(uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number}};
 	struct ident instance;
 	char name[HOSTNAME_NAME_SIZE];
 

@@ -4,7 +4,7 @@
  *
  *   herd [-n CONTAINERS] [-p PREFIX]
  *
- * They are called PREFIX0, PREFIX1 …; from 198.19.0.1 on each has an address. Prints `herded N in MS ms`, and then obeys lines on standard input:
+ * They are called PREFIX0, PREFIX1 …; from 198.18.64.1 on each has an address. Prints `herded N in MS ms`, and then obeys lines on standard input:
  *   die    kill all of them at once; prints `died N in MS ms`
  * The end of the input kills all, too, and ends it.
  */
@@ -32,7 +32,7 @@
 #include "shared/clock.h"
 
 #define CONTAINERS_MAX 20000
-#define FIRST_ADDRESS 0xc6130001u /* 198.19.0.1 */
+#define FIRST_ADDRESS 0xc6124001u /* 198.18.64.1: the lab has those before it, and 198.19.0.0/16 */
 
 /* On the loopback: it is there in any namespace, and an address of it that is none of 127.0.0.0/8 counts as any other. */
 static int set_address(uint32_t number)

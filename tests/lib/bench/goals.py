@@ -4,7 +4,7 @@ A value that the results do not have (an experiment that failed, or was not run)
 """
 from .takes import EMITTER, OVER_TLS, SMALL
 
-CALLSIGN, RAWDNS = "callsign", "rawdns"
+CALLSIGN, AGENT, RAWDNS = "callsign", "callsign-agent", "rawdns"
 
 
 def rows(results, experiment):
@@ -29,9 +29,18 @@ def never(results, experiment, row, column):
     return figure(results, experiment, row, column, "never")
 
 
-def all_never(results):
-    """Of callsign's containers, those whose names never came or never went."""
-    return sum(value["never"] for value in rows(results, "life")[CALLSIGN].values())
+def all_never(results, peer=CALLSIGN):
+    """Of a peer's containers, those whose names never came or never went."""
+    return sum(value["never"] for value in rows(results, "life")[peer].values())
+
+
+def agent_later(how):
+    """By how many ms an agent's name goes later than an emitter's, medians of the same run."""
+    return lambda results: round(figure(results, "life", AGENT, how, "median") - figure(results, "life", CALLSIGN, how, "median"), 2)
+
+
+def agents(column):
+    return lambda results: next(row[column] for row in rows(results, "agents").values() if column in row)
 
 
 def at(experiment, row, column, which=None):
@@ -129,12 +138,26 @@ GOALS = [
     ("emitter, static, connected over TLS, resident", *below(2000, " kB"), at("rest", OVER_TLS, "resident kB")),
     ("emitter, processor at rest in a day", *below(1, " s"), at("rest", EMITTER, "processor s a day")),
     ("the same over TLS", *below(1, " s"), at("rest", OVER_TLS, "processor s a day")),
+    ("agent, started → resolves, median", *at_most(-20, " ms"), at("life", AGENT, "started", "median")),
+    ("agent, started → resolves, 95th percentile", *at_most(0, " ms"), at("life", AGENT, "started", "p95")),
+    ("agent, docker kill, FinishedAt to NXDOMAIN, median, to the emitter's", *at_most(0, " ms"), agent_later("docker kill")),
+    ("agent, kill -9, the same", *at_most(0, " ms"), agent_later("kill -9")),
+    ("agent, names that never came or never went", *exactly(0), lambda results: all_never(results, AGENT)),
+    ("`docker run -d` with and without the agent, median", *at_most(3, " ms"),
+     at("command", "with callsign-agent, difference of a pair", "docker run -d", "median")),
+    ("agent, burst, lag, median", *at_most(0, " ms"), at("burst", AGENT, "lag", "median")),
+    ("agent, burst, lag, 95th percentile", *at_most(15, " ms"), at("burst", AGENT, "lag", "p95")),
+    ("agent, burst, lost", *exactly(0), lambda results: never(results, "burst", AGENT, "lag")),
+    ("agent, resident, a container", *at_most(8, " kB"), agents("agent, kB each")),
+    ("agent, broker's memory, a container", *at_most(10, " kB"), agents("broker, kB each")),
+    ("agents, all announced at once", *at_most(2, " s"), agents("all announced after s")),
+    ("agents, broker killed to all confirmed", *at_most(3, " s"), agents("broker killed, all confirmed after s")),
     memory(50, 4),
     memory(10000, 12),
     memory(100000, 80),
     # One each 5 s, half of a heartbeat: it sends one and takes one. Renewals of the three names that are there are not rest.
     ("callsignd, wake-ups a minute at rest", "≤ 12 for heartbeats, 2 a name for renewals", lambda value: value <= 12 + 3 * 2, wake_ups),
-    ("announcements a second from a full queue, median", *above(30000), announced),
+    ("announcements a second from a full queue, median", *at_least(60000), announced),
     ("10,000 ups, last confirm to all resolving, 95th percentile", *below(1000, " ms"),
      lambda results: first_row(results, "announcements", "10,000 ups: last confirm")["value"]["p95"]),
     change(10, 0.3), change(1000, 0.5), change(10000, 5), change(20000, 10), change(100000, 60),

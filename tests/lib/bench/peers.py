@@ -65,6 +65,14 @@ class Callsign(Peer):
         return ["lab:1", "sleep", "1000"]
 
 
+class Agent(Peer):
+    """callsign-agent: the image carries nothing, its runtime tells the agent."""
+    name = "callsign-agent"
+
+    def run_words(self, container):
+        return ["--runtime", "callsign", PLAIN, "sleep", "1000"]
+
+
 class Rawdns(Peer):
     """Asks Docker at each question. In a network namespace of its own, since it insists on port 53."""
     name = "rawdns"
@@ -207,7 +215,7 @@ class Baseline(Peer):
         return ["dnswatch", "-s", "127.0.0.1", "-p", "5300"]
 
 
-ALL = (Callsign, Rawdns, NssDocker, DockerDns, Avahi, Baseline)
+ALL = (Callsign, Agent, Rawdns, NssDocker, DockerDns, Avahi, Baseline)
 
 
 def plain_image(lab):

@@ -117,9 +117,12 @@ def fresh_daemon(lab, *lines):
     if os.path.exists(hosts):
         os.unlink(hosts)
     lab.shell(["callsignd_files"])
-    with open(f"{lab.folder}/etc/callsign/callsignd.conf", "a", encoding="ascii") as file:
+    path = f"{lab.folder}/etc/callsign/callsignd.conf"
+    with open(path, encoding="ascii") as file:
         # The lab's own level, debug, is for tests.
-        file.write("\n".join(['log_level = "info"', *lines]) + "\n")
+        text = re.sub(r'^(\s*log_level\s*=\s*).*$', r'\1"info"', file.read(), flags=re.MULTILINE)
+    with open(path, "w", encoding="ascii") as file:
+        file.write("\n".join([text, *lines]) + "\n")
     lab.shell(["lab_restart", "dnsmasq"])
     lab.shell(["lab_start", "callsignd"])
 
