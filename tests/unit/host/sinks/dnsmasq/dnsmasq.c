@@ -567,8 +567,8 @@ static void what_waits_for_a_signal_goes_with_it(void **state)
 	int64_t due_ms;
 
 	start_serving(lab);
-	/* Four until their time counts; the fifth takes more than was saved. */
-	for (unsigned i = 2; i < 7; i++)
+	/* With the fourth their time counts, and it is more than was saved. */
+	for (unsigned i = 2; i < 6; i++)
 		reload_slowly(lab, i, 100);
 	signals = stats(lab).signals;
 	announce(lab, 7);
