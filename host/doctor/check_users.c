@@ -17,7 +17,6 @@
 /* What is found out about all users together. */
 struct users {
 	const char *vhost;
-	bool legacy; /* hosts need the older format's exchange, too */
 	unsigned emitters, hosts, administrators, faults;
 	char what[DOCTOR_WHAT_SIZE], mend[DOCTOR_MEND_SIZE];
 	struct {
@@ -102,8 +101,8 @@ static void look_at(void *arg, const struct rights_finding *finding)
 		snprintf(commands, sizeof commands, "on that user's host: callsignctl doctor");
 	else
 		rights_commands(finding, users->vhost, commands, sizeof commands);
-	if (users->legacy && finding->kind == RIGHTS_HOST && finding->name[0] != '\0')
-		add(commands, sizeof commands, "\n", "and with legacy = true the rights on " EXCHANGE_LEGACY " besides: docs/legacy.md");
+	if (finding->kind != RIGHTS_HOST && strstr(finding->few, EXCHANGE_LEGACY) != NULL)
+		add(commands, sizeof commands, "\n", "what the older format needs on " EXCHANGE_LEGACY ": docs/legacy.md, Rights on the broker");
 	/* Half a command would be worse than none. */
 	if (commands[0] != '\0' && strlen(users->mend) + strlen(commands) + 2 < sizeof users->mend)
 		add(users->mend, sizeof users->mend, "\n", "%s", commands);
@@ -141,7 +140,7 @@ void doctor_users(struct doctor *doctor, struct doctor_finding *finding)
 	const struct bus_endpoint *endpoint = &doctor->conf->bus.endpoints[doctor->endpoint];
 	const char *queue = doctor->conf->queue.name;
 	char why[DEFINITIONS_WHY_SIZE];
-	struct users users = {.vhost = endpoint->vhost, .legacy = doctor->conf->legacy};
+	struct users users = {.vhost = endpoint->vhost};
 	json_t *definitions;
 
 	if (!doctor_is_here(endpoint->host)) {
@@ -155,7 +154,7 @@ void doctor_users(struct doctor *doctor, struct doctor_finding *finding)
 		return;
 	}
 	rights_review(definitions, endpoint->vhost, endpoint->user,
-	              strncmp(queue, QUEUE_HEAD, strlen(QUEUE_HEAD)) == 0 ? queue + strlen(QUEUE_HEAD) : "", look_at, &users);
+	              strncmp(queue, QUEUE_HEAD, strlen(QUEUE_HEAD)) == 0 ? queue + strlen(QUEUE_HEAD) : "", doctor->conf->legacy, look_at, &users);
 	compare_prefixes(&users);
 	if (users.hosts + users.emitters + users.administrators == 0)
 		doctor_skipped(finding, "not checked: the broker that rabbitmqctl speaks to has no user on a vhost %s", endpoint->vhost);

@@ -63,6 +63,8 @@ doctor_check doctor_users;
 
 /* check_agent.c */
 doctor_check doctor_agent;
+/* check_haproxy.c */
+doctor_check doctor_haproxy;
 /* check_timeout.c */
 doctor_check doctor_timeout;
 /* check_dnsmasq.c */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shared/contract/legacy.h"
+
 #define ESCAPED_SIZE (2 * RIGHTS_PREFIX_SIZE)
 
 char *rights_escape(const char *text, char *out)
@@ -20,14 +22,15 @@ char *rights_escape(const char *text, char *out)
 	return out;
 }
 
-void rights_host(const char *host, struct rights *out)
+void rights_host(const char *host, bool legacy, struct rights *out)
 {
+	const char *head = legacy ? "(" EXCHANGE_LEGACY "|" : "", *tail = legacy ? ")" : "";
 	char name[ESCAPED_SIZE];
 
 	rights_escape(host, name);
-	snprintf(out->configure, RIGHTS_TEXT, "^callsign(\\.will|\\.rollcall|\\.host\\.%s)?$", name);
+	snprintf(out->configure, RIGHTS_TEXT, "^%scallsign(\\.will|\\.rollcall|\\.host\\.%s)?%s$", head, name, tail);
 	snprintf(out->write, RIGHTS_TEXT, "^(callsign|callsign\\.rollcall|callsign\\.host\\.%s|amq\\.default)$", name);
-	snprintf(out->read, RIGHTS_TEXT, "^callsign(\\.rollcall|\\.host\\.%s)?$", name);
+	snprintf(out->read, RIGHTS_TEXT, "^%scallsign(\\.rollcall|\\.host\\.%s)?%s$", head, name, tail);
 }
 
 void rights_agent(const char *host, struct rights *out, struct rights_topic *topic)

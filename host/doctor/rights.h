@@ -1,6 +1,8 @@
 #ifndef CALLSIGN_RIGHTS_H
 #define CALLSIGN_RIGHTS_H
 
+#include <stdbool.h>
+
 /*
  * Who may do what on the broker, as RabbitMQ's regular expressions: docs/protocol.md, "Who may do what". Pure. callsign-setup gives these rights,
  * callsignctl doctor compares what is there with them (rights_review.h).
@@ -20,8 +22,8 @@ struct rights_topic {
 /* "." and whatever else means something in a regular expression gets a backslash. out: 2 × length + 1 bytes. Returns out. */
 char *rights_escape(const char *text, char *out);
 
-/* host: its name on the broker, less than RIGHTS_PREFIX_SIZE bytes. */
-void rights_host(const char *host, struct rights *out);
+/* host: its name on the broker, less than RIGHTS_PREFIX_SIZE bytes. legacy: it takes the older format, too (docs/legacy.md). */
+void rights_host(const char *host, bool legacy, struct rights *out);
 
 /*
  * host: of an agent, which speaks for that host's containers: any name, and a mailbox and an exchange of its own for their wills. At most

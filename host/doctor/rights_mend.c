@@ -43,12 +43,14 @@ char *rights_commands(const struct rights_finding *finding, const char *vhost, c
 	struct rights rights;
 
 	out[0] = '\0';
+	if (finding->kind == RIGHTS_OTHER && finding->many[0] == '\0')
+		return out; /* what an old program lacks stands in docs/legacy.md */
 	if (finding->kind == RIGHTS_OTHER) {
 		shell_command(&shell, "clear_permissions", none);
 		return out;
 	}
 	if (finding->kind == RIGHTS_HOST)
-		rights_host(finding->name, &rights);
+		rights_host(finding->name, finding->legacy, &rights);
 	else if (finding->kind == RIGHTS_AGENT)
 		rights_agent(finding->name, &rights, &topic);
 	else

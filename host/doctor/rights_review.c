@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rights_try.h"
+#include "shared/contract/legacy.h"
 
 #define OUTSIDERS_MAX 16
 #define PREFIX_MAX ((int)RIGHTS_PREFIX_SIZE - 1) /* of a finding's name: without it GCC, at -Os, takes what stands behind it in the finding for a part of it */
@@ -18,6 +19,27 @@ static const char *text_of(const json_t *object, const char *key)
 }
 
 /* ---- hosts ---- */
+
+/* The older format's exchange, which whoever uses it declares (docs/legacy.md). */
+static void review_legacy(const struct rights_review *review)
+{
+	bool declares = rights_have(review, CONFIGURE, EXCHANGE_LEGACY), writes = rights_have(review, WRITE, EXCHANGE_LEGACY);
+	bool reads = rights_have(review, READ, EXCHANGE_LEGACY);
+	struct rights_finding *finding = review->finding;
+
+	if (finding->kind == RIGHTS_HOST)
+		finding->legacy |= declares || reads;
+	if (finding->kind == RIGHTS_HOST && finding->legacy) {
+		rights_must(review, CONFIGURE, EXCHANGE_LEGACY);
+		rights_must(review, READ, EXCHANGE_LEGACY);
+		/* It would be whatever container it says to be. */
+		rights_must_not(review, WRITE, EXCHANGE_LEGACY);
+	} else if (finding->kind == RIGHTS_HOST) {
+		rights_must_not(review, WRITE, EXCHANGE_LEGACY);
+	} else if (writes || reads) {
+		rights_must(review, CONFIGURE, EXCHANGE_LEGACY);
+	}
+}
 
 static void review_host(const struct rights_review *review)
 {
@@ -35,6 +57,7 @@ static void review_host(const struct rights_review *review)
 	}
 	rights_must(review, READ, "callsign");
 	rights_must(review, READ, "callsign.rollcall");
+	review_legacy(review);
 	for (i = 0; i < sizeof nothing / sizeof *nothing; i++)
 		for (int right = CONFIGURE; right <= READ; right++)
 			rights_must_not(review, (enum right)right, nothing[i]);
@@ -300,7 +323,8 @@ static void read_patterns(const json_t *definitions, const char *vhost, struct r
 	}
 }
 
-static void review_user(const json_t *definitions, const char *vhost, const char *own_user, const char *own_host, struct rights_review *review)
+static void review_user(const json_t *definitions, const char *vhost, const char *own_user, const char *own_host, bool own_legacy,
+                        struct rights_review *review)
 {
 	struct rights_finding *finding = review->finding;
 
@@ -309,6 +333,7 @@ static void review_user(const json_t *definitions, const char *vhost, const char
 	if (strcmp(finding->user, own_user) == 0) {
 		finding->kind = RIGHTS_HOST;
 		snprintf(finding->name, sizeof finding->name, "%s", own_host);
+		finding->legacy = own_legacy;
 	} else if (has_tag(definitions, finding->user, "administrator")) {
 		finding->kind = RIGHTS_ADMINISTRATOR;
 		return;
@@ -329,9 +354,11 @@ static void review_user(const json_t *definitions, const char *vhost, const char
 		review_agent(review);
 	else
 		review_other(review);
+	if (finding->kind != RIGHTS_HOST)
+		review_legacy(review);
 }
 
-void rights_review(const json_t *definitions, const char *vhost, const char *own_user, const char *own_host,
+void rights_review(const json_t *definitions, const char *vhost, const char *own_user, const char *own_host, bool own_legacy,
                    void (*visit)(void *arg, const struct rights_finding *finding), void *arg)
 {
 	/* A user whose permissions were taken away still has its topic permissions. */
@@ -346,7 +373,7 @@ void rights_review(const json_t *definitions, const char *vhost, const char *own
 			if (strcmp(text_of(one, "vhost"), vhost) != 0 || find(lists[l], vhost, finding.user, NULL) != one ||
 			    (l > 0 && find(lists[0], vhost, finding.user, NULL) != NULL))
 				continue;
-			review_user(definitions, vhost, own_user, own_host, &review);
+			review_user(definitions, vhost, own_user, own_host, own_legacy, &review);
 			visit(arg, &finding);
 		}
 	}

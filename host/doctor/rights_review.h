@@ -34,11 +34,15 @@ struct rights_finding {
 	char few[RIGHTS_LIST_SIZE];    /* what it must be able to do and is not, for instance "write callsign.will"; "": all is there */
 	char many[RIGHTS_LIST_SIZE];   /* what it can do and must not */
 	unsigned wrong;                /* RIGHTS_WRONG_... */
+	bool legacy;                   /* with a host: it takes the older format, too */
 	char unclear[RIGHTS_REASON_SIZE]; /* why it could not be judged; then few and many are empty */
 };
 
-/* Each user with any right on vhost, in the order of the definitions. own: the user and host name of this host's daemon. */
-void rights_review(const json_t *definitions, const char *vhost, const char *own_user, const char *own_host,
+/*
+ * Each user with any right on vhost, in the order of the definitions. own: the user and host name of this host's daemon, and whether it takes the older
+ * format. Another host does if it has any right on that one's exchange.
+ */
+void rights_review(const json_t *definitions, const char *vhost, const char *own_user, const char *own_host, bool own_legacy,
                    void (*visit)(void *arg, const struct rights_finding *finding), void *arg);
 
 /* Whether names that begin with one may begin with the other: then each may announce the other's. "" overlaps with nothing: it is the operator's own. */

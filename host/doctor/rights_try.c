@@ -38,6 +38,11 @@ static bool lets_through(const struct rights_review *review, enum right right, c
 	return match;
 }
 
+bool rights_have(const struct rights_review *review, enum right right, const char *what)
+{
+	return lets_through(review, right, what);
+}
+
 bool rights_can_judge(const struct rights_review *review)
 {
 	for (int right = 0; right < RIGHTS; right++) {

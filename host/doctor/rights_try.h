@@ -17,6 +17,8 @@ struct rights_review {
 /* Whether every pattern is one that POSIX's regular expressions mean the same by; else the finding says which is not. */
 bool rights_can_judge(const struct rights_review *review);
 
+bool rights_have(const struct rights_review *review, enum right right, const char *what);
+
 /* The user needs it; it must not have it. */
 void rights_must(const struct rights_review *review, enum right right, const char *what);
 void rights_must_not(const struct rights_review *review, enum right right, const char *what);

@@ -9,6 +9,7 @@
 
 #include "doctor/definitions.h"
 #include "doctor/rights_review.h"
+#include "shared/contract/legacy.h"
 
 static json_t *fetch(struct setup *setup)
 {
@@ -163,12 +164,27 @@ static void apply(struct setup *setup, const json_t *have, const json_t *wanted)
 	json_decref(made);
 }
 
+static bool has_legacy(const struct setup *setup, const json_t *have)
+{
+	const json_t *list = json_object_get(have, "permissions");
+	const char *user, *vhost, *read;
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		if (json_unpack(json_array_get(list, i), "{s:s, s:s, s:s}", "user", &user, "vhost", &vhost, "read", &read) == 0 &&
+		    strcmp(user, setup->host_user) == 0 && strcmp(vhost, setup->vhost) == 0)
+			return strstr(read, EXCHANGE_LEGACY) != NULL;
+	}
+	return false;
+}
+
 void setup_broker(struct setup *setup, const char *host_password, const char *emit_password)
 {
 	json_t *have = fetch(setup), *host, *emit;
 
 	if (have == NULL)
 		return;
+	/* Once given it stays: who runs set-up again did not ask to take it away. */
+	setup->legacy |= has_legacy(setup, have);
 	host = setup_rights_host(setup, host_password);
 	emit = setup_rights_emitter(setup, SETUP_EMIT_USER, "", emit_password);
 	if (host == NULL || emit == NULL) {

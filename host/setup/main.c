@@ -43,6 +43,7 @@ static const char usage[] =
 	"  -D, --dnsmasq WHICH      own: a second dnsmasq for the names of containers, which this host's asks (new hosts);\n"
 	"                           shared: this host's dnsmasq answers for them itself\n"
 	"      --search             containers find short names, too: the domains go into Docker's dns-search\n"
+	"      --legacy             the host's user gets what legacy = true in callsignd.conf needs on the broker (docs/legacy.md)\n"
 	"      --no-broker          leave the broker alone\n"
 	"      --no-services        start and restart nothing, and do not run callsignctl doctor\n"
 	"      --root DIR           change the files of a system below DIR; implies --no-services\n"
@@ -76,7 +77,7 @@ struct arguments {
 	unsigned ndomains;
 };
 
-enum { OPTION_ROOT = 256, OPTION_STATE, OPTION_NO_BROKER, OPTION_NO_SERVICES, OPTION_FIRST, OPTION_PASSWORD_FILE, OPTION_PRINT, OPTION_SEARCH };
+enum { OPTION_ROOT = 256, OPTION_STATE, OPTION_NO_BROKER, OPTION_NO_SERVICES, OPTION_FIRST, OPTION_PASSWORD_FILE, OPTION_PRINT, OPTION_SEARCH, OPTION_LEGACY };
 
 static void set_hostname(struct arguments *arguments, const char *text)
 {
@@ -186,6 +187,7 @@ static void take_option(struct arguments *arguments, int option, char *value)
 	case OPTION_PASSWORD_FILE: setup->host_password_file = value; break;
 	case OPTION_PRINT: setup->remote.print_only = true; break;
 	case OPTION_SEARCH: setup->search = true; break;
+	case OPTION_LEGACY: setup->legacy = true; break;
 	case OPTION_NO_BROKER: setup->no_broker = true; break;
 	case OPTION_NO_SERVICES: setup->no_services = true; break;
 	case 'V': print_and_end("callsign-setup " PACKAGE_VERSION "\n"); break;
@@ -203,7 +205,7 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 		{"state", required_argument, NULL, OPTION_STATE}, {"no-broker", no_argument, NULL, OPTION_NO_BROKER},
 		{"no-services", no_argument, NULL, OPTION_NO_SERVICES}, {"broker", required_argument, NULL, 'b'},
 		{"first", no_argument, NULL, OPTION_FIRST}, {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
-		{"search", no_argument, NULL, OPTION_SEARCH}, {"print-broker-commands", no_argument, NULL, OPTION_PRINT}, {"dnsmasq", required_argument, NULL, 'D'},
+		{"search", no_argument, NULL, OPTION_SEARCH}, {"legacy", no_argument, NULL, OPTION_LEGACY}, {"print-broker-commands", no_argument, NULL, OPTION_PRINT}, {"dnsmasq", required_argument, NULL, 'D'},
 		{"agent", no_argument, NULL, 'A'}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0}};
 	int option;

@@ -81,7 +81,7 @@ static json_t *host_permission(const struct setup *setup)
 {
 	struct rights rights;
 
-	rights_host(setup->hostname, &rights);
+	rights_host(setup->hostname, setup->legacy, &rights);
 	return permission(setup, setup->host_user, &rights);
 }
 

@@ -48,6 +48,7 @@ struct setup {
 	unsigned connections;  /* limit for each emitter user */
 	bool dry_run, no_broker, no_services;
 	bool search;           /* containers look short names up below the domains, too */
+	bool legacy;           /* the host's user has what legacy = true needs */
 	bool agent;            /* names for containers that carry nothing, too */
 	json_t *record;        /* {"files": [...], "broker": {...}, "groups": [...]} */
 	struct resolver resolver;

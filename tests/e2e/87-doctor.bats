@@ -264,6 +264,34 @@ channel.connection.close()' "$LAB/secret/admin" "$1"
     says ok users
 }
 
+@test "doctor: a host that takes the older format, without the rights for it" {
+    other_conf '1ilegacy = true'
+    doctor_with "$(broker_tool)" 0 -c /etc/callsign/other.conf
+    says warning users 'callsignd \(host lab\): too few, may not configure my-docker-network, read my-docker-network'
+    mend_as_said
+    doctor_with "$(broker_tool)" 0 -c /etc/callsign/other.conf
+    says ok users
+}
+
+@test "doctor: what HAProxy's map and socket need of the file system" {
+    local dir=$LAB/run/ha
+    says_haproxy() {
+        doctor 0 -c /etc/callsign/other.conf
+        says "$1" haproxy "$2"
+    }
+    other_conf '$ahaproxy { socket = "/run/ha/callsign.sock" map_file = "/run/ha/map" }'
+    mkdir -m 0755 "$dir"
+    says_haproxy warning 'map_file /run/ha/map cannot be replaced by callsign: folder /run/ha'
+    chown "$LAB_CALLSIGN_ID" "$dir"
+    says_haproxy warning 'socket /run/ha/callsign.sock is not there'
+    # Its mode is what counts.
+    install -m 0600 /dev/null "$dir/callsign.sock"
+    says_haproxy warning 'socket /run/ha/callsign.sock may not be opened by callsign'
+    chown "$LAB_CALLSIGN_ID" "$dir/callsign.sock"
+    says_haproxy ok 'callsign may replace /run/ha/map and open'
+    rm -r "$dir"
+}
+
 @test "doctor: an exchange that was deleted and declared anew, and whoever lost their topic permissions with it" {
     touch "$LAB/secret/rights.changed"
     amqp admin delete-exchange callsign

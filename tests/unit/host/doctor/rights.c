@@ -72,20 +72,23 @@ static void add_host(const char *user, const char *host)
 {
 	struct rights rights;
 
-	rights_host(host, &rights);
+	rights_host(host, false, &rights);
 	add_permission(user, rights.configure, rights.write, rights.read);
 }
+
+static bool own_legacy;
 
 static void review(void)
 {
 	nfound = 0;
-	rights_review(definitions, "callsign", "callsign-host", "h.lan", keep, NULL);
+	rights_review(definitions, "callsign", "callsign-host", "h.lan", own_legacy, keep, NULL);
 }
 
 static int begin(void **state)
 {
 	(void)state;
 	definitions = json_object();
+	own_legacy = false;
 	return 0;
 }
 
@@ -249,6 +252,42 @@ static void test_our_own(void **state)
 }
 
 /* Rights that are gone altogether: the topic permissions tell who it was. */
+/* The exchange of the older format. */
+static void test_legacy(void **state)
+{
+	struct rights rights;
+	char commands[2048];
+
+	(void)state;
+	own_legacy = true;
+	add_host("callsign-host", "h.lan");
+	rights_host("other", true, &rights);
+	add_permission("other-host", rights.configure, rights.write, rights.read);
+	add_permission("half-host", "^callsign(\\.will|\\.rollcall|\\.host\\.half)?$", rights.write, rights.read);
+	add_permission("old", "^my-docker-network$", "^my-docker-network$", "");
+	add_permission("old-half", "", "^my-docker-network$", "");
+	review();
+	assert_string_equal(found[0].few, "configure my-docker-network, read my-docker-network");
+	rights_commands(&found[0], "callsign", commands, sizeof commands);
+	assert_non_null(strstr(commands, "'^(my-docker-network|callsign(\\.will|\\.rollcall|\\.host\\.h\\.lan)?)$'"));
+	assert_good(1);
+	assert_true(found[1].legacy);
+	assert_non_null(strstr(found[2].few, "configure my-docker-network"));
+	assert_good(3);
+	assert_string_equal(found[4].few, "configure my-docker-network");
+	assert_string_equal(rights_commands(&found[4], "callsign", commands, sizeof commands), "");
+	/* As set-up gives them; and none for who does not take it. */
+	json_decref(definitions);
+	definitions = json_object();
+	rights_host("h.lan", true, &rights);
+	add_permission("callsign-host", rights.configure, rights.write, rights.read);
+	review();
+	assert_good(0);
+	own_legacy = false;
+	review();
+	assert_good(0);
+}
+
 static void test_nothing_left(void **state)
 {
 	(void)state;
@@ -314,6 +353,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_many, begin, end),
 		cmocka_unit_test_setup_teardown(test_topics_gone_with_their_exchange, begin, end),
 		cmocka_unit_test_setup_teardown(test_our_own, begin, end),
+		cmocka_unit_test_setup_teardown(test_legacy, begin, end),
 		cmocka_unit_test_setup_teardown(test_nothing_left, begin, end),
 		cmocka_unit_test(test_not_understood),
 		cmocka_unit_test_setup_teardown(test_hostile_names, begin, end),
