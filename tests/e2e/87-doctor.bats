@@ -279,6 +279,7 @@ channel.connection.close()' "$LAB/secret/admin" "$1"
         doctor 0 -c /etc/callsign/other.conf
         says "$1" haproxy "$2"
     }
+    # shellcheck disable=SC2016 # sed's own $
     other_conf '$ahaproxy { socket = "/run/ha/callsign.sock" map_file = "/run/ha/map" }'
     mkdir -m 0755 "$dir"
     says_haproxy warning 'map_file /run/ha/map cannot be replaced by callsign: folder /run/ha'

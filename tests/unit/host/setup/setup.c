@@ -50,6 +50,21 @@ static void test_rights_of_the_host(void **state)
 	json_decref(all);
 }
 
+/* docs/legacy.md, "Rights on the broker", word for word. */
+static void test_rights_of_a_host_with_the_older_format(void **state)
+{
+	struct setup old = setup;
+	json_t *all;
+
+	(void)state;
+	old.legacy = true;
+	all = setup_rights_host(&old, "secret");
+	assert_text(at(all, "permissions", 0), "configure", "^(my-docker-network|callsign(\\.will|\\.rollcall|\\.host\\.h\\.lan)?)$");
+	assert_text(at(all, "permissions", 0), "write", "^(callsign|callsign\\.rollcall|callsign\\.host\\.h\\.lan|amq\\.default)$");
+	assert_text(at(all, "permissions", 0), "read", "^(my-docker-network|callsign(\\.rollcall|\\.host\\.h\\.lan)?)$");
+	json_decref(all);
+}
+
 static void test_rights_of_a_tenant(void **state)
 {
 	json_t *all = setup_rights_emitter(&setup, "web", "w.b-", "secret");
@@ -266,7 +281,7 @@ static void test_a_default_runtime_goes_with_the_runtime(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_escape), cmocka_unit_test(test_rights_of_the_host), cmocka_unit_test(test_rights_of_a_tenant),
+		cmocka_unit_test(test_escape), cmocka_unit_test(test_rights_of_the_host), cmocka_unit_test(test_rights_of_a_host_with_the_older_format), cmocka_unit_test(test_rights_of_a_tenant),
 		cmocka_unit_test(test_runtime), cmocka_unit_test(test_comments_say_nothing),
 		cmocka_unit_test(test_passwords), cmocka_unit_test(test_compare), cmocka_unit_test(test_compare_takes_an_object_once),
 		cmocka_unit_test(test_reverse_zones),
