@@ -126,6 +126,23 @@ compose() {
     wait_gone db.docker
 }
 
+# Its lines as they stand there; another image and the lab's own user on the broker, and a command and a range, which are no part of it.
+@test "docker-compose: the first lines of the quick start, with hostname and secret" {
+    # shellcheck disable=SC2016 # the document's own
+    sed -n '/^```yaml$/,/^```$/p' "$TOP_DIR/docs/quickstart.md" | sed -e '1d;/^```$/,$d' -e 's/image: my-image/image: lab:1/' \
+        -e 's,//callsign-emit@,//emit@,' >"$LAB/run/compose.yml"
+    [[ $(grep -cE 'hostname: web|secrets:|emit@gateway|image: lab:1' "$LAB/run/compose.yml") == 5 ]]
+    printf '%s\n' 'services:' '  web:' '    command: sleep 1000' 'networks:' '  default:' '    ipam:' '      config:' \
+        '        - subnet: 198.19.16.0/24' >"$LAB/run/compose.override.yml"
+    install -m 0640 -g "$LAB_CALLSIGN_ID" "$LAB/secret/emit" "$LAB/etc/callsign/emit.password"
+    compose --file /run/compose.override.yml up --detach
+    wait_resolves web.docker "$(lab_docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(compose ps --quiet web)")"
+    lab_in ping -c 1 -W 2 web.docker >/dev/null
+    compose --file /run/compose.override.yml down --timeout 0
+    wait_gone web.docker
+    rm -f "$LAB/etc/callsign/emit.password" "$LAB/run/compose.override.yml"
+}
+
 two_of() {
     [[ $(resolve "$1" | wc -l) == 2 ]]
 }

@@ -21,6 +21,10 @@ mend() {
         lab_docker network rm "$net" >/dev/null 2>&1 || true
     done
     lab_docker swarm leave --force >/dev/null 2>&1 || true
+    [[ ! -e $LAB/etc/dnsmasq.d/named ]] || {
+        rm "$LAB/etc/dnsmasq.d/named"
+        lab_restart dnsmasq
+    }
 }
 
 # on NETWORK CONTAINER: its IPv4 address there.
@@ -158,6 +162,27 @@ is_among() {
     lab_docker exec both ping -c 1 -W 2 "$(on cloud over)" >/dev/null
     wait_output chosen 'announced name=chosen'
     not grep -q '198\.19\.64\.' <<<"$(resolve chosen.docker)"
+}
+
+# Their questions come in over docker_gwbridge, whose name Docker's engine tells set-up.
+@test "an overlay network: its containers find names of ours and of the world once set-up has seen docker_gwbridge" {
+    local wrote
+    lab_docker swarm init --advertise-addr 127.0.0.1 >/dev/null
+    lab_docker network create --driver overlay --attachable --subnet 198.19.64.0/24 cloud >/dev/null
+    start over --network cloud
+    start plain
+    wait_resolves over.docker "$(on cloud over)"
+    wait_up plain
+    [[ -z $(resolved_in over plain.docker) ]]
+    # The lab's piece is in no record, so that it would be left as it is: what would be written is what counts.
+    lab_in rm -f /etc/dnsmasq.d/callsign
+    wrote=$(lab_in callsign-setup --no-services --no-broker --dry-run --state /run/none 2>&1 | grep -x '+ interface=docker_gwbridge')
+    dnsmasq_files
+    printf '%s\n' "${wrote#+ }" >"$LAB/etc/dnsmasq.d/named"
+    lab_restart dnsmasq
+    [[ $(resolved_in over plain.docker) == "$(address plain)" ]]
+    [[ $(resolved_in over known.example) == 198.18.255.1 ]]
+    [[ $(lab_in dig +short +time=2 +tries=1 "@$LAB_ADDRESS" -x "$(on cloud over)") == over.docker. ]]
 }
 
 @test "an internal network: neighbours resolve one another and names of the domain" {
