@@ -6,8 +6,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "conflint.h"
+#include "log.h"
 
 /* Behind a quoted string: its end, or the end of the text. */
 static char *skip_string(char *at)
@@ -115,4 +117,22 @@ int conftext_parse(cfg_t *cfg, FILE *file)
 	explicit_bzero(text, length);
 	free(text);
 	return result;
+}
+
+FILE *conftext_open(const char *path, bool *others_may_read)
+{
+	struct stat status;
+	FILE *file = fopen(path, "re");
+
+	if (file == NULL) {
+		log_error("%s: cannot be read", path);
+		return NULL;
+	}
+	if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode)) {
+		*others_may_read = (status.st_mode & S_IRWXO) != 0;
+		return file;
+	}
+	log_errorx("%s: not a regular file", path);
+	fclose(file);
+	return NULL;
 }

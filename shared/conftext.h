@@ -2,6 +2,7 @@
 #define CALLSIGN_CONFTEXT_H
 
 #include <confuse.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 /*
@@ -25,5 +26,11 @@ void conftext_blank(char *text);
  * wiped.
  */
 int conftext_parse(cfg_t *cfg, FILE *file);
+
+/*
+ * For reading; a directory would make libconfuse's scanner end the whole process, so only a regular file is taken. NULL after logging why.
+ * others_may_read: by its mode.
+ */
+FILE *conftext_open(const char *path, bool *others_may_read);
 
 #endif

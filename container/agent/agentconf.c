@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shared/conftext.h"
@@ -316,25 +315,6 @@ static struct agentconf *copy(cfg_t *cfg, bool others_may_read)
 
 /* ---- the file ---- */
 
-/* A directory would make libconfuse's scanner end the whole process: only a regular file is taken. */
-static FILE *open_file(const char *path, bool *others_may_read)
-{
-	struct stat status;
-	FILE *file = fopen(path, "re");
-
-	if (file == NULL) {
-		log_error("%s: cannot be read", path);
-		return NULL;
-	}
-	if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode)) {
-		*others_may_read = (status.st_mode & S_IRWXO) != 0;
-		return file;
-	}
-	log_errorx("%s: not a regular file", path);
-	fclose(file);
-	return NULL;
-}
-
 static cfg_t *prepare(void)
 {
 	cfg_t *cfg = cfg_init(options, CFGF_NONE);
@@ -353,7 +333,7 @@ static struct agentconf *load(cfg_t *cfg, const char *path)
 {
 	struct agentconf *conf = NULL;
 	bool others_may_read = false;
-	FILE *file = open_file(path, &others_may_read);
+	FILE *file = conftext_open(path, &others_may_read);
 	int result;
 
 	if (file == NULL)

@@ -3,7 +3,6 @@
 #include "chorus_parts.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "shared/jitter.h"
 #include "shared/log.h"
@@ -41,10 +40,8 @@ static void log_status(struct singer *singer)
 static void new_instance(struct singer *singer)
 {
 	struct announcer_event event = {.type = EVENT_IDENTITY, .session = singer->chorus->session};
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (ident_uuid7(&event.instance, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000) == -1) {
+	if (ident_new(&event.instance) == -1) {
 		bus_fail(singer->chorus->bus, "no random numbers");
 		return;
 	}

@@ -88,11 +88,6 @@ static void on_done(void *arg, enum bus_request request, uint32_t count)
 	chorus_feed_all(c, &(struct announcer_event){.type = EVENT_CONSUMING});
 }
 
-static bool text_is(const struct bus_text *text, const char *wanted)
-{
-	return text->data != NULL && text->length == strlen(wanted) && memcmp(text->data, wanted, text->length) == 0;
-}
-
 static void take_answer(struct chorus *c, const struct bus_delivery *delivery)
 {
 	static struct announcement answer;
@@ -133,7 +128,7 @@ static void take_rollcall(struct chorus *c, const struct bus_delivery *delivery)
 static void take_will(struct chorus *c, const struct bus_delivery *delivery)
 {
 	struct announcer_event event = {.type = EVENT_WILL_DELIVERED, .tag = delivery->tag};
-	bool ours = text_is(&delivery->user_id, bus_user(c->bus));
+	bool ours = bus_text_is(&delivery->user_id, bus_user(c->bus));
 	struct singer *singer = ours ? chorus_tagged(c, &delivery->correlation_id) : NULL;
 
 	if (ours && c->wills_out > 0)
@@ -148,11 +143,11 @@ static void on_delivery(void *arg, const struct bus_delivery *delivery)
 {
 	struct chorus *c = arg;
 
-	if (text_is(&delivery->exchange, c->mailbox))
+	if (bus_text_is(&delivery->exchange, c->mailbox))
 		take_will(c, delivery);
-	else if (text_is(&delivery->exchange, EXCHANGE_ROLLCALL))
+	else if (bus_text_is(&delivery->exchange, EXCHANGE_ROLLCALL))
 		take_rollcall(c, delivery);
-	else if (text_is(&delivery->exchange, "") && c->options.ask)
+	else if (bus_text_is(&delivery->exchange, "") && c->options.ask)
 		take_answer(c, delivery); /* no_ack */
 	else
 		chorus_ack(c, delivery->tag); /* nobody should write here; never let it pile up */

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "process.h"
@@ -14,14 +13,6 @@
 #include "shared/log.h"
 
 #define SCAN_READS_MAX 64
-
-static int make_instance(struct ident *out)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return ident_uuid7(out, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
-}
 
 static struct ward *allocate(const char *id, pid_t pid, uint64_t start, const struct naming *naming, uint32_t renew_s, const struct ident *instance)
 {
@@ -71,7 +62,7 @@ static void tell_place(struct ward *ward)
 struct ward *ward_new(const char *id, pid_t pid, uint64_t start, int pidfd, const struct naming *naming, uint32_t renew_s)
 {
 	struct ident instance;
-	struct ward *ward = make_instance(&instance) == 0 ? allocate(id, pid, start, naming, renew_s, &instance) : NULL;
+	struct ward *ward = ident_new(&instance) == 0 ? allocate(id, pid, start, naming, renew_s, &instance) : NULL;
 
 	if (ward == NULL)
 		return NULL;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "shared/bus/bus_carried.h"
 #include "shared/clock.h"
@@ -33,11 +32,9 @@ struct publisher *publisher_new(const struct conf *conf, const char *name, const
 {
 	struct publisher *p = calloc(1, sizeof(*p));
 	struct ident instance;
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	if (p == NULL || (p->bus = bus_new(&publisher_callbacks, p)) == NULL ||
-	    ident_uuid7(&instance, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000) == -1) {
+	    ident_new(&instance) == -1) {
 		log_error("starting");
 		publisher_free(p);
 		return NULL;

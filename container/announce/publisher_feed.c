@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "shared/jitter.h"
 
@@ -46,10 +45,8 @@ static void log_status(struct publisher *p)
 static void new_instance(struct publisher *p)
 {
 	struct announcer_event event = {.type = EVENT_IDENTITY};
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (ident_uuid7(&event.instance, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000) == -1 ||
+	if (ident_new(&event.instance) == -1 ||
 	    ident_random(&event.session) == -1) {
 		bus_fail(p->bus, "no random numbers");
 		return;

@@ -75,17 +75,12 @@ static void on_done(void *arg, enum bus_request request, uint32_t count)
 		publisher_feed_type(p, EVENT_DELETED);
 }
 
-static bool text_is(const struct bus_text *text, const char *wanted)
-{
-	return text->data != NULL && text->length == strlen(wanted) && memcmp(text->data, wanted, text->length) == 0;
-}
-
 static void take_answer(struct publisher *p, const struct bus_delivery *delivery)
 {
 	static struct announcement answer;
 	char error[ANNOUNCEMENT_ERROR_SIZE], session[IDENT_TEXT_SIZE];
 
-	if (!text_is(&delivery->correlation_id, ident_format(&p->announcer.self.session, session)))
+	if (!bus_text_is(&delivery->correlation_id, ident_format(&p->announcer.self.session, session)))
 		return;
 	if (delivery->too_long || announcement_decode(delivery->body.data, delivery->body.length, &answer, error) == -1) {
 		log_warnx("answer from a host is not understood: %s", delivery->too_long ? "too long" : error);
@@ -136,13 +131,13 @@ static void on_delivery(void *arg, const struct bus_delivery *delivery)
 	struct publisher *p = arg;
 	struct announcer_event event = {.type = EVENT_WILL_DELIVERED, .tag = delivery->tag};
 
-	if (text_is(&delivery->exchange, EXCHANGE_WILL) && text_is(&delivery->routing_key, p->mailbox))
+	if (bus_text_is(&delivery->exchange, EXCHANGE_WILL) && bus_text_is(&delivery->routing_key, p->mailbox))
 		publisher_feed(p, &event);
-	else if (text_is(&delivery->exchange, EXCHANGE_ROLLCALL))
+	else if (bus_text_is(&delivery->exchange, EXCHANGE_ROLLCALL))
 		take_rollcall(p, delivery);
-	else if (text_is(&delivery->exchange, "") && text_is(&delivery->routing_key, p->mailbox))
+	else if (bus_text_is(&delivery->exchange, "") && bus_text_is(&delivery->routing_key, p->mailbox))
 		take_direct_call(p, delivery);
-	else if (text_is(&delivery->exchange, "") && p->want_answer)
+	else if (bus_text_is(&delivery->exchange, "") && p->want_answer)
 		take_answer(p, delivery); /* no_ack */
 	else
 		bus_ack(p->bus, delivery->tag, false); /* nobody should write here; never let it pile up */

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "announce/addrwatch.h"
 #include "oncestate.h"
@@ -180,12 +179,10 @@ static int say(const struct talk *t)
 
 static int new_state(struct oncestate *state, const char *name)
 {
-	struct timespec now;
 
 	memset(state, 0, sizeof(*state));
 	snprintf(state->name, sizeof(state->name), "%s", name);
-	clock_gettime(CLOCK_REALTIME, &now);
-	return ident_uuid7(&state->instance, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+	return ident_new(&state->instance);
 }
 
 /* The state that the next message goes by, its seq already counted up and written: a seq that was perhaps sent is never used again. */

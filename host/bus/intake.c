@@ -11,11 +11,6 @@
 #include "shared/log.h"
 #include "wholename.h"
 
-static bool text_is(const struct bus_text *text, const char *expected)
-{
-	return text->data != NULL && text->length == strlen(expected) && memcmp(text->data, expected, text->length) == 0;
-}
-
 /* A short string of AMQP may hold a NUL; a user named so is none of ours. */
 static bool user_from(const struct bus_text *user_id, char user[256])
 {
@@ -42,7 +37,7 @@ static const char *check_lost(const struct bus_delivery *delivery, const struct 
 		return NULL;
 	if (agent)
 		return "lost from another mailbox than its agent's session's own";
-	if (!text_is(&delivery->death_queue, announcement_will_queue(message->name, &message->session, queue)))
+	if (!bus_text_is(&delivery->death_queue, announcement_will_queue(message->name, &message->session, queue)))
 		return "lost from another mailbox than its session's own";
 	return NULL;
 }
@@ -51,11 +46,11 @@ static const char *check_lost(const struct bus_delivery *delivery, const struct 
 static const char *check_envelope(const struct bus_delivery *delivery, const struct announcement *message, bool agent)
 {
 	/* Left out they are taken for granted; but what calls itself something else was not meant for us. */
-	if (delivery->content_type.data != NULL && !text_is(&delivery->content_type, ANNOUNCEMENT_CONTENT_TYPE))
+	if (delivery->content_type.data != NULL && !bus_text_is(&delivery->content_type, ANNOUNCEMENT_CONTENT_TYPE))
 		return "the property content_type is not " ANNOUNCEMENT_CONTENT_TYPE;
-	if (delivery->type.data != NULL && !text_is(&delivery->type, ANNOUNCEMENT_TYPE))
+	if (delivery->type.data != NULL && !bus_text_is(&delivery->type, ANNOUNCEMENT_TYPE))
 		return "the property type is not " ANNOUNCEMENT_TYPE;
-	if (!text_is(&delivery->exchange, EXCHANGE_ANNOUNCE))
+	if (!bus_text_is(&delivery->exchange, EXCHANGE_ANNOUNCE))
 		return "it did not come through the exchange " EXCHANGE_ANNOUNCE;
 	if (!announcement_key_matches(message, delivery->routing_key.data, delivery->routing_key.length))
 		return "the routing key is not the operation and the name of the body";
@@ -219,12 +214,12 @@ static bool is_over_rate(struct intake *intake, const struct bus_delivery *deliv
 	enum rate_verdict verdict;
 	char user[256] = "";
 
-	if (text_is(&delivery->exchange, EXCHANGE_LEGACY))
+	if (bus_text_is(&delivery->exchange, EXCHANGE_LEGACY))
 		memcpy(user, REGISTRY_LEGACY_USER, sizeof REGISTRY_LEGACY_USER);
 	else
 		user_from(&delivery->user_id, user);
 	limits = policy_limits(intake->policy, user);
-	if (limits->rate.per_s == 0 || text_is(&delivery->exchange, EXCHANGE_ROLLCALL))
+	if (limits->rate.per_s == 0 || bus_text_is(&delivery->exchange, EXCHANGE_ROLLCALL))
 		return false;
 	verdict = rates_take(intake->rates, user, strlen(user), &limits->rate, now_ms);
 	if (verdict == RATE_WITHIN)
@@ -249,7 +244,7 @@ static void take_rollcall(struct intake *intake, const struct bus_delivery *deli
 	if (delivery->dead_lettered)
 		return;
 	/* Emitters may not write there, so none can call the roll in a host's name. */
-	if (!text_is(&delivery->exchange, EXCHANGE_ROLLCALL))
+	if (!bus_text_is(&delivery->exchange, EXCHANGE_ROLLCALL))
 		refuse(intake, outcome, INTAKE_ENVELOPE, "a roll call that did not come through the exchange " EXCHANGE_ROLLCALL);
 	else if (ident_equal(&message->nonce, &intake->nonce))
 		outcome->result = INTAKE_MARKER;
@@ -316,7 +311,7 @@ void intake_take(struct intake *intake, const struct bus_delivery *delivery, str
 	const struct bus_text *user;
 
 	outcome->understood = false;
-	outcome->legacy = text_is(&delivery->exchange, EXCHANGE_LEGACY);
+	outcome->legacy = bus_text_is(&delivery->exchange, EXCHANGE_LEGACY);
 	outcome->reason[0] = '\0';
 	/* The queue may still be bound from a time when it was: nobody asked for that any more. */
 	if (outcome->legacy && !intake->legacy) {

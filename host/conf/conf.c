@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "section.h"
 #include "shared/conftext.h"
@@ -132,25 +131,6 @@ static void choose_options(const struct conf_section *const *sections, cfg_opt_t
 	*next = (cfg_opt_t)CFG_END();
 }
 
-/* A directory would make libconfuse's scanner end the whole process: only a regular file is taken. NULL after logging why. */
-static FILE *open_file(const char *path, bool *others_may_read)
-{
-	struct stat status;
-	FILE *file = fopen(path, "re");
-
-	if (file == NULL) {
-		log_error("%s: cannot be read", path);
-		return NULL;
-	}
-	if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode)) {
-		*others_may_read = (status.st_mode & S_IRWXO) != 0;
-		return file;
-	}
-	log_errorx("%s: not a regular file", path);
-	fclose(file);
-	return NULL;
-}
-
 /* Parsed and without a mistake, or NULL. What is wrong is logged. */
 static cfg_t *parse(FILE *file, const char *path, const struct conf_section *const *sections)
 {
@@ -193,7 +173,7 @@ struct conf *conf_load(const char *path, const struct conf_section *const *secti
 {
 	bool others_may_read = true;
 	struct conf *conf = NULL;
-	FILE *file = open_file(path, &others_may_read);
+	FILE *file = conftext_open(path, &others_may_read);
 	cfg_t *cfg;
 
 	if (file == NULL)

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "line.h"
 #include "registry/served.h"
@@ -45,12 +44,10 @@ static void choose_address(const struct doctor *doctor, struct address *out)
 int trip_compose(const struct doctor *doctor, struct announcement *up)
 {
 	char text[IDENT_TEXT_SIZE];
-	struct timespec now;
 	struct ident random;
 
 	memset(up, 0, sizeof *up);
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (ident_random(&random) == -1 || ident_uuid7(&up->instance, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000) == -1)
+	if (ident_random(&random) == -1 || ident_new(&up->instance) == -1)
 		return -1;
 	up->op = ANNOUNCEMENT_UP;
 	snprintf(up->name, sizeof up->name, "doctor-%.12s", ident_format(&random, text));

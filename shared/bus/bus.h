@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "shared/address.h"
 
@@ -78,6 +79,11 @@ struct bus_text {
 	const char *data;
 	size_t length;
 };
+
+static inline bool bus_text_is(const struct bus_text *text, const char *wanted)
+{
+	return text->data != NULL && text->length == strlen(wanted) && memcmp(text->data, wanted, text->length) == 0;
+}
 
 #define BUS_BODY_MAX 8192 /* a longer body is read and dropped: the delivery says too_long and has no body */
 

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,23 +11,6 @@
 #include <unistd.h>
 
 #include "busurl.h"
-
-#define PART_MAX             255  /* bytes of a user or vhost: AMQP 0-9-1 short strings */
-#define BUSCONF_PASSWORD_MAX 1024 /* bytes */
-
-/*
- * No error here quotes the URL: a forgotten or stray character makes a part of the password look like a host or a port,
- * and these errors go to logs.
- */
-__attribute__((format(printf, 2, 3))) static int refuse(char error[BUSCONF_ERROR_SIZE], const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(error, BUSCONF_ERROR_SIZE, format, arguments);
-	va_end(arguments);
-	return -1;
-}
 
 void busconf_init(struct busconf *conf)
 {
@@ -77,7 +59,7 @@ static int add_endpoint(struct busconf *conf, const char *url, size_t length, ch
 		goto fail;
 	grown = realloc(conf->endpoints, (conf->nendpoints + 1) * sizeof(*grown));
 	if (grown == NULL) {
-		refuse(error, "out of memory");
+		busurl_refuse(error, "out of memory");
 		goto fail;
 	}
 	conf->endpoints = grown;
@@ -104,7 +86,7 @@ static int refuse_nth(size_t n, char error[BUSCONF_ERROR_SIZE])
 	char reason[BUSCONF_ERROR_SIZE];
 
 	memcpy(reason, error, sizeof(reason));
-	return refuse(error, "URL %zu: %.*s", n, BUSCONF_ERROR_SIZE - 32, reason);
+	return busurl_refuse(error, "URL %zu: %.*s", n, BUSCONF_ERROR_SIZE - 32, reason);
 }
 
 /* urls up to the end of the text or a comma, blanks around it left out. */
@@ -190,16 +172,16 @@ static int take_password(const char *path, const char *text, size_t length, char
 			 char error[BUSCONF_ERROR_SIZE])
 {
 	if (length == 0)
-		return refuse(error, "%s: the password in its first line is empty", path);
+		return busurl_refuse(error, "%s: the password in its first line is empty", path);
 	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-		return refuse(error, "%s: begins with a byte order mark (EF BB BF): write it without", path);
+		return busurl_refuse(error, "%s: begins with a byte order mark (EF BB BF): write it without", path);
 	if (length > BUSCONF_PASSWORD_MAX)
-		return refuse(error, "%s: the password is longer than %d bytes", path, BUSCONF_PASSWORD_MAX);
+		return busurl_refuse(error, "%s: the password is longer than %d bytes", path, BUSCONF_PASSWORD_MAX);
 	for (size_t i = 0; i < length; i++)
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			return refuse(error, "%s: the password holds a control character", path);
+			return busurl_refuse(error, "%s: the password holds a control character", path);
 	*password = strndup(text, length);
-	return *password == NULL ? refuse(error, "%s: out of memory", path) : 0;
+	return *password == NULL ? busurl_refuse(error, "%s: out of memory", path) : 0;
 }
 
 static int check_file(int fd, const char *path, mode_t *mode, char error[BUSCONF_ERROR_SIZE])
@@ -207,13 +189,13 @@ static int check_file(int fd, const char *path, mode_t *mode, char error[BUSCONF
 	struct stat status;
 
 	if (fstat(fd, &status) == -1)
-		return refuse(error, "%s: %s", path, strerror(errno));
+		return busurl_refuse(error, "%s: %s", path, strerror(errno));
 	if (S_ISDIR(status.st_mode))
-		return refuse(error, "%s: a directory, not a file: engines make one where the file that is to be mounted is missing on the host", path);
+		return busurl_refuse(error, "%s: a directory, not a file: engines make one where the file that is to be mounted is missing on the host", path);
 	if (!S_ISREG(status.st_mode))
-		return refuse(error, "%s: not a regular file", path);
+		return busurl_refuse(error, "%s: not a regular file", path);
 	if ((status.st_mode & (mode == NULL ? S_IRWXO : S_IWOTH)) != 0)
-		return refuse(error, "%s: others may %s it (mode %04o): chmod %s it", path, mode == NULL ? "read or change" : "change",
+		return busurl_refuse(error, "%s: others may %s it (mode %04o): chmod %s it", path, mode == NULL ? "read or change" : "change",
 			      (unsigned)status.st_mode & 07777, mode == NULL ? "o=" : "o-w");
 	if (mode != NULL)
 		*mode = status.st_mode & 07777;
@@ -227,9 +209,9 @@ static int refuse_open(const char *path, char error[BUSCONF_ERROR_SIZE])
 	struct stat status;
 
 	if (saved == EACCES && stat(path, &status) == 0)
-		return refuse(error, "%s: %s: this is user %u, the file is user %u's, mode %04o: mount it so that this user may read it", path,
+		return busurl_refuse(error, "%s: %s: this is user %u, the file is user %u's, mode %04o: mount it so that this user may read it", path,
 			      strerror(saved), (unsigned)geteuid(), (unsigned)status.st_uid, (unsigned)status.st_mode & 07777);
-	return refuse(error, "%s: %s", path, strerror(saved));
+	return busurl_refuse(error, "%s: %s", path, strerror(saved));
 }
 
 int busconf_read_password(const char *path, mode_t *mode, char **password, char error[BUSCONF_ERROR_SIZE])
@@ -246,7 +228,7 @@ int busconf_read_password(const char *path, mode_t *mode, char **password, char 
 	if (result == 0) {
 		length = read_full(fd, buffer, sizeof(buffer));
 		if (length == -1)
-			result = refuse(error, "%s: %s", path, strerror(errno));
+			result = busurl_refuse(error, "%s: %s", path, strerror(errno));
 		else
 			result = take_password(path, buffer, first_line(buffer, (size_t)length), password, error);
 		explicit_bzero(buffer, sizeof(buffer));

@@ -10,13 +10,7 @@
 
 #include "shared/contract/hostname.h"
 
-#define PART_MAX 255 /* bytes of a user or vhost: AMQP 0-9-1 short strings */
-
-/*
- * No error here quotes the URL: a forgotten or stray character makes a part of the password look like a host or a port,
- * and these errors go to logs.
- */
-__attribute__((format(printf, 2, 3))) static int refuse(char error[BUSCONF_ERROR_SIZE], const char *format, ...)
+int busurl_refuse(char error[BUSCONF_ERROR_SIZE], const char *format, ...)
 {
 	va_list arguments;
 
@@ -75,14 +69,14 @@ static char *part_decode(struct part part, const char *what, size_t max, char er
 	size_t used = 0;
 
 	if (out == NULL) {
-		refuse(error, "out of memory");
+		busurl_refuse(error, "out of memory");
 		return NULL;
 	}
 	while (part.begin < part.end) {
 		int byte = part_take(&part);
 
 		if (byte < 0x20 || byte == 0x7f) { /* includes -1 and NUL */
-			refuse(error,
+			busurl_refuse(error,
 			       byte < 0 ? "the %s holds a '%%' without two hex digits (a '%%' itself is %%25)"
 					: "the %s holds a control character",
 			       what);
@@ -93,7 +87,7 @@ static char *part_decode(struct part part, const char *what, size_t max, char er
 	out[used] = '\0';
 	if (used > 0 && used <= max)
 		return out;
-	refuse(error, used == 0 ? "the %s is empty" : "the %s is longer than %zu bytes", what, max);
+	busurl_refuse(error, used == 0 ? "the %s is empty" : "the %s is longer than %zu bytes", what, max);
 fail:
 	explicit_bzero(out, used);
 	free(out);
@@ -109,7 +103,7 @@ static int take_scheme(struct part *url, struct bus_endpoint *out, char error[BU
 		url->begin += 8;
 		out->tls = true;
 	} else {
-		return refuse(error, "the URL does not begin with amqp:// or amqps://");
+		return busurl_refuse(error, "the URL does not begin with amqp:// or amqps://");
 	}
 	out->port = out->tls ? 5671 : 5672;
 	return 0;
@@ -119,13 +113,13 @@ static int check_characters(struct part url, char error[BUSCONF_ERROR_SIZE])
 {
 	for (const char *c = url.begin; c < url.end; c++) {
 		if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7f)
-			return refuse(error, "the URL holds a blank, a control character or a byte that is not ASCII: "
+			return busurl_refuse(error, "the URL holds a blank, a control character or a byte that is not ASCII: "
 					     "percent-encode it");
 		if (*c == '?')
-			return refuse(error, "the URL holds a '?': there are no query parameters here "
+			return busurl_refuse(error, "the URL holds a '?': there are no query parameters here "
 					     "(in a user, password or vhost write %%3F)");
 		if (*c == '#')
-			return refuse(error, "the URL holds a '#': there are no fragments here "
+			return busurl_refuse(error, "the URL holds a '#': there are no fragments here "
 					     "(in a user, password or vhost write %%23)");
 	}
 	return 0;
@@ -137,14 +131,14 @@ static int parse_userinfo(struct part userinfo, struct bus_endpoint *out, char e
 	struct part user = {userinfo.begin, colon == NULL ? userinfo.end : colon};
 	struct part password;
 
-	out->user = part_decode(user, "user", PART_MAX, error);
+	out->user = part_decode(user, "user", BUSURL_PART_MAX, error);
 	if (out->user == NULL || colon == NULL)
 		return out->user == NULL ? -1 : 0;
 	password = (struct part){colon + 1, userinfo.end};
 	if (part_find(password, ':') != NULL)
-		return refuse(error, "there is more than one ':' before the '@' (in a password write %%3A)");
+		return busurl_refuse(error, "there is more than one ':' before the '@' (in a password write %%3A)");
 	if (part_length(password) == 0)
-		return refuse(error, "the password is empty (without the ':' the configured password applies)");
+		return busurl_refuse(error, "the password is empty (without the ':' the configured password applies)");
 	out->password = part_decode(password, "password", BUSCONF_PASSWORD_MAX, error);
 	return out->password == NULL ? -1 : 0;
 }
@@ -161,16 +155,16 @@ static int check_host(char *text, bool bracketed, char error[BUSCONF_ERROR_SIZE]
 	if (address_parse(text, length, &address) == 0 && (address.family == 6) == bracketed)
 		return 0;
 	if (bracketed)
-		return refuse(error, "what stands in brackets is not an IPv6 address");
+		return busurl_refuse(error, "what stands in brackets is not an IPv6 address");
 	if (strchr(text, ':') != NULL)
-		return refuse(error, "the host holds a ':' (an IPv6 address goes in brackets)");
+		return busurl_refuse(error, "the host holds a ':' (an IPv6 address goes in brackets)");
 	problem = hostname_fold_fqdn(text, length, folded);
 	if (problem != HOSTNAME_OK)
-		return refuse(error, "the host is not a name: %s", hostname_error_text(problem));
+		return busurl_refuse(error, "the host is not a name: %s", hostname_error_text(problem));
 	/* getaddrinfo() takes "10.1" for 10.0.0.1; the last label of a real name is never a number (RFC 1123,
 	 * section 2.1). */
 	if (dot == NULL ? strspn(text, "0123456789") == length : dot[1 + strspn(dot + 1, "0123456789")] == '\0')
-		return refuse(error, "the host is a number, but not an IPv4 address of four parts");
+		return busurl_refuse(error, "the host is a number, but not an IPv4 address of four parts");
 	memcpy(text, folded, length + 1);
 	return 0;
 }
@@ -181,12 +175,12 @@ static int parse_port(struct part port, struct bus_endpoint *out, char error[BUS
 
 	for (const char *c = port.begin; c < port.end; c++) {
 		if (*c < '0' || *c > '9')
-			return refuse(error, "the port is not a number (is the '@' before the host missing?)");
+			return busurl_refuse(error, "the port is not a number (is the '@' before the host missing?)");
 		if (value <= UINT16_MAX)
 			value = value * 10 + (unsigned)(*c - '0');
 	}
 	if (value == 0 || value > UINT16_MAX)
-		return refuse(error, "the port is not 1 to 65535");
+		return busurl_refuse(error, "the port is not 1 to 65535");
 	out->port = (uint16_t)value;
 	return 0;
 }
@@ -202,10 +196,10 @@ static int parse_hostport(struct part hostport, struct bus_endpoint *out, char e
 		host.begin++;
 		host.end = part_find(hostport, ']');
 		if (host.end == NULL)
-			return refuse(error, "a '[' without its ']'");
+			return busurl_refuse(error, "a '[' without its ']'");
 		rest = host.end + 1;
 		if (rest < hostport.end && *rest != ':')
-			return refuse(error, "only a port may follow the ']'");
+			return busurl_refuse(error, "only a port may follow the ']'");
 	} else {
 		rest = part_find(hostport, ':');
 		if (rest == NULL)
@@ -213,7 +207,7 @@ static int parse_hostport(struct part hostport, struct bus_endpoint *out, char e
 		host.end = rest;
 	}
 	/* A name's limit is less than a part's: left to check_host(), which has the words for it. */
-	out->host = part_decode(host, "host", PART_MAX, error);
+	out->host = part_decode(host, "host", BUSURL_PART_MAX, error);
 	if (out->host == NULL || check_host(out->host, bracketed, error) == -1)
 		return -1;
 	return rest == hostport.end ? 0 : parse_port((struct part){rest + 1, hostport.end}, out, error);
@@ -227,15 +221,15 @@ static int parse_path(struct part path, struct bus_endpoint *out, char error[BUS
 {
 	if (part_length(path) <= 1) {
 		out->vhost = strdup("/");
-		return out->vhost == NULL ? refuse(error, "out of memory") : 0;
+		return out->vhost == NULL ? busurl_refuse(error, "out of memory") : 0;
 	}
 	path.begin++;
 	if (part_find(path, '/') != NULL)
-		return refuse(error, "the vhost holds a '/': write %%2F");
+		return busurl_refuse(error, "the vhost holds a '/': write %%2F");
 	if (part_find(path, '@') != NULL)
-		return refuse(error,
+		return busurl_refuse(error,
 			      "an '@' behind the host: in a user or password write %%2F for '/' and %%40 for '@'");
-	out->vhost = part_decode(path, "vhost", PART_MAX, error);
+	out->vhost = part_decode(path, "vhost", BUSURL_PART_MAX, error);
 	return out->vhost == NULL ? -1 : 0;
 }
 
@@ -255,14 +249,14 @@ int busurl_parse(const char *text, size_t length, struct bus_endpoint *out, char
 	if (at == NULL) {
 		out->user = strdup("guest");
 		if (out->user == NULL)
-			return refuse(error, "out of memory");
+			return busurl_refuse(error, "out of memory");
 	} else {
 		if (parse_userinfo((struct part){authority.begin, at}, out, error) == -1)
 			return -1;
 		authority.begin = at + 1;
 	}
 	if (part_find(authority, '@') != NULL)
-		return refuse(error, "there is more than one '@' (in a user or password write %%40)");
+		return busurl_refuse(error, "there is more than one '@' (in a user or password write %%40)");
 	if (parse_hostport(authority, out, error) == -1)
 		return -1;
 	return parse_path(path, out, error);

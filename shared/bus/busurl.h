@@ -13,4 +13,12 @@
  */
 int busurl_parse(const char *text, size_t length, struct bus_endpoint *out, char error[BUSCONF_ERROR_SIZE]);
 
+#define BUSURL_PART_MAX 255 /* bytes of a user or vhost: AMQP 0-9-1 short strings */
+
+/*
+ * Say why not; -1. No error quotes the URL: a forgotten or stray character makes a part of the password look like a host or a port, and these errors go
+ * to logs.
+ */
+int busurl_refuse(char error[BUSCONF_ERROR_SIZE], const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 #endif

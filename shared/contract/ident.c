@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 /* A lower-case hex digit's value, or -1. Upper case is refused: an ident has one spelling, as it is part of queue
  * names. */
@@ -87,4 +88,12 @@ int ident_uuid7(struct ident *out, uint64_t unix_ms)
 	out->bytes[6] = (uint8_t)(0x70 | (out->bytes[6] & 0x0f)); /* version 7 */
 	out->bytes[8] = (uint8_t)(0x80 | (out->bytes[8] & 0x3f)); /* variant 10 */
 	return 0;
+}
+
+int ident_new(struct ident *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ident_uuid7(out, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
 }

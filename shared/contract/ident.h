@@ -30,4 +30,7 @@ int ident_random(struct ident *out);
 /* A UUIDv7 (RFC 9562, section 5.7) for the given Unix time in milliseconds, its other bits from getrandom(2). 0 or -1. */
 int ident_uuid7(struct ident *out, uint64_t unix_ms);
 
+/* A new instance's: a UUIDv7 of this moment. 0 or -1. */
+int ident_new(struct ident *out);
+
 #endif
