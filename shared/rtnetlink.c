@@ -95,6 +95,62 @@ const struct nlmsghdr *rtnetlink_next(const struct nlmsghdr *header, size_t *lef
 	return rtnetlink_first((const char *)header + step, left);
 }
 
+/* NLMSG_DONE says at its end how a dump ended. */
+static int dump_result(const struct nlmsghdr *header)
+{
+	int error = 0;
+
+	if (header->nlmsg_len >= NLMSG_LENGTH(sizeof error))
+		memcpy(&error, NLMSG_DATA(header), sizeof error);
+	errno = -error;
+	return error == 0 ? 1 : -1;
+}
+
+static int take_message(struct rtnetlink_taker *taker, const struct nlmsghdr *header)
+{
+	const struct nlmsgerr *error = NLMSG_DATA(header);
+
+	if ((header->nlmsg_flags & NLM_F_DUMP_INTR) != 0)
+		taker->inconsistent = true;
+	if (header->nlmsg_type == NLMSG_DONE)
+		return dump_result(header);
+	if (header->nlmsg_type == NLMSG_ERROR && header->nlmsg_len >= NLMSG_LENGTH(sizeof *error)) {
+		errno = -error->error;
+		return -1;
+	}
+	return taker->take(taker->arg, header);
+}
+
+int rtnetlink_take(int fd, struct rtnetlink_taker *taker)
+{
+	const struct nlmsghdr *header;
+	const void *datagram;
+	ssize_t length = rtnetlink_receive(fd, &datagram);
+	size_t left = (size_t)length;
+	int result = 0;
+
+	if (length == -1)
+		return -1;
+	for (header = rtnetlink_first(datagram, &left); header != NULL && result == 0; header = rtnetlink_next(header, &left))
+		result = take_message(taker, header);
+	return result;
+}
+
+int rtnetlink_read_all(uint16_t type, uint8_t family, struct rtnetlink_taker *taker)
+{
+	int fd = rtnetlink_open(0, 0), result, saved;
+
+	if (fd == -1)
+		return -1;
+	result = rtnetlink_dump(fd, type, family, 1);
+	while (result == 0)
+		result = rtnetlink_take(fd, taker);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return result == 1 ? 0 : -1;
+}
+
 const struct rtattr *rtnetlink_attribute(const void *attributes, const size_t *left)
 {
 	const struct rtattr *attribute = attributes;

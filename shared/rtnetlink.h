@@ -4,6 +4,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -30,6 +31,19 @@ ssize_t rtnetlink_receive(int fd, const void **datagram);
 /* The first message of a datagram of *left bytes, aligned as a struct nlmsghdr, and the one after it, which counts *left down; NULL at the end. */
 const struct nlmsghdr *rtnetlink_first(const void *datagram, const size_t *left);
 const struct nlmsghdr *rtnetlink_next(const struct nlmsghdr *header, size_t *left);
+
+/* Who takes each message but the end of a dump and errors: 0, or -1 with errno. */
+struct rtnetlink_taker {
+	int (*take)(void *arg, const struct nlmsghdr *header);
+	void *arg;
+	bool inconsistent; /* set if something changed while a dump was under way: it may lack what did not */
+};
+
+/* One datagram. 1: a dump is complete; 0; -1 with errno: what take() or the kernel says, EAGAIN: there was none, ENOBUFS: some were lost. */
+int rtnetlink_take(int fd, struct rtnetlink_taker *taker);
+
+/* All of one family, over a socket of its own: RTM_GET…, AF_…. 0, or -1 with errno. */
+int rtnetlink_read_all(uint16_t type, uint8_t family, struct rtnetlink_taker *taker);
 
 /* The first of *left bytes of attributes, and the one after it; NULL at the end. */
 const struct rtattr *rtnetlink_attribute(const void *attributes, const size_t *left);

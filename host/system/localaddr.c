@@ -95,31 +95,11 @@ static void take_out(struct entries *entries, const struct rtnetlink_address *ad
 
 /* ---- messages ---- */
 
-/* NLMSG_DONE says at its end how a dump ended. */
-static int dump_result(const struct nlmsghdr *header)
+static int take_message(void *arg, const struct nlmsghdr *header)
 {
-	int error = 0;
-
-	if (header->nlmsg_len >= NLMSG_LENGTH(sizeof error))
-		memcpy(&error, NLMSG_DATA(header), sizeof error);
-	errno = -error;
-	return error == 0 ? 1 : -1;
-}
-
-/* 1: a dump is complete; 0; -1 with errno. */
-static int take_message(struct entries *entries, const struct nlmsghdr *header, bool *inconsistent)
-{
-	const struct nlmsgerr *error = NLMSG_DATA(header);
+	struct entries *entries = arg;
 	struct rtnetlink_address address;
 
-	if ((header->nlmsg_flags & NLM_F_DUMP_INTR) != 0)
-		*inconsistent = true;
-	if (header->nlmsg_type == NLMSG_DONE)
-		return dump_result(header);
-	if (header->nlmsg_type == NLMSG_ERROR && header->nlmsg_len >= NLMSG_LENGTH(sizeof *error)) {
-		errno = -error->error;
-		return -1;
-	}
 	if ((header->nlmsg_type != RTM_NEWADDR && header->nlmsg_type != RTM_DELADDR) || rtnetlink_read_address(header, &address) == -1 ||
 	    !counts(&address))
 		return 0;
@@ -129,60 +109,26 @@ static int take_message(struct entries *entries, const struct nlmsghdr *header, 
 	return 0;
 }
 
-/* What one datagram says; as take_message(). -1 with EAGAIN: there was none. ENOBUFS: some were lost. */
-static int take_datagram(int fd, struct entries *entries, bool *inconsistent)
-{
-	const struct nlmsghdr *header;
-	const void *datagram;
-	ssize_t length = rtnetlink_receive(fd, &datagram);
-	size_t left = (size_t)length;
-	int result = 0;
-
-	if (length == -1)
-		return -1;
-	for (header = rtnetlink_first(datagram, &left); header != NULL && result == 0; header = rtnetlink_next(header, &left))
-		result = take_message(entries, header, inconsistent);
-	return result;
-}
-
 /* ---- reading all ---- */
 
 /*
- * All of a family. 0, or -1 with errno. Not all families at once (AF_UNSPEC): for that the kernel always takes the rtnl lock. One that does not know a
- * family answers with all others; there is nothing twice among the entries.
- */
-static int read_family(struct entries *entries, uint8_t family, bool *inconsistent)
-{
-	int fd = rtnetlink_open(0, 0), result, saved;
-
-	if (fd == -1)
-		return -1;
-	result = rtnetlink_dump(fd, RTM_GETADDR, family, 1);
-	while (result == 0)
-		result = take_datagram(fd, entries, inconsistent);
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return result == 1 ? 0 : -1;
-}
-
-/*
- * Instead of what was known. 0, or -1 with errno. A dump during which addresses changed may lack one that did not: better than none, but it is read
+ * Instead of what was known. 0, or -1 with errno. Not both families at once (AF_UNSPEC): for that the kernel always takes the rtnl lock. One that does not
+ * know a family answers with all others; there is nothing twice among the entries. A dump during which addresses changed may lack one that did not: better than none, but it is read
  * again.
  */
 static int read_all(struct localaddr *localaddr)
 {
 	struct entries fresh = {.array = NULL};
-	bool inconsistent = false;
+	struct rtnetlink_taker taker = {.take = take_message, .arg = &fresh};
 
-	if (read_family(&fresh, AF_INET, &inconsistent) == -1 || read_family(&fresh, AF_INET6, &inconsistent) == -1) {
+	if (rtnetlink_read_all(RTM_GETADDR, AF_INET, &taker) == -1 || rtnetlink_read_all(RTM_GETADDR, AF_INET6, &taker) == -1) {
 		free(fresh.array);
 		return -1;
 	}
 	free(localaddr->entries.array);
 	localaddr->entries = fresh;
 	localaddr->entries.changed = true;
-	localaddr->lost = inconsistent;
+	localaddr->lost = taker.inconsistent;
 	return 0;
 }
 
@@ -262,11 +208,11 @@ int64_t localaddr_deadline_ms(const struct localaddr *localaddr)
 /* The news that are there. What cannot be taken, for want of memory, is as good as lost. */
 static void take_news(struct localaddr *localaddr)
 {
-	bool inconsistent = false;
+	struct rtnetlink_taker taker = {.take = take_message, .arg = &localaddr->entries};
 	int result;
 
 	do {
-		result = take_datagram(localaddr->fd, &localaddr->entries, &inconsistent);
+		result = rtnetlink_take(localaddr->fd, &taker);
 		if (result == -1 && errno != EAGAIN)
 			localaddr->lost = true;
 	} while (result != -1 || errno == ENOBUFS);

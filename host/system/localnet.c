@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "shared/rtnetlink.h"
 
@@ -60,19 +59,12 @@ static bool is_of_this_host(const struct rtnetlink_link *link)
 	return false;
 }
 
-/* 1: the dump is complete; 0; -1 with errno. */
-static int take_message(struct links *links, const struct nlmsghdr *header)
+static int take_message(void *arg, const struct nlmsghdr *header)
 {
-	const struct nlmsgerr *error = NLMSG_DATA(header);
+	struct links *links = arg;
 	struct rtnetlink_link link;
 	struct link found = {.bridge = true};
 
-	if (header->nlmsg_type == NLMSG_DONE)
-		return 1;
-	if (header->nlmsg_type == NLMSG_ERROR && header->nlmsg_len >= NLMSG_LENGTH(sizeof *error)) {
-		errno = -error->error;
-		return -1;
-	}
 	if (header->nlmsg_type != RTM_NEWLINK || rtnetlink_read_link(header, &link) == -1)
 		return 0;
 	found.index = link.index;
@@ -84,34 +76,11 @@ static int take_message(struct links *links, const struct nlmsghdr *header)
 	return 0;
 }
 
-static int take_datagram(int fd, struct links *links)
-{
-	const struct nlmsghdr *header;
-	const void *datagram;
-	ssize_t length = rtnetlink_receive(fd, &datagram);
-	size_t left = (size_t)length;
-	int result = 0;
-
-	if (length == -1)
-		return -1;
-	for (header = rtnetlink_first(datagram, &left); header != NULL && result == 0; header = rtnetlink_next(header, &left))
-		result = take_message(links, header);
-	return result;
-}
-
 static int read_links(struct links *links)
 {
-	int fd = rtnetlink_open(0, 0), result, saved;
+	struct rtnetlink_taker taker = {.take = take_message, .arg = links};
 
-	if (fd == -1)
-		return -1;
-	result = rtnetlink_dump(fd, RTM_GETLINK, AF_UNSPEC, 1);
-	while (result == 0)
-		result = take_datagram(fd, links);
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return result == 1 ? 0 : -1;
+	return rtnetlink_read_all(RTM_GETLINK, AF_UNSPEC, &taker);
 }
 
 /* The name of a bridge with no way out, or NULL: it is none. */

@@ -1,6 +1,5 @@
 #include <config.h>
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -11,64 +10,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "shared/rtnetlink.h"
+#include "tests/unit/ip.h"
 
 /* How often the kernel was asked: twice to read all, once for each family. */
 static unsigned asked;
 
-static int counted_dump(int fd, uint16_t type, uint8_t family, uint32_t sequence)
+static int counted_read_all(uint16_t type, uint8_t family, struct rtnetlink_taker *taker)
 {
 	asked++;
-	return rtnetlink_dump(fd, type, family, sequence);
+	return rtnetlink_read_all(type, family, taker);
 }
 
-#define rtnetlink_dump counted_dump
+#define rtnetlink_read_all counted_read_all
 #include "host/system/localaddr.c"
-#undef rtnetlink_dump
+#undef rtnetlink_read_all
 
 /* The addresses of this host, with a network namespace of the test's own in the host's place, and ip(8) for whoever changes them. */
 
 #define LIST_SIZE 512
 
 #define START_MS  1000
-
-static void execute(char *words)
-{
-	char *argv[32] = {NULL}, *rest = words;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	for (size_t i = 0; i < 31 && (argv[i] = strtok_r(rest, " ", &rest)) != NULL; i++)
-		;
-	if (null == -1 || dup2(null, STDERR_FILENO) == -1)
-		_exit(126);
-	execvp(argv[0], argv);
-	_exit(127);
-}
-
-/* Whether ip(8) did it. */
-static bool ip_does(const char *what)
-{
-	char command[256];
-	int status;
-	pid_t pid;
-
-	snprintf(command, sizeof command, "ip %s", what);
-	pid = fork();
-	if (pid == 0)
-		execute(command);
-	return pid != -1 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-static void ip(const char *what)
-{
-	if (!ip_does(what))
-		fail_msg("ip %s: it did not", what);
-}
 
 static int setup(void **state)
 {

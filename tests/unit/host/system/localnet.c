@@ -1,6 +1,5 @@
 #include <config.h>
 
-#include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "host/system/localnet.h"
+#include "tests/unit/ip.h"
 
 /* The subnets of a host's own bridges, with a network namespace of the test's own in the host's place, and ip(8) for whoever changes them. */
 
@@ -22,36 +21,6 @@ struct host {
 	struct localaddr *localaddr;
 	struct localnet *localnet;
 };
-
-static void execute(char *words)
-{
-	char *argv[32] = {NULL}, *rest = words;
-
-	for (size_t i = 0; i < 31 && (argv[i] = strtok_r(rest, " ", &rest)) != NULL; i++)
-		;
-	execvp(argv[0], argv);
-	_exit(127);
-}
-
-/* Whether ip(8) did it. */
-static bool ip_does(const char *what)
-{
-	char command[256];
-	int status;
-	pid_t pid;
-
-	snprintf(command, sizeof command, "ip %s", what);
-	pid = fork();
-	if (pid == 0)
-		execute(command);
-	return pid != -1 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-static void ip(const char *what)
-{
-	if (!ip_does(what))
-		fail_msg("ip %s: it did not", what);
-}
 
 static int setup(void **state)
 {
