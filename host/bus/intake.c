@@ -154,11 +154,17 @@ static const struct announcement *without_domains(const struct intake *intake, c
 	return &cut;
 }
 
-/* The name of the instance that the message speaks of; NULL if there is none yet. Valid as long as its fact is. */
+/*
+ * The name of the instance that the message speaks of; NULL if there is none yet, or it makes no difference: nothing is cut off a name without a dot, which
+ * nearly all are. Valid as long as its fact is.
+ */
 static const char *known_as(const struct intake *intake, const struct announcement *message)
 {
-	const struct fact *fact = registry_find(intake->registry, &message->instance);
+	const struct fact *fact;
 
+	if (strchr(message->name, '.') == NULL)
+		return NULL;
+	fact = registry_find(intake->registry, &message->instance);
 	return fact != NULL ? fact->name : NULL;
 }
 

@@ -416,23 +416,28 @@ static void write_entry(struct atomicfile *out, const struct entry *entry)
 	atomicfile_write(out, at, left);
 }
 
-static void write_entries(struct atomicfile *out, const struct hostsfile *file, bool later)
+/* Those that wait stand behind all others, so that those come first again when it is read back. */
+static unsigned turn_of(const struct entry *entry)
 {
-	const struct entry *entry;
-
-	DL_FOREACH (file->entries, entry)
-		if (!entry->waits && entry->later == later)
-			write_entry(out, entry);
+	return entry->waits ? 2 : entry->later;
 }
 
-/* Behind the others, so that those come first again when it is read back. */
-static void write_waiting(struct atomicfile *out, const struct hostsfile *file)
+/* One walk where, as most of the time, it is the first turn of all. */
+static void write_entries(struct atomicfile *out, const struct hostsfile *file)
 {
+	unsigned turn = 0, last = 0;
 	const struct entry *entry;
 
-	DL_FOREACH (file->entries, entry)
-		if (entry->waits)
-			write_entry(out, entry);
+	do {
+		DL_FOREACH (file->entries, entry) {
+			unsigned own = turn_of(entry);
+
+			if (own == turn)
+				write_entry(out, entry);
+			else if (own > last)
+				last = own;
+		}
+	} while (++turn <= last);
 }
 
 int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t serial, const char *boot_id,
@@ -443,8 +448,6 @@ int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t ser
 	if (out == NULL)
 		return -1;
 	write_head(out, file, serial, boot_id, own, nown);
-	write_entries(out, file, false);
-	write_entries(out, file, true);
-	write_waiting(out, file);
+	write_entries(out, file);
 	return atomicfile_commit(out);
 }
