@@ -162,6 +162,13 @@ static_tls_bound() {
     figure "static callsign-emit: $(stat -c %s "$BUILD/small/container/callsign-emit") bytes, with TLS $(stat -c %s "$BUILD/static/container/callsign-emit")"
 }
 
+# It has C library functions of its own, cut down to what its libraries ask of them.
+@test "the smallest emitter, static and without TLS, is let in by the broker and announces itself" {
+    start web --volume "$BUILD/small/container/callsign-emit:/bin/callsign-emit:ro"
+    wait_up web
+    [[ $(lab_docker exec web callsign-emit --version) != *OpenSSL* ]]
+}
+
 @test "the static emitter, arranged by container/emit/rest.ld: only code can be run, and nothing that runs or is constant can be written" {
     local kind headers
     for kind in static small; do
