@@ -123,14 +123,17 @@ dnsmasq_says() {
     nsenter --net="/proc/$(cat "$WORK/$MACHINE_NAME.leader")/ns/net" dig +short +tries=1 +time=1 @"${MACHINE_DOCKER%/*}" "$1.docker" A 2>&1
 }
 
-# container_finds NETWORK: one of ours and the world's are found and reached from a container that is new there.
+# container_finds NETWORK NAME: from a container that is new there. NAME is on that network, and reached; Docker keeps networks apart, so another one is
+# only found; and the world.
 container_finds() {
-    guest docker run --rm --network "$1" busybox sh -c 'ping -c 1 -w 5 steady.docker && ping -c 1 -w 5 world.example'
+    # shellcheck disable=SC2016 # for the container
+    guest docker run --rm --network "$1" busybox sh -c 'ping -c 1 -w 5 "$1.docker" && ping -c 1 -w 5 world.example &&
+        ping -c 1 -w 1 steady.docker | grep "^PING steady.docker (198\."' - "$2"
 }
 
 everywhere() {
-    host_finds steady && host_finds shop && host_finds composed && finds_world && container_finds bridge &&
-        container_finds shop && container_finds project_default
+    host_finds steady && host_finds shop && host_finds composed && finds_world && container_finds bridge steady &&
+        container_finds shop shop && container_finds project_default composed
 }
 
 # snapshot NAME: /etc, and which units are enabled.
@@ -181,7 +184,7 @@ images() {
 docker import /images/debian.tar debian:12
 mkdir -p /root/busybox/bin
 cp /bin/busybox /root/busybox/bin
-for applet in sh ping nslookup sleep cat; do ln -sf busybox /root/busybox/bin/$applet; done
+for applet in sh ping grep sleep; do ln -sf busybox /root/busybox/bin/$applet; done
 tar -C /root/busybox -c . | docker import - busybox
 END
 }
