@@ -131,8 +131,12 @@ container_finds() {
         ping -c 1 -w 1 steady.docker | grep "^PING steady.docker (198\."' - "$2"
 }
 
+host_finds_all() {
+    host_finds steady && host_finds shop && host_finds composed && finds_world
+}
+
 everywhere() {
-    host_finds steady && host_finds shop && host_finds composed && finds_world && container_finds bridge steady &&
+    host_finds_all && container_finds bridge steady &&
         container_finds shop shop && container_finds project_default composed
 }
 
@@ -267,9 +271,10 @@ case_restarts() {
         guest systemctl --quiet is-active "$service" || continue
         printf 'restarting %s\n' "$service"
         guest systemctl restart "$service"
-        poll_until 20000 everywhere >/dev/null 2>&1 || { everywhere; doctor_is_well; return 1; }
+        poll_until 20000 host_finds_all || { doctor_is_well; return 1; }
         no_unit_failed
     done
+    poll_until 20000 everywhere >/dev/null 2>&1 || { everywhere; return 1; }
     doctor_is_well
 }
 
@@ -286,7 +291,7 @@ END
     printf '%s\n' "$said"
     guest systemctl restart docker
     poll_until 20000 everywhere >/dev/null 2>&1
-    grep -qi '^broken.*docker.*restart\|docker.*restart' <<<"$said"
+    grep -q '^warning  *docker .*after Docker had started' <<<"$said"
 }
 
 case_dead() {
