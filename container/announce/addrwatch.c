@@ -140,12 +140,7 @@ static int add_link(struct addrwatch *watch, unsigned index)
 	struct ifreq request = {.ifr_ifindex = (int)index};
 	struct addrselect_link *link;
 	void *array = watch->next.links;
-	size_t i;
 
-	for (i = 0; i < watch->next.nlinks; i++) {
-		if (watch->next.links[i].index == index)
-			return 0;
-	}
 	if (ioctl(watch->fd, SIOCGIFNAME, &request) == -1)
 		return 0; /* gone since: the news of it are on the way */
 	link = grow(&array, watch->next.nlinks, &watch->links_room, sizeof(*link));
@@ -161,13 +156,39 @@ static int add_link(struct addrwatch *watch, unsigned index)
 	return 0;
 }
 
-static int add_links(struct addrwatch *watch)
+/* Where the links have this one; beyond their end: nowhere. The kernel tells addresses link by link, so it is the one at `near` or behind it as a rule. */
+static size_t find_link(const struct addrselect_facts *facts, unsigned index, size_t near)
 {
 	size_t i;
 
-	for (i = 0; i < watch->next.naddresses; i++) {
-		if (add_link(watch, watch->next.addresses[i].link) == -1)
+	for (i = near; i < facts->nlinks && i < near + 2; i++) {
+		if (facts->links[i].index == index)
+			return i;
+	}
+	for (i = 0; i < facts->nlinks && facts->links[i].index != index; i++)
+		continue;
+	return i;
+}
+
+static int add_links(struct addrwatch *watch)
+{
+	const struct addrselect_facts *facts = &watch->next;
+	unsigned last = 0; /* no link's */
+	size_t i, near = 0, at;
+
+	for (i = 0; i < facts->naddresses; i++) {
+		/* Links are told in the order of their numbers: behind the greatest one there can be no place to look for. */
+		if (facts->addresses[i].link > last) {
+			last = facts->addresses[i].link;
+			if (add_link(watch, last) == -1)
+				return -1;
+			near = facts->nlinks;
+			continue;
+		}
+		at = find_link(facts, facts->addresses[i].link, near > 0 ? near - 1 : 0);
+		if (at == facts->nlinks && add_link(watch, facts->addresses[i].link) == -1)
 			return -1;
+		near = at + 1;
 	}
 	return 0;
 }
@@ -183,7 +204,13 @@ static bool facts_equal(const struct addrselect_facts *a, const struct addrselec
  * Whether it matters where a link's cable leads: only to tell an overlay network's from docker_gwbridge's (addrselect.c), so only where one has a smaller MTU than
  * that of the default route, and then of these two kinds. To ask for a link takes the kernel's rtnl lock, which addresses and routes do not.
  */
-static bool link_matters(const struct addrselect_facts *facts, const struct addrselect_link *link)
+static bool link_matters(const struct addrselect_link *way_out, const struct addrselect_link *link)
+{
+	return link == way_out || link->mtu < way_out->mtu;
+}
+
+/* The link of the default route, if any other has a smaller MTU; else NULL. */
+static const struct addrselect_link *find_way_out(const struct addrselect_facts *facts)
 {
 	const struct addrselect_link *way_out = NULL, *other;
 	bool smaller = false;
@@ -193,16 +220,18 @@ static bool link_matters(const struct addrselect_facts *facts, const struct addr
 			way_out = other;
 	for (other = facts->links; way_out != NULL && other < facts->links + facts->nlinks; other++)
 		smaller |= other->mtu < way_out->mtu;
-	return smaller && (link == way_out || link->mtu < way_out->mtu);
+	return smaller ? way_out : NULL;
 }
 
 /* From the place watch->asked on. 1: a question is on its way; 0: there is none left; -1 with errno. */
 static int ask_next_link(struct addrwatch *watch)
 {
-	for (; watch->asked < watch->next.nlinks; watch->asked++) {
+	const struct addrselect_link *way_out = find_way_out(&watch->next);
+
+	for (; way_out != NULL && watch->asked < watch->next.nlinks; watch->asked++) {
 		const struct addrselect_link *link = &watch->next.links[watch->asked];
 
-		if (!link_matters(&watch->next, link))
+		if (!link_matters(way_out, link))
 			continue;
 		watch->stage = STAGE_LINK;
 		return rtnetlink_ask_link(watch->fd, link->index, ++watch->sequence) == -1 ? -1 : 1;
