@@ -3,6 +3,7 @@
 #include "doctor.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -71,16 +72,41 @@ static bool leads_back(const struct path *path)
 
 /* ---- the name ---- */
 
-/* Reverse names are asked for in docker0's network; the last address but one of its /16 is nobody's as a rule, and if it is somebody's, or may not
+/* The last address but one of the network that address is one of this host's in. false: there is none, or it is too small. */
+static bool last_of_network(const struct address *address, struct address *out)
+{
+	struct ifaddrs *all = NULL;
+	bool found = false;
+
+	if (address->family != 4 || getifaddrs(&all) == -1)
+		return false;
+	for (const struct ifaddrs *one = all; one != NULL && !found; one = one->ifa_next) {
+		struct in_addr own, mask;
+		uint32_t last;
+
+		if (one->ifa_addr == NULL || one->ifa_netmask == NULL || one->ifa_addr->sa_family != AF_INET)
+			continue;
+		own = ((const struct sockaddr_in *)(const void *)one->ifa_addr)->sin_addr;
+		mask = ((const struct sockaddr_in *)(const void *)one->ifa_netmask)->sin_addr;
+		if (memcmp(&own, address->bytes, sizeof own) != 0 || ~ntohl(mask.s_addr) < 3)
+			continue;
+		last = htonl((ntohl(own.s_addr) | ~ntohl(mask.s_addr)) - 1);
+		*out = (struct address){.family = 4};
+		memcpy(out->bytes, &last, sizeof last);
+		found = true;
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+/* Reverse names are asked for in docker0's network; the last address but one of it is nobody's as a rule, and if it is somebody's, or may not
  * be announced, the usual one is taken, whose reverse name nobody asks us for. */
 static void choose_reverse(const struct doctor *doctor, struct announcement *up)
 {
 	const struct policy_rule *rule = &doctor->conf->policy.rule;
-	struct path path = {.address = doctor->containers};
+	struct path path = {.found_ms = -1};
 
-	path.address.bytes[2] = 255;
-	path.address.bytes[3] = 254;
-	if (doctor->containers.family == 4 && rule->nsubnets == 0 && !address_equal(&path.address, &doctor->containers) && !leads_back(&path))
+	if (rule->nsubnets == 0 && last_of_network(&doctor->containers, &path.address) && !address_equal(&path.address, &doctor->containers) && !leads_back(&path))
 		up->addresses[0] = path.address;
 }
 
