@@ -20,7 +20,15 @@ void table_seed(uint64_t start, uint64_t factor)
 	secret.factor = factor | 1;
 }
 
-/* The upper half of a product: no compiler for 32 bits has a type for all of it. */
+/* The upper half of a product: one instruction where the compiler has a type for all of it, which those for 32 bits have not. */
+#if defined(__SIZEOF_INT128__) && !defined(TABLE_IN_HALVES)
+__extension__ typedef unsigned __int128 product;
+
+static uint64_t upper(uint64_t a, uint64_t b)
+{
+	return (uint64_t)((product)a * b >> 64);
+}
+#else
 static uint64_t upper(uint64_t a, uint64_t b)
 {
 	uint64_t a_low = (uint32_t)a, a_high = a >> 32, b_low = (uint32_t)b, b_high = b >> 32;
@@ -29,6 +37,7 @@ static uint64_t upper(uint64_t a, uint64_t b)
 
 	return a_high * b_high + (middle >> 32) + (other >> 32);
 }
+#endif
 
 /* The halves of a product, folded: each bit of the word changes about half of the result, which ones is for the secret factor to say. */
 static uint64_t mix(uint64_t hash, uint64_t word)
