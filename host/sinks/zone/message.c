@@ -226,7 +226,12 @@ int zone_update_add(struct zone_update *update, const struct zone_node *node)
 
 int zone_update_add_truth(struct zone_update *update, const char *zone)
 {
-	return update_put(update, CONDITIONS, zone, LDNS_RR_TYPE_ANY, LDNS_RR_CLASS_ANY, 0, NULL, 0); /* section 2.4.4 */
+	char name[ZONE_NAME_SIZE];
+
+	/* Section 2.4.5, as for each name that is new. Too long: the zone's owners alone are asked about, then. */
+	if (zone_name_join("_unused." ZONE_OWNER_LABEL, zone, name) == -1)
+		return 0;
+	return update_put(update, CONDITIONS, name, LDNS_RR_TYPE_ANY, LDNS_RR_CLASS_NONE, 0, NULL, 0);
 }
 
 size_t zone_update_size(const struct zone_update *update)

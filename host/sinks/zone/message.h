@@ -44,7 +44,7 @@ struct zone_update *zone_update_new(const char *zone, const struct zone_marks *m
 void zone_update_free(struct zone_update *update);
 /* What is to become of this name (zone_table_take()), under the condition that it is ours, or that there is nothing. 0, or -1: no memory. */
 int zone_update_add(struct zone_update *update, const struct zone_node *node);
-/* One that changes nothing, under a further condition that always holds: the zone itself is in use. 0, or -1: no memory. */
+/* One that changes nothing, under a further condition that holds: nothing is at a name that nobody uses. 0, or -1: no memory. */
 int zone_update_add_truth(struct zone_update *update, const char *zone);
 /* About how long it is by now, in bytes. */
 size_t zone_update_size(const struct zone_update *update);
