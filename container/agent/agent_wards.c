@@ -184,10 +184,11 @@ void agent_end(struct agent *agent, struct ward *ward)
 	if (ward->pidfd == -1)
 		return;
 	log_debug("ended name=%s pid=%ld", ward->singer.announcer.self.name, (long)ward->pid);
-	unwatch_ward(agent, ward);
-	ward_close(ward);
+	/* First the word: the kernel takes its time over a network namespace's last socket. */
 	agent->nleaving++;
 	chorus_withdraw(&ward->singer, agent->now_ms);
+	unwatch_ward(agent, ward);
+	ward_close(ward);
 }
 
 void agent_sweep(struct agent *agent)

@@ -70,7 +70,7 @@ class Agent(Peer):
     name = "callsign-agent"
 
     def run_words(self, container):
-        return ["--runtime", "callsign", PLAIN, "sleep", "1000"]
+        return ["--runtime", "callsign", PLAIN, *IDLE]
 
 
 class Rawdns(Peer):
