@@ -256,7 +256,9 @@ static int begin_announcing(struct run *r, bool want_answer)
 	voice_withhold(&r->voice, readiness_missing(&r->readiness), clock_ms());
 	if (r->watch != NULL && addrwatch_scan(r->watch) == -1)
 		log_warn("addresses cannot be listed: netlink");
-	r->hostname_fd = open(HOSTNAME_FILE, O_RDONLY | O_CLOEXEC);
+	/* The kernel wakes whoever polls it for every container of the machine that comes: only a guest that boots systemd has to. */
+	if (getenv("INVOCATION_ID") != NULL)
+		r->hostname_fd = open(HOSTNAME_FILE, O_RDONLY | O_CLOEXEC);
 	take_hostname(r, clock_ms()); /* it may be another one since the name was chosen */
 	return 0;
 }

@@ -136,6 +136,21 @@ teardown() {
     [[ -z $(resolve web.docker) ]]
 }
 
+@test "what systemd has started follows another hostname, and nobody else watches for one" {
+    start guest --env INVOCATION_ID=0123456789abcdef0123456789abcdef
+    start plain
+    wait_up guest
+    wait_up plain
+    lab_in nsenter --uts --target "$(container_pid guest)" hostname renamed
+    wait_resolves renamed.docker "$(address guest)"
+    wait_gone guest.docker 1000
+    lab_in nsenter --uts --target "$(container_pid plain)" hostname other
+    [[ -n $(lab_in find "/proc/$(container_pid guest)/fd" -lname /proc/sys/kernel/hostname) ]]
+    [[ -z $(lab_in find "/proc/$(container_pid plain)/fd" -lname /proc/sys/kernel/hostname) ]]
+    [[ $(resolve plain.docker) == "$(address plain)" ]]
+    [[ -z $(resolve other.docker) ]]
+}
+
 @test "two containers with one name: two addresses, and each goes alone" {
     start one --env CALLSIGN_NAME=web
     start two --env CALLSIGN_NAME=web
