@@ -4,8 +4,8 @@
 # Guess: auth-zone=docker,0.0.0.0/0 is "any IPv4 address"; of two networks that hold an address the narrower counts, or the first; a second
 # line for the same domain adds to the first, or is refused.
 # Seen: 0.0.0.0/0 holds no address (nor does ::/0): every name in the zone has "no data", with authority, and dnsmasq starts without a word;
-# 0.0.0.0/1,128.0.0.0/1 holds all. The last network of a line is looked at first, so that the order decides in which zone an address
-# has its name (the owner of the SOA). Of two lines the last decides alone which addresses names have; names of addresses come from both.
+# 0.0.0.0/1,128.0.0.0/1 holds all, but what denies a name for 198.18.0.77 calls its zone 128.in-addr.arpa. The last network
+# of a line is looked at first, so that the order decides in which zone an address has its name (the owner of the SOA). Of two lines the last decides alone which addresses names have; names of addresses come from both.
 # It matters to whoever writes "everything" there, or lists networks from the narrow to the wide: names vanish, or denials come from a
 # zone that was never delegated. 2.90-4~deb12u2 has the same of /0 and the order (tried by hand).
 set -eu
@@ -58,6 +58,11 @@ done
 
 zone docker,0.0.0.0/1,128.0.0.0/1
 has web.docker 198.18.0.2
+stop dnsmasq
+
+zone docker,128.0.0.0/1
+expect '-x 198.18.0.2' "$(inside dig +short +time=2 +tries=1 -p 5300 @127.0.0.1 -x 198.18.0.2)" web.docker.
+soa 198.18.0.77 128.in-addr.arpa.
 stop dnsmasq
 
 zone docker,198.18.0.0/24,198.18.0.0/16
