@@ -273,15 +273,16 @@ static int begin(struct run *r, uint32_t wait_s)
 		return -1;
 	}
 	child_adopt_orphans();
+	/* Before COMMAND, which may be what asks. */
+	r->health_fd = health_listen(r->name);
+	if (r->health_fd == -1)
+		log_debug("--healthcheck will not find this emitter");
 	if (wait)
 		r->wait_by_ms = clock_ms() + (int64_t)wait_s * 1000;
 	else if (r->command != NULL)
 		start_command(r, clock_ms());
 	if (configured && begin_announcing(r, wait) == -1 && r->child.pid == 0)
 		return -1;
-	r->health_fd = health_listen(r->name);
-	if (r->health_fd == -1)
-		log_debug("--healthcheck will not find this emitter");
 	return 0;
 }
 
