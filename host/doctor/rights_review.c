@@ -20,15 +20,20 @@ static const char *text_of(const json_t *object, const char *key)
 
 /* ---- hosts ---- */
 
+/* Somebody gave it for the older format: a pattern that lets everything through says nothing of what its user is for. */
+static bool meant_for_legacy(const struct rights_review *review, enum right right)
+{
+	return rights_have(review, right, EXCHANGE_LEGACY) && !rights_have(review, right, "x" EXCHANGE_LEGACY);
+}
+
 /* The older format's exchange, which whoever uses it declares (docs/legacy.md). */
 static void review_legacy(const struct rights_review *review)
 {
-	bool declares = rights_have(review, CONFIGURE, EXCHANGE_LEGACY), writes = rights_have(review, WRITE, EXCHANGE_LEGACY);
-	bool reads = rights_have(review, READ, EXCHANGE_LEGACY);
+	bool writes = meant_for_legacy(review, WRITE), reads = meant_for_legacy(review, READ);
 	struct rights_finding *finding = review->finding;
 
 	if (finding->kind == RIGHTS_HOST)
-		finding->legacy |= declares || reads;
+		finding->legacy |= reads || meant_for_legacy(review, CONFIGURE);
 	if (finding->kind == RIGHTS_HOST && finding->legacy) {
 		rights_must(review, CONFIGURE, EXCHANGE_LEGACY);
 		rights_must(review, READ, EXCHANGE_LEGACY);
@@ -57,7 +62,6 @@ static void review_host(const struct rights_review *review)
 	}
 	rights_must(review, READ, "callsign");
 	rights_must(review, READ, "callsign.rollcall");
-	review_legacy(review);
 	for (i = 0; i < sizeof nothing / sizeof *nothing; i++)
 		for (int right = CONFIGURE; right <= READ; right++)
 			rights_must_not(review, (enum right)right, nothing[i]);
@@ -354,8 +358,7 @@ static void review_user(const json_t *definitions, const char *vhost, const char
 		review_agent(review);
 	else
 		review_other(review);
-	if (finding->kind != RIGHTS_HOST)
-		review_legacy(review);
+	review_legacy(review);
 }
 
 void rights_review(const json_t *definitions, const char *vhost, const char *own_user, const char *own_host, bool own_legacy,

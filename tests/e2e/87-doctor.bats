@@ -131,7 +131,7 @@ import json, sys
 answer = json.loads(sys.stdin.read())
 assert answer["ok"] is True
 names = [check["check"] for check in answer["checks"]]
-assert names[0] == "configuration" and names[-1] == "round-trip" and len(names) == 27 == len(set(names)), names
+assert names[0] == "configuration" and names[-1] == "round-trip" and len(names) == 28 == len(set(names)), names
 assert all(check["result"] in ("ok", "warning") and check["what"] for check in answer["checks"])
 steps = answer["checks"][-1]["steps"]
 assert sorted(steps) == ["announced_ms", "gone_ms", "login_ms", "resolves_ms", "withdrawn_ms"]
@@ -144,7 +144,7 @@ assert all(0 < step < 5000 for step in steps.values()), steps
     doctor 1 -c /etc/callsign/other.conf
     says broken configuration 'other.conf:1:.*nonsense'
     grep -q -- '-> callsignd -c /etc/callsign/other.conf --check-config' <<<"$output"
-    [[ $(grep -c '^skipped' <<<"$output") == 25 ]]
+    [[ $(grep -c '^skipped' <<<"$output") == 26 ]]
     doctor 1 -c /etc/callsign/none.conf
     says broken configuration 'none.conf'
 }

@@ -266,6 +266,9 @@ static void test_legacy(void **state)
 	add_permission("half-host", "^callsign(\\.will|\\.rollcall|\\.host\\.half)?$", rights.write, rights.read);
 	add_permission("old", "^my-docker-network$", "^my-docker-network$", "");
 	add_permission("old-half", "", "^my-docker-network$", "");
+	/* Everything is no sign of the older format. */
+	add_permission("other", "^callsign\\.will\\.web-.*", ".*", ".*");
+	add_permission("wide-host", "^callsign(\\.will|\\.rollcall|\\.host\\.wide)?$", ".*", ".*");
 	review();
 	assert_string_equal(found[0].few, "configure my-docker-network, read my-docker-network");
 	rights_commands(&found[0], "callsign", commands, sizeof commands);
@@ -276,6 +279,8 @@ static void test_legacy(void **state)
 	assert_good(3);
 	assert_string_equal(found[4].few, "configure my-docker-network");
 	assert_string_equal(rights_commands(&found[4], "callsign", commands, sizeof commands), "");
+	assert_null(strstr(found[5].few, "my-docker-network"));
+	assert_null(strstr(found[6].few, "my-docker-network"));
 	/* As set-up gives them; and none for who does not take it. */
 	json_decref(definitions);
 	definitions = json_object();
