@@ -212,14 +212,14 @@ static bool link_matters(const struct addrselect_link *way_out, const struct add
 /* The link of the default route, if any other has a smaller MTU; else NULL. */
 static const struct addrselect_link *find_way_out(const struct addrselect_facts *facts)
 {
-	const struct addrselect_link *way_out = NULL, *other;
+	const struct addrselect_link *way_out = NULL;
 	bool smaller = false;
 
-	for (other = facts->links; other < facts->links + facts->nlinks; other++)
-		if (other->index == facts->default_link)
-			way_out = other;
-	for (other = facts->links; way_out != NULL && other < facts->links + facts->nlinks; other++)
-		smaller |= other->mtu < way_out->mtu;
+	for (size_t i = 0; i < facts->nlinks; i++)
+		if (facts->links[i].index == facts->default_link)
+			way_out = &facts->links[i];
+	for (size_t i = 0; way_out != NULL && i < facts->nlinks; i++)
+		smaller |= facts->links[i].mtu < way_out->mtu;
 	return smaller ? way_out : NULL;
 }
 

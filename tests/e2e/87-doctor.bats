@@ -144,7 +144,7 @@ assert all(0 < step < 5000 for step in steps.values()), steps
     doctor 1 -c /etc/callsign/other.conf
     says broken configuration 'other.conf:1:.*nonsense'
     grep -q -- '-> callsignd -c /etc/callsign/other.conf --check-config' <<<"$output"
-    [[ $(grep -c '^skipped' <<<"$output") == 26 ]]
+    [[ $(grep -c '^skipped' <<<"$output") == 27 ]]
     doctor 1 -c /etc/callsign/none.conf
     says broken configuration 'none.conf'
 }
