@@ -2,7 +2,8 @@
 #define CALLSIGN_LOOP_H
 
 /*
- * The folder host/ itself: callsignd's start and its loop, which alone knows all rooms and wires them together. No room includes it.
+ * The folder host/ itself: callsignd's start and its loop, which alone knows all rooms of the daemon and wires them together. No room
+ * includes it.
  */
 
 #include "conf/conf.h"

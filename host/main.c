@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
@@ -19,7 +18,6 @@
 #include "status/carried.h"
 
 #define DEFAULT_CONF "/etc/callsign/callsignd.conf"
-#define STACK_SIZE   ((rlim_t)16 << 20)
 
 struct arguments {
 	const char *conf_path;
@@ -142,22 +140,6 @@ static int run(const struct arguments *arguments, struct conf *conf)
 	return code;
 }
 
-/*
- * librabbitmq decodes a message's headers recursively, and any tenant may nest them as deep as a frame of 128 KiB has
- * room for: 26,000 levels, measured to take 3.4 MB. The first thread's stack grows up to this limit; most systems have
- * 8 MB, but a service's may be set lower.
- */
-static void raise_stack(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_STACK, &limit) == -1 || limit.rlim_cur >= STACK_SIZE)
-		return;
-	limit.rlim_cur = limit.rlim_max < STACK_SIZE ? limit.rlim_max : STACK_SIZE;
-	if (setrlimit(RLIMIT_STACK, &limit) == -1)
-		log_warn("cannot raise the limit of the stack to %llu bytes", (unsigned long long)STACK_SIZE);
-}
-
 /* What tenants choose may not tell where in our tables it stands. */
 static void seed_tables(void)
 {
@@ -179,7 +161,6 @@ int main(int argc, char **argv)
 	struct conf *conf;
 
 	log_open(&log_to_stderr, "callsignd", LOG_LEVEL_INFO);
-	raise_stack();
 	footprint_begin();
 	seed_tables();
 	conf = conf_load(arguments.conf_path, sinks_sections);

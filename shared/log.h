@@ -2,7 +2,7 @@
 #define CALLSIGN_LOG_H
 
 /*
- * The room shared/: what both sides stand on, and nothing about names, brokers or files of ours. It uses libc and libconfuse's scanner, and must not
+ * The room shared/: what both sides stand on, and nothing about names, brokers or files of ours. It uses libc, jansson and libconfuse's scanner, and must not
  * know who uses it.
  */
 

@@ -3,6 +3,11 @@
 
 #include "agentconf.h"
 
+/*
+ * The room container/agent/: callsign-agent, and what the container runtime runs for it (callsign-hook, callsign-runtime): names for containers that carry
+ * nothing. It uses container/announce and shared/bus, and must not know hosts, nor container/emit.
+ */
+
 #define AGENT_STATE "/run/callsign-agent" /* what the next agent needs; the lock; and the socket */
 #define AGENT_PID_FILE AGENT_STATE "/callsign-agent.pid"
 

@@ -328,7 +328,7 @@ static void left(struct announcer *a, struct announcer_actions *out)
 	add(out, ACTION_NEW_INSTANCE);
 }
 
-/* Step 7. Closing without the ack would fire the will. */
+/* Step 8. Closing without the ack would fire the will. */
 static void leave_mailbox(struct announcer *a, struct announcer_actions *out)
 {
 	if (!a->mailbox) {

@@ -3,7 +3,7 @@
 
 /*
  * The room container/emit/: callsign-emit, from its options to its exit status: process 1 of a container, --once, its health and its voice. It uses
- * container/announce and knows nothing of the wire.
+ * container/announce; only once.c knows the wire. It must not know the agent.
  */
 
 #include <stdint.h>

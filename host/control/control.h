@@ -2,7 +2,8 @@
 #define CALLSIGN_CONTROL_H
 
 /*
- * The room host/control/: the control socket, which callsignctl asks. It reads the status; what a request changes it hands to the loop.
+ * The room host/control/: the control socket, which callsignctl asks. It reads the status and the metrics (host/web); what a request
+ * changes it hands to the loop. It must not know sinks or brokers.
  */
 
 #include <stdbool.h>

@@ -3,7 +3,8 @@
 
 /*
  * The room host/doctor/: `callsignctl doctor` looks at each link of the chain by itself, daemon or no daemon, and says what mends it. What it has learnt
- * to read (firewalls, resolvers, rights, dnsmasq's configuration) callsign-setup uses too. It changes nothing.
+ * to read (firewalls, resolvers, rights, dnsmasq's configuration) callsign-setup uses too. It must leave nothing
+ * changed, and must not know callsignd's inside: it asks it, as everybody does.
  */
 
 #include <jansson.h>

@@ -3,7 +3,7 @@
 
 /*
  * The room host/registry/: who is there (the registry), who may be (the policy), and what is served of it (the view). Pure: every time is an argument,
- * nothing is read or written. It must not know brokers, configuration files or sinks.
+ * nothing is read, and nothing written but the log (changelog.h). It uses shared/contract, and must not know brokers, configuration files or sinks.
  */
 
 #include <stdbool.h>

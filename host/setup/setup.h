@@ -2,7 +2,8 @@
 #define CALLSIGN_SETUP_H
 
 /*
- * The room host/setup/: callsign-setup, the only program that changes the machine, and can take it back. It must not know the daemon's inside.
+ * The room host/setup/: callsign-setup, the only program that changes the machine, and can take it back. It uses
+ * what host/doctor can read, and must not know the daemon's inside.
  */
 
 #include <jansson.h>

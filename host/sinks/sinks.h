@@ -2,7 +2,8 @@
 #define CALLSIGN_SINKS_H
 
 /*
- * The room host/sinks/: all the sinks as one, and the table of their kinds (kinds.h). It knows of each kind its name and no more.
+ * The room host/sinks/: all the sinks as one, and the table of their kinds (kinds.h). It uses host/sinks/common, and must not
+ * know more of a kind than its name.
  */
 
 #include "sinks/common/sink.h"

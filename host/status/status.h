@@ -2,7 +2,8 @@
 #define CALLSIGN_STATUS_H
 
 /*
- * The room host/status/: what people and programs are shown of the daemon, as JSON. It reads every other part and changes none.
+ * The room host/status/: what people and programs are shown of the daemon, as JSON. It reads the bus, the sinks and the registry, and changes
+ * none. It must not know who shows it, or how.
  */
 
 #include <jansson.h>

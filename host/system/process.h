@@ -2,7 +2,8 @@
 #define CALLSIGN_PROCESS_H
 
 /*
- * The room host/system/: the machine that we run on: its addresses, other people's processes, running a command. It must not know what it is asked for.
+ * The room host/system/: the machine that we run on: its addresses, other people's processes, running a command. It uses shared/
+ * alone, and must not know what it is asked for.
  */
 
 #include <stdbool.h>

@@ -2,7 +2,8 @@
 #define CALLSIGN_HTTP_H
 
 /*
- * The room host/web/: the same for browsers and for Prometheus. It reads the status and must not reach past it.
+ * The room host/web/: the daemon's status as a page for browsers and as metrics for Prometheus. It reads the status, the configuration and counts, and must not
+ * know sinks or brokers.
  */
 
 #include <stdbool.h>

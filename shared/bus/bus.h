@@ -2,7 +2,7 @@
 #define CALLSIGN_BUS_H
 
 /*
- * The room shared/bus/: one connection to a RabbitMQ broker. All that includes librabbitmq and OpenSSL is here. It must not know what is said over it:
+ * The room shared/bus/: one connection to a RabbitMQ broker. All that includes librabbitmq is here. It must not know what is said over it:
  * bodies are bytes, and exchanges and queues have the names that callers give them.
  */
 

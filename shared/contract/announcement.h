@@ -2,8 +2,8 @@
 #define CALLSIGN_ANNOUNCEMENT_H
 
 /*
- * The room shared/contract/: what both sides have agreed on (docs/protocol.md), as values and as bytes. Pure: no clock, no file, no broker. It must not
- * know how a message travels, nor what either side does with it.
+ * The room shared/contract/: what both sides have agreed on (docs/protocol.md), as values and as bytes. It uses shared/ and jansson, and is pure
+ * but for what makes identities (ident.h) and reads a place (place.h). It must not know how a message travels, nor what either side does with it.
  */
 
 #include <stdbool.h>

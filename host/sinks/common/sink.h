@@ -2,7 +2,7 @@
 #define CALLSIGN_SINK_H
 
 /*
- * The room host/sinks/common/: what a sink is, and what all kinds of it use. It must not know any kind.
+ * The room host/sinks/common/: what a sink is, and what all kinds of it use, on top of host/conf and host/registry. It must not know any kind.
  */
 
 #include <poll.h>

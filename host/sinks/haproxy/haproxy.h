@@ -2,7 +2,7 @@
 #define CALLSIGN_HAPROXY_H
 
 /*
- * The room host/sinks/haproxy/: a map of HAProxy's, kept over its runtime socket. It must not know other sinks.
+ * The room host/sinks/haproxy/: a map of HAProxy's, kept over its runtime socket. It uses host/sinks/common, and must not know other sinks.
  */
 
 #include "sinks/common/sink.h"

@@ -2,7 +2,7 @@
 #define CALLSIGN_HOOK_H
 
 /*
- * The room host/sinks/hook/: commands that are told of changes. It must not know other sinks.
+ * The room host/sinks/hook/: commands that are told of changes. It uses host/sinks/common, and must not know other sinks.
  */
 
 #include "sinks/common/sink.h"

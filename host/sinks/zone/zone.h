@@ -2,7 +2,8 @@
 #define CALLSIGN_ZONE_H
 
 /*
- * The room host/sinks/zone/: zones of name servers, kept by dynamic updates. Only message.c includes ldns. It must not know other sinks.
+ * The room host/sinks/zone/: zones of name servers, kept by dynamic updates. Only message.c includes ldns. It uses host/sinks/common,
+ * and must not know other sinks.
  */
 
 #include "sinks/common/sink.h"
