@@ -153,6 +153,17 @@ stop() {
     inside sh -c 'pid=$(cat "/run/$0.pid"); kill "$pid" && while [ -e "/proc/$pid" ]; do sleep 0.1; done' "$1"
 }
 
+# rabbitmq: the one of the root, at 127.0.0.1 port 5672 with its own guest user.
+rabbitmq() {
+    mkdir -p "$root/tmp/broker"
+    printf 'listeners.tcp.1 = 127.0.0.1:5672\n' >"$root/tmp/broker/rabbitmq.conf"
+    start broker env RABBITMQ_NODENAME=findings@localhost RABBITMQ_CONFIG_FILE=/tmp/broker/rabbitmq.conf RABBITMQ_MNESIA_BASE=/tmp/broker \
+        RABBITMQ_LOGS=- RABBITMQ_ENABLED_PLUGINS_FILE=/tmp/broker/plugins RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='+S 1:1' \
+        /usr/lib/rabbitmq/bin/rabbitmq-server
+    until_it grep -q 'Server startup complete' "$work/broker.log" || until_it grep -q 'Server startup complete' "$work/broker.log" ||
+        changed "the broker does not start: $(tail -n 3 "$work/broker.log")"
+}
+
 # dns SERVER PORT WORDS…: what dig gets from it, as `NOERROR answer=1 authority=0` with `aa` before it if it has authority; or `nothing`.
 dns() {
     server=$1 port=$2

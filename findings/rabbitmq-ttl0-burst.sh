@@ -13,13 +13,7 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 root_of trixie rabbitmq-server=4.0.5-6+deb13u2 python3-pika=1.3.2-1 python3-minimal mawk sed grep hostname
 
-mkdir -p "$root/tmp/broker"
-printf 'listeners.tcp.1 = 127.0.0.1:5672\n' >"$root/tmp/broker/rabbitmq.conf"
-start broker env RABBITMQ_NODENAME=findings@localhost RABBITMQ_CONFIG_FILE=/tmp/broker/rabbitmq.conf RABBITMQ_MNESIA_BASE=/tmp/broker \
-    RABBITMQ_LOGS=- RABBITMQ_ENABLED_PLUGINS_FILE=/tmp/broker/plugins RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='+S 1:1' \
-    /usr/lib/rabbitmq/bin/rabbitmq-server
-until_it grep -q 'Server startup complete' "$work/broker.log" || until_it grep -q 'Server startup complete' "$work/broker.log" ||
-    changed "the broker does not start: $(tail -n 3 "$work/broker.log")"
+rabbitmq
 
 cat >"$root/tmp/burst.py" <<'PYTHON'
 import sys, time
