@@ -95,6 +95,8 @@ roots_fits() {
 # roots_make SUITE MIRROR: debootstrap, then what tests/run needs; only then is it ROOTS/SUITE.
 roots_make() {
     local root=$ROOTS/$1.new log=$ROOTS/$1.log
+    # Debootstrap and apt find out half-way, and some of what they say then is not that.
+    (($(roots_free_mb) >= ROOTS_SPARE_MB)) || die "$1: $(roots_no_space)"
     note "making $ROOTS/$1 from $2"
     if ! { roots_bootstrap "$1" "$2" "$root" && roots_furnish "$root" && roots_packages "$root"; } >"$log" 2>&1; then
         roots_explain "$1"
@@ -130,12 +132,16 @@ roots_packages() {
 # roots_explain SUITE: one line of why it could not be made: what the log tells last.
 roots_explain() {
     local log=$ROOTS/$1.log said
-    if grep -qi 'no space left' "$log" || (($(roots_free_mb) < 20)); then
-        said="no space left in $ROOTS: a root takes $ROOTS_SPARE_MB MB; set CALLSIGN_ROOTS to another folder"
+    if grep -qiE 'no space left|enough (free )?space' "$log" || (($(roots_free_mb) < 20)); then
+        said=$(roots_no_space)
     else
         said="$(grep -E '^(E|W): |missing' "$log" | tail -n 1) (all of it: $log)"
     fi
     note "${0##*/}: $1 could not be made: $said"
+}
+
+roots_no_space() {
+    printf 'no space left in %s: a root takes %s MB, %s are free; set CALLSIGN_ROOTS to another folder\n' "$ROOTS" "$ROOTS_SPARE_MB" "$(roots_free_mb | tr -d ' ')"
 }
 
 roots_free_mb() {
