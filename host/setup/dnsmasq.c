@@ -92,22 +92,24 @@ static void print_bridges(const struct setup *setup, const char *old, FILE *out)
 
 /*
  * Where dnsmasq listens is a matter of what it does besides. If it is this host's own resolver (resolv.conf names the loopback), it goes on
- * listening where it did; else it answers containers alone, so that it is in nobody's way. old: what an earlier run found out stays, since by now
- * resolv.conf may be as we made it.
+ * listening where it did; else it answers containers alone, so that it is in nobody's way, and this host's programs, too, where resolv.conf can be made
+ * to name it (writer.c). old: what an earlier run found out stays, since by now resolv.conf may be as we made it.
  */
 static void print_listening(struct setup *setup, const char *old, FILE *out)
 {
 	struct dnsmasqconf conf;
-	bool named, bound, alone;
+	bool named, bound, alone, told = setup->writer != SETUP_WRITER_NONE || (old != NULL && has_line(old, "bind-dynamic"));
 
 	dnsmasqconf_of_system(&conf, setup->root);
 	named = is_asked_for(&conf, "interface") || is_asked_for(&conf, "listen-address");
 	bound = is_asked_for(&conf, "bind-interfaces");
-	alone = old != NULL ? has_line(old, "except-interface=lo") : setup->resolver.kind != RESOLVER_LOOPBACK || setup->holder[0] != '\0';
-	if (alone || named || (old != NULL && has_line(old, PIECE "docker0")))
+	alone = setup->writer != SETUP_WRITER_NONE ? false : old != NULL ? has_line(old, "except-interface=lo") : setup->resolver.kind != RESOLVER_LOOPBACK || setup->holder[0] != '\0';
+	if (alone || told || named || (old != NULL && has_line(old, PIECE "docker0")))
 		print_bridges(setup, old, out);
 	if (alone)
-		fprintf(out, "except-interface=lo\n%s", bound ? "" : "bind-dynamic\n");
+		fputs("except-interface=lo\n", out);
+	if ((alone || told) && !bound)
+		fputs("bind-dynamic\n", out);
 	if (bound && !(old != NULL && has_line(old, PIECE BRIDGES_OF_DOCKER)))
 		setup_say("dnsmasq has bind-interfaces (%s): it does not follow a docker0 that appears later; restart it then",
 		          dnsmasqconf_find(&conf, "bind-interfaces", NULL)->where);

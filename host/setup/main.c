@@ -369,6 +369,7 @@ static int dispatch(struct arguments *arguments, int count, char **words)
 		return USAGE;
 	if (count == 3)
 		return setup_tenant(setup, words[1], words[2]);
+	setup_find_writer(setup);
 	return arguments->undo ? undo(setup) : make(setup);
 }
 

@@ -11,7 +11,8 @@
 
 /*
  * Where resolvconf or openresolv writes resolv.conf, Debian's dnsmasq registers 127.0.0.1 with it as it starts, whatever except-interface= its
- * configuration has: only DNSMASQ_EXCEPT in this file keeps it from that. Then all programs of the host would ask where nobody listens.
+ * configuration has: only DNSMASQ_EXCEPT in this file keeps it from that. Then all programs of the host would ask where nobody listens. Where it is to
+ * be this host's resolver (writer.c), that is how resolv.conf comes to name it.
  */
 #define DEFAULTS "/etc/default/dnsmasq"
 #define EXCEPT "DNSMASQ_EXCEPT"
@@ -35,12 +36,32 @@ static bool is_set(const char *text)
 	return strncmp(text, EXCEPT "=", sizeof EXCEPT) == 0 || strstr(text, "\n" EXCEPT "=") != NULL;
 }
 
+bool setup_registers(const struct setup *setup)
+{
+	char *old = setup_read(setup, DEFAULTS);
+	bool registers = old == NULL || !is_set(old) || (setup_recorded(setup, DEFAULTS) && setup_is_ours(setup, DEFAULTS));
+
+	free(old);
+	return registers;
+}
+
+/* It was kept from registering by an earlier run, that did not know what to do with it. */
+static void let_register(struct setup *setup)
+{
+	if (!setup_recorded(setup, DEFAULTS))
+		return;
+	setup_take_back(setup, DEFAULTS);
+	setup->dnsmasq_changed = true;
+}
+
 void setup_resolvconf(struct setup *setup)
 {
 	bool serves = setup->resolver.kind == RESOLVER_LOOPBACK && setup->holder[0] == '\0';
 	char *old, *text = NULL;
 
-	if (serves || !has_resolvconf(setup))
+	if (setup->writer == SETUP_WRITER_RESOLVCONF)
+		let_register(setup);
+	if (serves || setup->writer == SETUP_WRITER_RESOLVCONF || !has_resolvconf(setup))
 		return;
 	old = setup_read(setup, DEFAULTS);
 	if ((old != NULL || errno == ENOENT) && !(old != NULL && is_set(old)) &&

@@ -106,7 +106,9 @@ static void restart_resolver(struct setup *setup)
 	const char *const start[] = {"systemctl", "enable", "--now", "callsign-dns.service", NULL};
 	const char *const again[] = {"systemctl", "restart", "callsign-dns.service", NULL};
 
-	if (setup->resolver.kind == RESOLVER_NETWORKMANAGER)
+	if (setup->writer == SETUP_WRITER_DHCLIENT)
+		setup_writer_writes(setup);
+	else if (setup->resolver.kind == RESOLVER_NETWORKMANAGER)
 		service(setup, "reload", "NetworkManager");
 	else if (setup->resolver.kind == RESOLVER_RESOLVED && has_systemd()) {
 		reload_units(setup);
@@ -172,7 +174,7 @@ static void take_pending(struct setup *setup)
 	setup->own_changed |= setup_pending(setup, SETUP_OWN_CONF) || setup_pending(setup, SETUP_OWN_UNIT) || setup_pending(setup, SETUP_OWN_SCRIPT);
 	setup->dnsmasq_changed |= setup_pending(setup, SETUP_DNSMASQ);
 	setup->resolver_changed |= setup_pending(setup, SETUP_DNS_UNIT) || setup_pending(setup, SETUP_DNS_PATH) || setup_pending(setup, SETUP_DNS_NETWORKS) ||
-	                            setup_pending(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf");
+	                            setup_pending(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf") || setup_writer_pending(setup);
 	setup->daemon_changed |= setup_pending(setup, SETUP_CONF) || setup_pending(setup, SETUP_HOST_PASSWORD);
 	setup->agent_changed |= setup_pending(setup, SETUP_AGENT_CONF);
 }
@@ -292,6 +294,8 @@ void setup_services_before_undo(struct setup *setup)
 		at_boot(setup, "disable", "callsign-agent");
 	}
 	setup->resolver_changed = setup_recorded(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf");
+	if (!setup_writer_told(setup))
+		setup->writer = SETUP_WRITER_NONE;
 	setup->own_gone = setup_recorded(setup, SETUP_OWN_CONF);
 	setup->docker_changed = setup_recorded(setup, SETUP_DAEMON_JSON);
 	setup->daemon_changed = setup_recorded(setup, SETUP_CONF) || setup_recorded(setup, SETUP_HOST_PASSWORD);
@@ -333,6 +337,8 @@ static void dnsmasq_as_before(struct setup *setup)
 
 void setup_services_after_undo(struct setup *setup)
 {
+	if (setup->writer == SETUP_WRITER_DHCLIENT)
+		setup_writer_writes(setup);
 	if (setup->resolver_changed)
 		service(setup, "reload", "NetworkManager");
 	if (setup->dnsmasq_changed)

@@ -36,6 +36,9 @@ enum setup_dnsmasq_kind {
 	SETUP_DNSMASQ_OWN        /* a second one, which that one asks */
 };
 
+/* Who writes a resolv.conf that names servers elsewhere, and can be told of dnsmasq (writer.c). */
+enum setup_writer { SETUP_WRITER_NONE, SETUP_WRITER_DHCLIENT, SETUP_WRITER_RESOLVCONF };
+
 struct setup {
 	const char *root;      /* where / is; "": the real one */
 	const char *state;     /* folder of the record, below root */
@@ -54,6 +57,7 @@ struct setup {
 	json_t *record;        /* {"files": [...], "broker": {...}, "groups": [...]} */
 	struct resolver resolver;
 	char holder[16];       /* the program on port 53 of the loopback, if it is neither dnsmasq nor systemd-resolved; or "" */
+	enum setup_writer writer; /* other than none: dnsmasq is to be this host's resolver, too */
 	enum setup_dnsmasq_kind dnsmasq;
 	bool own_changed, own_gone; /* the second dnsmasq's files; they are to go */
 	bool failed;           /* something was said that an operator must see to */
@@ -145,8 +149,14 @@ bool setup_password(struct setup *setup, const char *path, char out[SETUP_PASSWO
 void setup_conf(struct setup *setup);
 void setup_dnsmasq(struct setup *setup); /* dnsmasq.c */
 void setup_resolvconf(struct setup *setup); /* resolvconf.c */
+bool setup_registers(const struct setup *setup); /* whether dnsmasq registers with resolvconf, but for what we have written ourselves */
 void setup_split_dns(struct setup *setup);
 void setup_find_holder(struct setup *setup); /* sets setup->holder (split.c) */
+void setup_find_writer(struct setup *setup); /* sets setup->writer; writer.c, and so the next ones */
+void setup_tell_writer(struct setup *setup);
+bool setup_writer_told(const struct setup *setup);
+bool setup_writer_pending(const struct setup *setup);
+void setup_writer_writes(struct setup *setup); /* resolv.conf, with what it is told by now */
 void setup_docker(struct setup *setup);
 /* Whether this host's dnsmasq asks that server, of which Docker has been told, for what it does not know (upstream.c). */
 bool setup_dnsmasq_asks(const struct setup *setup, const char *server);

@@ -187,6 +187,7 @@ static void warn_of_mdns(const struct setup *setup)
 void setup_split_dns(struct setup *setup)
 {
 	warn_of_mdns(setup);
+	setup_tell_writer(setup);
 	switch (setup->resolver.kind) {
 	case RESOLVER_RESOLVED:
 		split_resolved(setup);
@@ -200,9 +201,9 @@ void setup_split_dns(struct setup *setup)
 		break;
 	case RESOLVER_STATIC:
 	case RESOLVER_NONE:
-		if (!resolver_asks(&setup->resolver, setup->docker))
-			setup_say("/etc/resolv.conf is never edited here: for this host's own programs, let whatever writes it put first\n"
-			          "  nameserver %s", setup->docker);
+		if (setup->writer == SETUP_WRITER_NONE && !resolver_asks(&setup->resolver, setup->docker))
+			setup_say("/etc/resolv.conf is never edited here, and nobody writes it who could be told: containers find the names, and so do this "
+			          "host's own programs once its first line is: nameserver %s", setup->docker);
 		break;
 	}
 }

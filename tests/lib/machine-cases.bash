@@ -105,9 +105,9 @@ finds_world() {
     guest getent ahostsv4 world.example | grep -q "^$MACHINE_WORLD "
 }
 
-# Where resolv.conf is a file that names servers elsewhere, the host's own programs are left as they are, and dnsmasq itself is asked.
+# Where nobody writes resolv.conf, the host's own programs are left as they are, and dnsmasq itself is asked.
 host_is_told() {
-    [[ $resolver == resolved || $resolver == nm ]]
+    [[ $resolver != networkd ]]
 }
 
 host_finds() {
