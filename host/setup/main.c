@@ -363,7 +363,7 @@ static int dispatch(struct arguments *arguments, int count, char **words)
 		setup_error(setup, "only root may do this: sudo callsign-setup");
 		return FAILED;
 	}
-	if (setup_record_load(setup) == -1)
+	if (setup_record_lock(setup) == -1 || setup_record_load(setup) == -1)
 		return FAILED;
 	if (setup_remote_find(setup, arguments->broker) == -1)
 		return USAGE;

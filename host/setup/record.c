@@ -3,10 +3,12 @@
 #include "setup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "shared/atomicfile.h"
@@ -46,6 +48,31 @@ static int make_folder(const struct setup *setup)
 		*slash = '/';
 	}
 	return 0;
+}
+
+/*
+ * Two runs at once would each save a record without what the other one made, and rabbitmqctl would be given one's definitions for the other's. The
+ * descriptor stays open: the lock goes with this process, however it ends, and none of its children has it.
+ */
+int setup_record_lock(struct setup *setup)
+{
+	char path[PATH_MAX];
+	int fd = -1, result = -1;
+
+	if (setup->dry_run)
+		return 0;
+	snprintf(path, sizeof path, "%s%s", setup->root, setup->state);
+	if (make_folder(setup) == 0)
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd != -1)
+		result = flock(fd, LOCK_EX | LOCK_NB);
+	if (result == -1 && errno == EWOULDBLOCK) {
+		fprintf(stderr, "callsign-setup: another one runs here: this one goes on when that has ended\n");
+		result = flock(fd, LOCK_EX);
+	}
+	if (result == -1)
+		setup_error(setup, "%s: cannot be made or locked: %s", path, strerror(errno));
+	return result;
 }
 
 int setup_record_save(struct setup *setup)

@@ -137,6 +137,7 @@ void setup_print_difference(const char *path, const char *old, const char *new);
 
 /* ---- record (record.c) ---- */
 
+int setup_record_lock(struct setup *setup);  /* until this process ends nobody else changes anything; waits. 0, or -1 after saying why */
 int setup_record_load(struct setup *setup);  /* 0, or -1 after saying why */
 int setup_record_save(struct setup *setup);
 json_t *setup_record_list(struct setup *setup, const char *key); /* an array, borrowed; made if it is missing */

@@ -539,6 +539,7 @@ assert json.load(open(sys.argv[1])) == {"dns": ["192.0.2.53"], "debug": True}' "
 # other_tool NAME SCRIPT…: a folder whose rabbitmqctl is that, for PATH; $REAL is the lab's own.
 other_tool() {
     local folder=$LAB/secret/$1
+    rm -rf "$folder"
     mkdir -p "$folder"
     {
         printf '#!/bin/bash\nREAL=%q/rabbitmqctl\n' "$(broker_tool)"
@@ -559,6 +560,33 @@ other_tool() {
     [[ $(cat "$LAB/secret/as-rabbitmq/rabbitmqctl.saw") == "600 rabbitmq" ]]
     [[ -z $(lab_in find /run -name '*definitions*') ]]
     run -0 host_setup --undo
+}
+
+# The second one's definitions took the place of the first one's before rabbitmqctl had read these, and its record that of the first.
+@test "setup: two at once: the second waits for the first, and both are made, and taken back" {
+    local first second tool said=$BATS_TEST_TMPDIR
+    # shellcheck disable=SC2016 # for that script
+    tool=$(other_tool slow 'if [[ $2 == import_definitions ]]; then' \
+        '    : >"$0.begun"' \
+        '    until [[ -e $0.go ]]; do sleep 0.05; done' \
+        'fi' 'exec "$REAL" "$@"')
+    lab_in env PATH="$tool:$LAB_PATH" callsign-setup --no-services --state "$LAB/state" tenant one one- >"$said/first" 2>&1 3>&- &
+    first=$!
+    poll_until 60000 test -e "$tool/rabbitmqctl.begun"
+    lab_in env PATH="$tool:$LAB_PATH" callsign-setup --no-services --state "$LAB/state" tenant two two- >"$said/second" 2>&1 3>&- &
+    second=$!
+    poll_until 60000 grep -q 'another one runs here' "$said/second"
+    # A look changes nothing, and waits for nobody.
+    run -0 lab_in env PATH="$(broker_tool):$LAB_PATH" timeout 60 callsign-setup --no-services --state "$LAB/state" --undo --dry-run
+    [[ $output == *"delete_user one"* || $output == *"one is gone already"* ]]
+    touch "$tool/rabbitmqctl.go"
+    wait "$first"
+    wait "$second"
+    run -0 broker_run rabbitmqctl --quiet list_topic_permissions -p callsign
+    [[ $output == *'^(up|down)\.one-.*'* && $output == *'^(up|down)\.two-.*'* ]]
+    run -0 host_setup --undo
+    run -0 broker_run rabbitmqctl --quiet list_users
+    not grep -qE '^(one|two)\b' <<<"$output"
 }
 
 # Whoever runs the broker's machine runs what was printed there.
