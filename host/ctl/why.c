@@ -167,6 +167,21 @@ static void print_left_out(const struct ctl *ctl, const json_t *why)
 	}
 }
 
+/* Of which whole names not all addresses are served at a time. */
+static void print_in_turn(const json_t *why)
+{
+	const json_t *list = json_object_get(why, "in_turn"), *one;
+	char fqdn[SAFE_SIZE];
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		one = json_array_get(list, i);
+		printf("  %s has %.0f IPv%.0f addresses, and an answer over UDP has room for %.0f: so many are served at a time, in turn\n",
+		       safe(entry_text(one, "fqdn"), fqdn), entry_number(one, "addresses", 0), entry_number(one, "family", 0),
+		       entry_number(one, "at_a_time", 0));
+	}
+}
+
 static void print_refusals(const json_t *why)
 {
 	const json_t *refusals = json_object_get(why, "refusals"), *refusal;
@@ -218,6 +233,7 @@ static void print_why(const struct ctl *ctl, const json_t *why)
 	print_claims(ctl, why);
 	print_withdrawn(why);
 	print_left_out(ctl, why);
+	print_in_turn(why);
 	print_refusals(why);
 }
 

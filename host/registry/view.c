@@ -215,7 +215,7 @@ static void entry_refresh(struct view *view, struct entry *entry)
 	uint32_t later = listing->later;
 	unsigned i;
 
-	listing->names = 0;
+	listing->names = listing->crowded = 0;
 	listing->addresses = listing->later = 0;
 	for (i = 0; i < entry->naddresses; i++) {
 		listing->addresses |= (uint32_t)(listing->in[entry->nnames + i] != 0) << i;
@@ -224,6 +224,7 @@ static void entry_refresh(struct view *view, struct entry *entry)
 	records = records || later != listing->later;
 	for (i = 0; i < entry->nnames; i++) {
 		listing->names |= (uint64_t)(listing->in[i] != 0) << i;
+		listing->crowded |= (uint64_t)entry->claims[i].crowded << i;
 		claim_set_served(view, &entry->claims[i], (listing->in[i] & reach) != 0);
 	}
 	entry->fresh = false;

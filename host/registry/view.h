@@ -41,12 +41,16 @@ struct view_policy {
 	} domains[POLICY_DOMAINS_MAX];
 };
 
+/* So many addresses of one name have room in any answer, however long the name: who serves more has to look. */
+#define VIEW_CROWD 8
+
 /* A fact and what of it is listed. served.h tells in which domains, under which whole names and with which addresses. */
 struct listing {
 	const struct fact *fact;
 	uint64_t names;     /* bit 0: fact->name; bit 1 + i: fact->aliases[i]; in any domain */
 	uint32_t addresses; /* bit i: fact->addresses[i] */
 	uint32_t later;     /* likewise: those that another listing has too, which comes first, for what may lead to one name alone (PTR) */
+	uint64_t crowded;   /* as names: those that lead to more than VIEW_CROWD addresses, all instances together */
 	const uint16_t *in; /* domains of each name, then of each address, a bit each; NULL: all that is listed is in the first domain */
 };
 

@@ -184,12 +184,34 @@ static void address_decide(struct view *view, struct key *key)
 	}
 }
 
+static void claim_set_crowded(struct view *view, struct claim *claim, bool crowded)
+{
+	if (crowded == claim->crowded)
+		return;
+	claim->crowded = crowded;
+	entry_mark(view, claim->entry);
+}
+
+/* An upper bound: of an address that is somebody else's it is not asked here. */
+static bool is_crowded(const struct key *key)
+{
+	const struct claim *claim;
+	size_t count = 0;
+
+	DL_FOREACH(key->claims, claim) {
+		if (claim->listed != 0)
+			count += claim->entry->naddresses;
+	}
+	return count > VIEW_CROWD;
+}
+
 /* A name that is claimed more than once. */
 static void name_decide(struct view *view, struct key *key)
 {
 	struct decision decisions[POLICY_DOMAINS_MAX];
 	unsigned i, count = decide_all(view, key, decisions);
 	struct claim *claim;
+	bool crowded;
 
 	DL_FOREACH(key->claims, claim) {
 		const struct claim *rival = NULL;
@@ -200,6 +222,9 @@ static void name_decide(struct view *view, struct key *key)
 		claim_set_listed(view, claim, listed);
 		tell_waiting(view, claim, rival);
 	}
+	crowded = is_crowded(key);
+	DL_FOREACH(key->claims, claim)
+		claim_set_crowded(view, claim, crowded);
 }
 
 /* Nearly all: a name or an address that is claimed once. */
@@ -213,6 +238,7 @@ static void alone_decide(struct view *view, struct key *key)
 	if (key->is_name) {
 		listed &= claim->entry->reach;
 		claim->held = (uint16_t)((claim->held & ~decided) | listed);
+		claim_set_crowded(view, claim, claim->entry->naddresses > VIEW_CROWD);
 	} else {
 		claim->held = listed != 0 ? claim->held | HELD_ANYWHERE : 0;
 	}

@@ -29,6 +29,7 @@ struct claim {
 	bool stands : 1;  /* an address: its user's other claims leave it to this one */
 	bool later : 1;   /* an address: another claim that is listed comes first */
 	bool was_later : 1; /* as told of */
+	bool crowded : 1; /* a name: it leads to more than VIEW_CROWD addresses */
 	struct claim *prev, *next;
 };
 

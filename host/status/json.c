@@ -126,6 +126,7 @@ static json_t *dnsmasq_json(const struct status *status)
 	object_set(&object, "write_failures", count_json(stats->write_failures));
 	object_set(&object, "signals", count_json(stats->signals));
 	object_set(&object, "reloads", count_json(stats->reloads));
+	object_set(&object, "names_in_turn", count_json(stats->in_turn));
 	object_set(&object, "last_reload_ms", stats->reloads > 0 ? json_real((double)stats->last_reload_us / 1000) : json_null());
 	return object_done(&object);
 }

@@ -160,6 +160,30 @@ static json_t *left_out_json(const struct why *why)
 	return list;
 }
 
+/* Of which whole names not all addresses are served at a time. */
+static json_t *in_turn_json(const struct why *why)
+{
+	static const unsigned families[] = {4, 6};
+	const struct policy *policy = &why->sources->conf->policy;
+	char fqdn[HOSTNAME_FQDN_SIZE];
+	json_t *list = json_array();
+	struct object object;
+	struct crowd crowd;
+
+	for (unsigned i = 0; i < 2 * policy->ndomains; i++) {
+		if (hostname_join(why->name, policy->domains[i / 2].name, fqdn) != HOSTNAME_OK ||
+		    !dnsmasq_in_turn(why->sources->dnsmasq, families[i % 2], fqdn, &crowd))
+			continue;
+		object = object_new();
+		object_set(&object, "fqdn", json_string(crowd.name));
+		object_set(&object, "family", count_json(crowd.family));
+		object_set(&object, "addresses", count_json(crowd.count));
+		object_set(&object, "at_a_time", count_json(crowd.room));
+		list = array_add(list, object_done(&object));
+	}
+	return list;
+}
+
 json_t *status_why_json(const struct status_sources *sources, const char *name, const char *user, struct status_clock clock)
 {
 	const struct policy *policy = &sources->conf->policy;
@@ -184,6 +208,7 @@ json_t *status_why_json(const struct status_sources *sources, const char *name, 
 	object_set(&object, "claims_omitted", count_json(why.omitted));
 	object_set(&object, "withdrawn", status_withdrawn_json(sources, name, clock));
 	object_set(&object, "left_out", left_out_json(&why));
+	object_set(&object, "in_turn", in_turn_json(&why));
 	object_set(&object, "refusals", why.refusals);
 	return object_done(&object);
 }

@@ -10,15 +10,7 @@ mend() {
 
 teardown() {
     mend
-    # shellcheck source=tests/lib/parts.bash
-    source "$TESTS_DIR/lib/parts.bash" # dnsmasq_piece as it was
-    if [[ -e $LAB/secret/callsignd.conf.before ]]; then
-        mv "$LAB/secret/callsignd.conf.before" "$LAB/etc/callsign/callsignd.conf"
-        rm -rf "$LAB/etc/callsign/dnsmasq.conf" "$LAB/run/callsign-dnsmasq"
-        lab_stop own
-        lab_restart dnsmasq
-        lab_restart callsignd
-    fi
+    own_end
     common_teardown
 }
 
@@ -74,24 +66,9 @@ network_follows() {
 }
 
 @test "reverse: the same with a dnsmasq of our own, which alone has the names" {
-    local root=$BATS_TEST_TMPDIR/root
-    mkdir -p "$root"/etc/{docker,dnsmasq.d}
-    printf 'nameserver %s\n' "$LAB_ADDRESS" >"$root/etc/resolv.conf"
-    printf 'callsign:x:%s:\n' "$LAB_CALLSIGN_ID" >"$root/etc/group"
-    printf '{"bip": "%s/16"}\n' "$LAB_ADDRESS" >"$root/etc/docker/daemon.json"
-    "$BUILD/host/host/callsign-setup" --root "$root" --host lab --no-broker --dnsmasq own --docker-address "$LAB_ADDRESS" >"$root/said"
-    grep -qx 'servers-file=/run/callsign/forward' "$root/etc/dnsmasq.d/callsign"
-    not grep -q '^servers-file' "$root/etc/callsign/dnsmasq.conf"
-    cp -p "$LAB/etc/callsign/callsignd.conf" "$LAB/secret/callsignd.conf.before"
-    sed -n '/^# The dnsmasq of/,/^}/p' "$root/etc/callsign/callsignd.conf" >>"$LAB/etc/callsign/callsignd.conf"
-    mkdir -p "$LAB/run/callsign-dnsmasq"
-    cp "$root/etc/callsign/dnsmasq.conf" "$LAB/etc/callsign/dnsmasq.conf"
-    dnsmasq_piece() {
-        cp "$BATS_TEST_TMPDIR/root/etc/dnsmasq.d/callsign" "$LAB/etc/dnsmasq.d/callsign"
-    }
-    lab_spawn own dnsmasq --keep-in-foreground --log-facility=- --conf-file=/etc/callsign/dnsmasq.conf
-    lab_restart dnsmasq
-    lab_restart callsignd
+    own_begin
+    grep -qx 'servers-file=/run/callsign/forward' "$LAB/etc/dnsmasq.d/callsign"
+    not grep -q '^servers-file' "$LAB/etc/callsign/dnsmasq.conf"
     start known
     wait_up known
     poll_until 5000 answers "$(address known)" known.docker.

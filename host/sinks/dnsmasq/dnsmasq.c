@@ -21,6 +21,11 @@
 #define OWN_AGE_MS      2000 /* addresses of interfaces are looked up again after this */
 #define OWN_IPV6_MAX    8
 
+/* Names with more addresses than an answer has room for: others of them are served after so long, and with a change that is written anyway after so
+ * long. Each costs a SIGHUP, and with it dnsmasq's cache. */
+#define TURN_MS      60000
+#define TURN_WITH_MS 5000
+
 /* What was written lately: dnsmasq may serve any of these while newer ones follow. */
 #define HISTORY 256 /* a power of two */
 
@@ -43,6 +48,8 @@ struct dnsmasq {
 	int64_t dirty_ms; /* since when a batch waits to be written; CLOCK_NEVER: none */
 	uint64_t generation, stored, served;
 	uint32_t serial;
+	size_t besides; /* as crowds were told */
+	bool besides_known; /* dnsmasq has answered: what is said of crowds is right */
 	struct written history[HISTORY];
 	size_t nhistory; /* ever */
 
@@ -50,6 +57,8 @@ struct dnsmasq {
 	size_t nown;
 	bool own_missing; /* an interface without an address */
 	int64_t own_ms;
+
+	int64_t turned_ms; /* since when the same ones are served of such names */
 
 	int64_t write_ms; /* when to try again; CLOCK_NEVER: nothing failed */
 	char trouble[PATH_MAX + 256];
@@ -163,12 +172,74 @@ static void note_written(struct dnsmasq *dnsmasq)
 	dnsmasq->stats.stored_us = clock_us();
 }
 
+/* ---- names with too many addresses (crowds.h) ---- */
+
+static void tell_crowd(void *arg, const struct crowd *crowd, bool over)
+{
+	(void)arg;
+	if (over)
+		log_info("name=%s has IPv%u addresses=%zu, and an answer over UDP has room for %zu: so many are served at a time, in turn",
+		         crowd->name, crowd->family, crowd->count, crowd->room);
+	else
+		log_info("name=%s has IPv%u addresses=%zu by now: all of them are served", crowd->name, crowd->family, crowd->count);
+}
+
+static void turn(struct dnsmasq *dnsmasq, int64_t now_ms)
+{
+	crowds_turn(hostsfile_crowds(dnsmasq->file));
+	dnsmasq->turned_ms = now_ms;
+}
+
+/* When others of these names are to be served by themselves. */
+static int64_t turn_due_ms(const struct dnsmasq *dnsmasq)
+{
+	if (crowds_over(hostsfile_crowds(dnsmasq->file)) == 0 || dnsmasq->write_ms != CLOCK_NEVER)
+		return CLOCK_NEVER;
+	return dnsmasq->turned_ms + TURN_MS;
+}
+
+static void tell_crowds(struct dnsmasq *dnsmasq)
+{
+	if (dnsmasq->besides_known)
+		crowds_news(hostsfile_crowds(dnsmasq->file), tell_crowd, NULL);
+}
+
+/* What dnsmasq says besides is known once it has answered. */
+static bool room_changed(struct dnsmasq *dnsmasq)
+{
+	size_t besides = dnsmasq->conf->dnsmasq.enabled ? dnsmasq->reload.besides : CROWDS_ENDLESS;
+
+	if (besides == dnsmasq->besides)
+		return false;
+	dnsmasq->besides = besides;
+	crowds_set_besides(hostsfile_crowds(dnsmasq->file), besides);
+	return hostsfile_crowded(dnsmasq->file);
+}
+
+static bool turns(struct dnsmasq *dnsmasq, int64_t now_ms)
+{
+	bool due = turn_due_ms(dnsmasq) <= now_ms;
+
+	if (due)
+		turn(dnsmasq, now_ms);
+	if (room_changed(dnsmasq) || due)
+		dnsmasq->dirty = dnsmasq->records = due = true;
+	if (!dnsmasq->besides_known && dnsmasq->reload.served != HOSTSFILE_SERIAL_NONE) {
+		dnsmasq->besides_known = true;
+		if (!due)
+			tell_crowds(dnsmasq);
+	}
+	return due;
+}
+
 /* A change of sessions alone keeps the serial: dnsmasq has nothing new to read. */
 static void write_if_dirty(struct dnsmasq *dnsmasq, int64_t now_ms)
 {
 	uint32_t serial = dnsmasq->records ? hostsfile_serial_next(dnsmasq->serial) : dnsmasq->serial;
 
 	dnsmasq->dirty_ms = CLOCK_NEVER;
+	if (dnsmasq->records && crowds_over(hostsfile_crowds(dnsmasq->file)) > 0 && now_ms - dnsmasq->turned_ms >= TURN_WITH_MS)
+		turn(dnsmasq, now_ms);
 	if (dnsmasq->dirty && write_file(dnsmasq, serial) < 0) {
 		write_failed(dnsmasq, now_ms);
 		return;
@@ -177,6 +248,7 @@ static void write_if_dirty(struct dnsmasq *dnsmasq, int64_t now_ms)
 		log_info("hosts file=%s is written again", dnsmasq->conf->dnsmasq.hosts_file);
 	dnsmasq->write_ms = CLOCK_NEVER;
 	dnsmasq->stats.writes += dnsmasq->dirty;
+	tell_crowds(dnsmasq);
 	dnsmasq->dirty = dnsmasq->records = false;
 	dnsmasq->serial = serial;
 	note_written(dnsmasq);
@@ -286,6 +358,8 @@ static int64_t sink_deadline_ms(void *self)
 	int64_t due_ms = reload_deadline_ms(&dnsmasq->reload);
 	int64_t batch_ms = write_due_ms(dnsmasq, 0);
 
+	if (turn_due_ms(dnsmasq) < due_ms)
+		due_ms = turn_due_ms(dnsmasq);
 	if (batch_ms < due_ms)
 		due_ms = batch_ms;
 	if (reversezones_deadline_ms(dnsmasq->zones) < due_ms)
@@ -305,7 +379,7 @@ static void sink_step(void *self, const struct pollfd *fds, int nfds, int64_t no
 		if (dnsmasq->dirty && dnsmasq->write_ms == CLOCK_NEVER)
 			write_if_dirty(dnsmasq, now_ms);
 	}
-	if (zones_changed(dnsmasq, now_ms))
+	if (zones_changed(dnsmasq, now_ms) || turns(dnsmasq, now_ms))
 		dnsmasq->dirty_ms = dnsmasq->write_ms == CLOCK_NEVER ? now_ms : CLOCK_NEVER;
 	if (dnsmasq->write_ms <= now_ms)
 		write_if_dirty(dnsmasq, now_ms);
@@ -395,6 +469,8 @@ struct dnsmasq *dnsmasq_new(const struct conf *conf, const struct localaddr *loc
 	reload_init(&dnsmasq->reload, conf, localaddr, now_ms);
 	dnsmasq->reload.stats.reloaded = note_reload;
 	dnsmasq->reload.stats.arg = &dnsmasq->stats;
+	dnsmasq->turned_ms = now_ms;
+	(void)room_changed(dnsmasq);
 	place_read_boot_id(dnsmasq->boot_id); /* "": nothing that holds only for one boot is believed */
 	refresh_own(dnsmasq, now_ms);
 	return dnsmasq;
@@ -436,10 +512,17 @@ int dnsmasq_configure(struct dnsmasq *dnsmasq, const struct conf *conf, int64_t 
 	if (strcmp(old->dnsmasq.hosts_file, conf->dnsmasq.hosts_file) != 0)
 		dnsmasq->dirty = dnsmasq->records = true;
 	dnsmasq->conf = conf;
+	if (room_changed(dnsmasq))
+		dnsmasq->dirty = dnsmasq->records = true;
 	reversezones_again(dnsmasq->zones, now_ms);
 	reload_configure(&dnsmasq->reload, conf, now_ms);
 	refresh_own(dnsmasq, now_ms);
 	return 0;
+}
+
+bool dnsmasq_in_turn(const struct dnsmasq *dnsmasq, unsigned family, const char *fqdn, struct crowd *out)
+{
+	return crowds_find(hostsfile_crowds(dnsmasq->file), family, fqdn, out);
 }
 
 void dnsmasq_stats(const struct dnsmasq *dnsmasq, struct dnsmasq_stats *out)
@@ -454,4 +537,5 @@ void dnsmasq_stats(const struct dnsmasq *dnsmasq, struct dnsmasq_stats *out)
 	out->sum_reload_us = reload->sum_us;
 	out->written_serial = dnsmasq->nhistory > 0 ? dnsmasq->serial : HOSTSFILE_SERIAL_NONE;
 	out->served_serial = dnsmasq->reload.served;
+	out->in_turn = crowds_over(hostsfile_crowds(dnsmasq->file));
 }

@@ -53,7 +53,11 @@ struct dnsmasq_stats {
 	uint64_t sum_reload_us;
 	uint64_t bucket[DNSMASQ_BUCKETS];
 	uint32_t written_serial, served_serial; /* HOSTSFILE_SERIAL_NONE: none yet */
+	size_t in_turn;          /* names that have more addresses than an answer has room for, each family by itself */
 };
 void dnsmasq_stats(const struct dnsmasq *dnsmasq, struct dnsmasq_stats *out);
+
+/* Whether of this whole name not all addresses of a family are served at a time (crowds.h). */
+bool dnsmasq_in_turn(const struct dnsmasq *dnsmasq, unsigned family, const char *fqdn, struct crowd *out);
 
 #endif

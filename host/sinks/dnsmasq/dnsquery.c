@@ -75,6 +75,7 @@ static int take_addresses(ns_msg *message, const char *name, struct dnsquery_ans
 
 		if (ns_parserr(message, ns_s_an, i, &record) != 0)
 			return -1;
+		out->besides = (unsigned)(ns_msg_end(*message) - (ns_rr_rdata(record) + ns_rr_rdlen(record)));
 		if (ns_rr_type(record) != ns_t_a || ns_rr_class(record) != ns_c_in ||
 		    ns_rr_rdlen(record) != NS_INADDRSZ || strcasecmp(ns_rr_name(record), name) != 0)
 			continue;
@@ -103,7 +104,7 @@ enum dnsquery_result dnsquery_parse(const uint8_t *packet, size_t length, uint16
 	}
 	/* Truncated (ns_f_tc) is no hindrance: the records that are there are whole, and one of them is enough. */
 	if (take_addresses(&message, name, out) != 0) {
-		out->naddresses = 0;
+		out->naddresses = out->besides = 0;
 		return DNSQUERY_NOT_OURS;
 	}
 	return out->naddresses > 0 ? DNSQUERY_ANSWERED : DNSQUERY_NO_DATA;

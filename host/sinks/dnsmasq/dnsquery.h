@@ -27,6 +27,7 @@ enum dnsquery_result {
 struct dnsquery_answer {
 	unsigned naddresses;                        /* those beyond DNSQUERY_ADDRESSES_MAX are left out */
 	uint32_t addresses[DNSQUERY_ADDRESSES_MAX]; /* host order */
+	unsigned besides;                           /* bytes behind the last address's record: what else the server says with each answer */
 };
 
 /* The answer to the query with this id and name. out is set in every case. */

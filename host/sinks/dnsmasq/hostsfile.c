@@ -17,7 +17,7 @@
 
 /*
  * One instance's lines, rendered when it changed. Half of each would be instance and session in hexadecimal: they stand here once, as they are, and
- * IDENTS in the text where they belong.
+ * IDENTS in the text where they belong. A name that may have more addresses than an answer has room for stands behind CROWDED instead of a blank.
  */
 struct entry {
 	struct table_link link;
@@ -27,15 +27,19 @@ struct entry {
 	bool has_session;
 	bool waits; /* nothing of it is served: lines for the next start alone */
 	bool later; /* behind those that are not */
+	bool crowded; /* it has such a name */
 	char text[];
 };
 
-#define IDENTS '\1' /* no address, name or encoded user has such a character */
+#define IDENTS  '\1' /* no address, name or encoded user has such a character */
+#define CROWDED '\2'
 
 struct hostsfile {
 	struct hostsfile_domains domains;
 	struct table table; /* the entries by instance */
 	struct entry *entries; /* in the order of arrival */
+	struct crowds *crowds;
+	size_t ncrowded; /* entries */
 	char *scratch; /* a listing is rendered here first: LINES_MAX bytes, far more than the longest */
 };
 
@@ -69,8 +73,9 @@ struct hostsfile *hostsfile_new(const struct hostsfile_domains *domains)
 	if (file == NULL)
 		return NULL;
 	file->scratch = malloc(LINES_MAX);
-	if (file->scratch == NULL) {
-		free(file);
+	file->crowds = crowds_new();
+	if (file->scratch == NULL || file->crowds == NULL) {
+		hostsfile_free(file);
 		return NULL;
 	}
 	file->domains = *domains;
@@ -87,6 +92,7 @@ void hostsfile_free(struct hostsfile *file)
 	DL_FOREACH_SAFE (file->entries, entry, next)
 		free(entry);
 	table_clear(&file->table, NULL);
+	crowds_free(file->crowds);
 	free(file->scratch);
 	free(file);
 }
@@ -120,15 +126,15 @@ static char *put_encoded(char *at, const char *text)
 	return at;
 }
 
-/* A name, without the domain, below each of these domains. */
-static char *put_name(char *at, const char *name, const struct hostsfile_domains *domains, uint32_t bits)
+/* A name, without the domain, below each of these domains, each behind mark. */
+static char *put_name(char *at, char mark, const char *name, const struct hostsfile_domains *domains, uint32_t bits)
 {
 	char fqdn[HOSTNAME_FQDN_SIZE];
 
 	for (unsigned i = 0; i < domains->count; i++) {
 		if ((bits >> i & 1) == 0 || hostname_join(name, domains->names[i], fqdn) != HOSTNAME_OK)
 			continue;
-		*at++ = ' ';
+		*at++ = mark;
 		at = put(at, fqdn);
 	}
 	return at;
@@ -140,7 +146,8 @@ static char *put_names(char *at, const struct listing *listing, const struct hos
 	const struct fact *fact = listing->fact;
 
 	for (unsigned i = 0; i <= fact->naliases; i++)
-		at = put_name(at, i == 0 ? fact->name : fact->aliases[i - 1], domains, served_domains(listing, i) & taken);
+		at = put_name(at, (listing->crowded >> i & 1) != 0 ? CROWDED : ' ', i == 0 ? fact->name : fact->aliases[i - 1], domains,
+		              served_domains(listing, i) & taken);
 	return at;
 }
 
@@ -245,7 +252,7 @@ static size_t render_waiting(char *out, const struct listing *listing, const str
 
 		names = at = put(put(at, HOSTSFILE_WAITS), address_format(&fact->addresses[i], address));
 		for (unsigned name = 0; name <= fact->naliases; name++) {
-			at = put_name(at, name == 0 ? fact->name : fact->aliases[name - 1], domains, 1);
+			at = put_name(at, ' ', name == 0 ? fact->name : fact->aliases[name - 1], domains, 1);
 			if (name == 0 && at == names)
 				return 0;
 		}
@@ -308,12 +315,16 @@ bool hostsfile_listing(struct hostsfile *file, const struct listing *listing)
 		return hostsfile_gone(file, &fact->instance);
 	if (entry != NULL && entry_says(entry, fact, later, file->scratch, length))
 		return false;
+	if (entry != NULL)
+		file->ncrowded -= entry->crowded;
 	if (entry == NULL || entry->length != length)
 		entry = entry_new(file, &fact->instance, length, entry);
 	entry->session = fact->session;
 	entry->has_session = fact->has_session;
 	entry->later = later;
 	entry->waits = waits;
+	entry->crowded = !waits && listing->crowded != 0;
+	file->ncrowded += entry->crowded;
 	memcpy(entry->text, file->scratch, length);
 	return true;
 }
@@ -324,6 +335,7 @@ bool hostsfile_gone(struct hostsfile *file, const struct ident *instance)
 
 	if (entry == NULL)
 		return false;
+	file->ncrowded -= entry->crowded;
 	table_remove(&file->table, &entry->link);
 	DL_DELETE(file->entries, entry);
 	free(entry);
@@ -333,6 +345,16 @@ bool hostsfile_gone(struct hostsfile *file, const struct ident *instance)
 size_t hostsfile_instances(const struct hostsfile *file)
 {
 	return file->table.count;
+}
+
+struct crowds *hostsfile_crowds(const struct hostsfile *file)
+{
+	return file->crowds;
+}
+
+bool hostsfile_crowded(const struct hostsfile *file)
+{
+	return file->ncrowded > 0;
 }
 
 void hostsfile_set_domains(struct hostsfile *file, const struct hostsfile_domains *domains)
@@ -369,7 +391,7 @@ static void write_own(struct atomicfile *out, const struct hostsfile_domains *do
 {
 	char text[ADDRESS_TEXT_SIZE], names[POLICY_DOMAINS_MAX * (HOSTNAME_FQDN_SIZE + 1)];
 
-	*put_name(names, own->name, domains, own->domains) = '\0';
+	*put_name(names, ' ', own->name, domains, own->domains) = '\0';
 	if (names[0] == '\0')
 		return;
 	write_text(out, address_format(&own->address, text));
@@ -394,11 +416,11 @@ static void write_head(struct atomicfile *out, const struct hostsfile *file, uin
 		write_own(out, &file->domains, &own[i]);
 }
 
-static void write_entry(struct atomicfile *out, const struct entry *entry)
+/* A part of the entry's text, with its idents where they belong. */
+static void write_part(struct atomicfile *out, const struct entry *entry, const char *at, size_t left)
 {
 	char idents[sizeof(" # instance= session=") + 2 * IDENT_TEXT_LENGTH], *end = put(idents, " # instance=");
-	const char *at = entry->text, *mark;
-	size_t left = entry->length;
+	const char *mark;
 
 	ident_format(&entry->instance, end);
 	end += IDENT_TEXT_LENGTH;
@@ -414,6 +436,112 @@ static void write_entry(struct atomicfile *out, const struct entry *entry)
 		at = mark + 1;
 	}
 	atomicfile_write(out, at, left);
+}
+
+/* ---- names in turn ---- */
+
+/* One line of an entry: an address, names, and what stands behind them. */
+struct line {
+	const char *text, *names, *tail, *end; /* the names each behind a blank or CROWDED */
+	unsigned family;
+};
+
+static const char *name_end(const char *at, const char *end)
+{
+	while (at < end && *at != ' ' && *at != CROWDED && *at != IDENTS)
+		at++;
+	return at;
+}
+
+/* The line that begins there; of one that is no address's there are no names. Returns where the next one begins. */
+static const char *line_at(const char *text, const char *end, struct line *line)
+{
+	const char *newline = memchr(text, '\n', (size_t)(end - text));
+
+	line->text = text;
+	line->end = newline != NULL ? newline + 1 : end;
+	line->names = name_end(text, line->end);
+	line->family = memchr(text, ':', (size_t)(line->names - text)) != NULL ? 6 : 4;
+	line->tail = memchr(text, IDENTS, (size_t)(line->end - text));
+	if (line->tail == NULL)
+		line->tail = line->names = line->end;
+	return line->end;
+}
+
+static void line_count(const struct hostsfile *file, const struct line *line)
+{
+	const char *at, *next;
+
+	for (at = line->names; at < line->tail; at = next) {
+		next = name_end(at + 1, line->tail);
+		if (*at == CROWDED)
+			crowds_count(file->crowds, line->family, at + 1, (size_t)(next - at - 1));
+	}
+}
+
+/* The names of a line whose turn it is, or all of them; each behind a blank. */
+static char *put_line_names(char *out, const struct hostsfile *file, const struct line *line, bool all)
+{
+	const char *at, *next;
+
+	for (at = line->names; at < line->tail; at = next) {
+		next = name_end(at + 1, line->tail);
+		if (!all && *at == CROWDED && !crowds_serve(file->crowds, line->family, at + 1, (size_t)(next - at - 1)))
+			continue;
+		*out++ = ' ';
+		memcpy(out, at + 1, (size_t)(next - at - 1));
+		out += next - at - 1;
+	}
+	return out;
+}
+
+static void write_line(struct atomicfile *out, const struct hostsfile *file, const struct entry *entry, const struct line *line)
+{
+	char *at = file->scratch, *end = put_line_names(at, file, line, false);
+	size_t served = (size_t)(end - at), all = (size_t)(line->tail - line->names);
+
+	if (served == 0 && all > 0)
+		write_text(out, HOSTSFILE_WAITS);
+	atomicfile_write(out, line->text, (size_t)(line->names - line->text));
+	atomicfile_write(out, at, served);
+	if (served < all) {
+		at = end;
+		end = put_line_names(at, file, line, true);
+		if (served > 0)
+			write_text(out, " # names");
+		atomicfile_write(out, at, (size_t)(end - at));
+	}
+	write_part(out, entry, line->tail, (size_t)(line->end - line->tail));
+}
+
+static void write_crowded(struct atomicfile *out, const struct hostsfile *file, const struct entry *entry)
+{
+	const char *at = entry->text, *end = at + entry->length;
+	struct line line;
+
+	while (at < end) {
+		at = line_at(at, end, &line);
+		write_line(out, file, entry, &line);
+	}
+}
+
+static void count_crowds(const struct hostsfile *file)
+{
+	const struct entry *entry;
+	struct line line;
+
+	crowds_begin(file->crowds);
+	if (file->ncrowded > 0) {
+		DL_FOREACH (file->entries, entry) {
+			const char *at = entry->text, *end = at + entry->length;
+
+			while (entry->crowded && at < end) {
+				at = line_at(at, end, &line);
+				line_count(file, &line);
+			}
+		}
+	}
+	crowds_counted(file->crowds, (const char (*)[HOSTNAME_FQDN_SIZE])file->domains.names, file->domains.count);
 }
 
 /* Those that wait stand behind all others, so that those come first again when it is read back. */
@@ -432,8 +560,10 @@ static void write_entries(struct atomicfile *out, const struct hostsfile *file)
 		DL_FOREACH (file->entries, entry) {
 			unsigned own = turn_of(entry);
 
-			if (own == turn)
-				write_entry(out, entry);
+			if (own == turn && entry->crowded)
+				write_crowded(out, file, entry);
+			else if (own == turn)
+				write_part(out, entry, entry->text, entry->length);
 			else if (own > last)
 				last = own;
 		}
@@ -447,6 +577,7 @@ int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t ser
 
 	if (out == NULL)
 		return -1;
+	count_crowds(file);
 	write_head(out, file, serial, boot_id, own, nown);
 	write_entries(out, file);
 	return atomicfile_commit(out);

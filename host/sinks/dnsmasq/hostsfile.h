@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crowds.h"
 #include "registry/view.h"
 #include "shared/contract/announcement.h"
 
@@ -31,11 +32,16 @@
  *
  * An instance without session of which nothing is served (it waits for somebody else's name) stands last, each line behind `# waits `: nobody would say
  * it again after a restart.
+ *
+ * A name with more addresses than an answer has room for is served with so many at a time (crowds.h). In the line of an address whose turn it is not,
+ * all of its names stand behind those that are served, if any are; else the whole line stands behind `# waits `, in its place:
+ *
+ *   172.17.0.3 other.DOMAIN # names www.DOMAIN other.DOMAIN # instance=HEX …
  */
 struct hostsfile;
 
 #define HOSTSFILE_SIZE_MAX  ((size_t)256 << 20)
-#define HOSTSFILE_LINE_MAX  262144 /* all names of an instance in all domains, with room to spare */
+#define HOSTSFILE_LINE_MAX  524288 /* twice all names of an instance in all domains, with room to spare */
 #define HOSTSFILE_BOOT_SIZE 37  /* /proc/sys/kernel/random/boot_id, terminated */
 
 /* Serials run from 127.128.0.0 to 127.255.255.255 and round again. As host-order IPv4 addresses. */
@@ -48,6 +54,7 @@ struct hostsfile;
 #define HOSTSFILE_OWN         " # host"
 #define HOSTSFILE_PLACE       "# place "
 #define HOSTSFILE_WAITS       "# waits "
+#define HOSTSFILE_NAMES       "names " /* behind "# " */
 
 uint32_t hostsfile_serial_next(uint32_t serial);
 /* Whether a is b or came after it (less than half of the circle ahead). Neither is NONE. */
@@ -75,6 +82,11 @@ void hostsfile_free(struct hostsfile *file);
 bool hostsfile_listing(struct hostsfile *file, const struct listing *listing);
 bool hostsfile_gone(struct hostsfile *file, const struct ident *instance);
 size_t hostsfile_instances(const struct hostsfile *file);
+
+/* Which names have too many addresses, as of the last write, and which of those are served; the file's own. */
+struct crowds *hostsfile_crowds(const struct hostsfile *file);
+/* Whether any may have: only then another room or turn makes a difference. */
+bool hostsfile_crowded(const struct hostsfile *file);
 
 /* Other domains. Each listing that is there must be told again before the next write: until then its lines are as they were. */
 void hostsfile_set_domains(struct hostsfile *file, const struct hostsfile_domains *domains);

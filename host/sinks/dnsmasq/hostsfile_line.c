@@ -272,6 +272,9 @@ int hostsfile_line_instance(struct text text, const struct hostsfile_domains *do
 	hostsfile_add_address(&record->message, &address);
 	if (parse_names(&text, domains, &names) < 0)
 		return -1;
+	/* Those that are served are not all: these are. */
+	if (hostsfile_take(&text, HOSTSFILE_NAMES) && parse_names(&text, domains, &names) < 0)
+		return -1;
 	return parse_comment(&text, record, &names);
 }
 

@@ -283,6 +283,7 @@ static void take_result(struct reload *reload, enum dnsquery_result result, cons
 {
 	reload->answer_ms = now_ms;
 	if (result == DNSQUERY_ANSWERED) {
+		reload->besides = answer->besides;
 		take_serial(reload, newest(answer), now_ms);
 		return;
 	}

@@ -50,6 +50,7 @@ struct reload {
 	char name[HOSTNAME_FQDN_SIZE];
 	uint32_t wanted;    /* the serial on disk */
 	uint32_t served;    /* the newest one seen since this dnsmasq was found */
+	unsigned besides;   /* bytes that it says with each answer besides addresses, as of the last one (an authority names its server) */
 	uint32_t signalled; /* the one on disk at the last SIGHUP to this dnsmasq; NONE: there was none */
 	bool silent;        /* since then nothing was heard, though it was asked */
 	bool awaiting;      /* that SIGHUP has not shown its effect yet */

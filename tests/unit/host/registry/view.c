@@ -722,6 +722,81 @@ static void several_changes_at_once_need_one_refresh(void **state)
 	assert_int_equal(view_names(kit.view), 2);
 }
 
+/* Of which of its names an instance's listing says that they are crowded. */
+static uint64_t crowded(unsigned instance)
+{
+	return view_listing(kit_find(&kit, instance))->crowded;
+}
+
+static void whose_name_has_many_addresses_is_told_so_and_told_when_it_has_not(void **state)
+{
+	struct announcement message;
+	unsigned i;
+
+	(void)state;
+	start(VIEW_ALL);
+	for (i = 1; i <= VIEW_CROWD; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "host%u", i);
+		message = kit_announce(name, i, i, 1, i);
+		kit_add_alias(&message, "www");
+		kit_deliver(&kit, &message, "web");
+		view_refresh(kit.view);
+	}
+	for (i = 1; i <= VIEW_CROWD; i++)
+		assert_int_equal(crowded(i), 0);
+	message = kit_announce("more", i, i, 1, i);
+	kit_add_alias(&message, "other");
+	kit_add_alias(&message, "www");
+	kit_deliver(&kit, &message, "web");
+	view_refresh(kit.view);
+	for (i = 1; i <= VIEW_CROWD; i++)
+		assert_int_equal(crowded(i), 2);
+	assert_int_equal(crowded(i), 4);
+	down_of("web", "host3", 3);
+	view_refresh(kit.view);
+	assert_int_equal(crowded(1), 0);
+	assert_int_equal(crowded(i), 0);
+	/* Where one of them has several addresses; whoever waits for the name counts nothing. */
+	message = kit_announce("host1", 1, 1, 2, 1);
+	kit_add_alias(&message, "www");
+	kit_add_address(&message, 101);
+	kit_deliver(&kit, &message, "web");
+	view_refresh(kit.view);
+	assert_int_equal(crowded(1), 2);
+	assert_int_equal(crowded(2), 2);
+	down_of("web", "host2", 2);
+	message = kit_announce("rival", 50, 50, 1, 50);
+	kit_add_alias(&message, "www");
+	kit_deliver(&kit, &message, "mallory");
+	view_refresh(kit.view);
+	assert_int_equal(crowded(1), 0);
+}
+
+/* One instance alone. */
+static void one_with_many_addresses_has_crowded_names(void **state)
+{
+	struct announcement message = kit_announce("web", 1, 1, 1, 1);
+	unsigned i;
+
+	(void)state;
+	start(VIEW_ALL);
+	kit_add_alias(&message, "www");
+	for (i = 2; i <= VIEW_CROWD; i++)
+		kit_add_address(&message, i);
+	kit_deliver(&kit, &message, "web");
+	view_refresh(kit.view);
+	assert_int_equal(crowded(1), 0);
+	message = kit_announce("web", 1, 1, 2, 1);
+	kit_add_alias(&message, "www");
+	for (i = 2; i <= VIEW_CROWD + 1; i++)
+		kit_add_address(&message, i);
+	kit_deliver(&kit, &message, "web");
+	view_refresh(kit.view);
+	assert_int_equal(crowded(1), 3);
+}
+
 #define RULE(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
@@ -729,6 +804,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RULE(a_name_and_its_aliases_have_all_addresses),
 		RULE(the_most_aliases_and_addresses_are_listed),
+		RULE(whose_name_has_many_addresses_is_told_so_and_told_when_it_has_not),
+		RULE(one_with_many_addresses_has_crowded_names),
 		RULE(conflict_all_lists_every_instance),
 		RULE(conflict_newest_lists_the_newest_instance),
 		RULE(conflict_first_lists_the_first_instance),

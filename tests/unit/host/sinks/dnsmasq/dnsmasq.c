@@ -387,6 +387,81 @@ static void what_an_ended_dnsmasq_served_is_served_no_more(void **state)
 	assert_true(wait_served(lab) < HEAL_MS);
 }
 
+/* So many addresses of one name are in the file as dnsmasq reads it. */
+static size_t lines_of(const struct lab *lab, const char *name)
+{
+	char line[512], *at;
+	size_t count = 0;
+	FILE *file = fopen(lab->hosts, "r");
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file) != NULL) {
+		at = strchr(line, '#');
+		if (at != NULL)
+			*at = '\0';
+		count += strstr(line, name) != NULL;
+	}
+	fclose(file);
+	return count;
+}
+
+static void step_at(struct lab *lab, int64_t now_ms)
+{
+	lab->sink.operations->step(lab->sink.self, NULL, 0, now_ms);
+}
+
+/* Others of them after a minute, and no sooner; nothing is due once there are few again. */
+static void a_name_with_too_many_addresses_is_served_in_turn(void **state)
+{
+	enum { COUNT = 40 };
+	struct lab *lab = *state;
+	static struct fact facts[COUNT];
+	static struct address addresses[COUNT];
+	struct listing listing;
+	int64_t before_ms, due_ms;
+	struct crowd crowd;
+	uint64_t writes;
+
+	before_ms = clock_ms();
+	for (unsigned i = 0; i < COUNT; i++) {
+		addresses[i] = (struct address){4, {198, 18, 7, (uint8_t)(1 + i)}};
+		facts[i] = (struct fact){.instance = {{[15] = (uint8_t)(1 + i)}}, .has_session = true, .session = {{2}}, .user = "web",
+		                         .name = "web", .naddresses = 1, .addresses = &addresses[i]};
+		listing = (struct listing){.fact = &facts[i], .names = 1, .addresses = 1, .crowded = 1};
+		lab->sink.operations->listing(lab->sink.self, &listing, true);
+	}
+	flush(lab);
+	start_dnsmasq(lab);
+	while (!is_served(lab) || trouble(lab) != NULL) {
+		assert_true(clock_ms() < before_ms + WAIT_MS);
+		turn(lab, before_ms + WAIT_MS);
+	}
+	assert_int_equal(lines_of(lab, "web.docker"), 30);
+	assert_int_equal(stats(lab).in_turn, 1);
+	assert_true(dnsmasq_in_turn(lab->dnsmasq, 4, "web.docker", &crowd));
+	assert_int_equal(crowd.count, COUNT);
+	assert_false(dnsmasq_in_turn(lab->dnsmasq, 6, "web.docker", &crowd));
+	assert_true(file_has(lab, 7 << 8 | 30));
+	assert_false(file_has(lab, 7 << 8 | 31));
+	due_ms = lab->sink.operations->deadline_ms(lab->sink.self);
+	assert_true(due_ms >= before_ms + 55000 && due_ms <= clock_ms() + 60000);
+	writes = stats(lab).writes;
+	step_at(lab, due_ms - 1);
+	assert_int_equal(stats(lab).writes, writes);
+	step_at(lab, due_ms);
+	step_at(lab, due_ms + 50); /* dnsmasq may have been told a moment ago */
+	assert_int_equal(stats(lab).writes, writes + 1);
+	assert_int_equal(lines_of(lab, "web.docker"), 30);
+	assert_true(file_has(lab, 7 << 8 | 31));
+	assert_false(file_has(lab, 7 << 8 | 21));
+	for (unsigned i = 0; i < COUNT / 2; i++)
+		lab->sink.operations->gone(lab->sink.self, &(struct listing){.fact = &facts[i]});
+	flush(lab);
+	wait_served(lab);
+	assert_int_equal(lines_of(lab, "web.docker"), COUNT / 2);
+	assert_int_equal(stats(lab).in_turn, 0);
+}
+
 static void write_pid_file(const struct lab *lab, const char *text)
 {
 	FILE *file = fopen(lab->pid_file, "w");
@@ -625,6 +700,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_change_is_served_and_its_time_known, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_change_of_session_alone_needs_no_signal, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(what_an_ended_dnsmasq_served_is_served_no_more, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_name_with_too_many_addresses_is_served_in_turn, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_batch_without_change_is_stored_and_served_at_once, open_lab,
 						close_lab),
 		cmocka_unit_test_setup_teardown(a_killed_dnsmasq_is_noticed_and_its_return_too, open_lab, close_lab),

@@ -129,6 +129,23 @@ static void answers_are_read(void **state)
 	assert_int_equal(answer.addresses[1], 0x7fffffff);
 }
 
+/* What an authority adds: its server's name. */
+static void what_stands_behind_the_addresses_is_counted(void **state)
+{
+	struct packet packet = reply(0x8580, 1);
+	struct dnsquery_answer answer;
+
+	(void)state;
+	put_record(&packet, 1, "\x7f\x80\0\1", 4);
+	assert_int_equal(parse(&packet, &answer), DNSQUERY_ANSWERED);
+	assert_int_equal(answer.besides, 0);
+	packet.bytes[9] = 1; /* one in the authority section */
+	put_record(&packet, 2, "\2ns\6docker", 11);
+	assert_int_equal(parse(&packet, &answer), DNSQUERY_ANSWERED);
+	assert_int_equal(answer.naddresses, 1);
+	assert_int_equal(answer.besides, 12 + 11);
+}
+
 static void more_addresses_than_fit_are_left_out(void **state)
 {
 	struct packet packet = reply(0x8580, DNSQUERY_ADDRESSES_MAX + 2);
@@ -237,6 +254,7 @@ int main(void)
 		cmocka_unit_test(a_query_is_what_rfc_1035_says),
 		cmocka_unit_test(names_that_do_not_fit_are_refused),
 		cmocka_unit_test(answers_are_read),
+		cmocka_unit_test(what_stands_behind_the_addresses_is_counted),
 		cmocka_unit_test(more_addresses_than_fit_are_left_out),
 		cmocka_unit_test(an_answer_without_address_says_which_kind),
 		cmocka_unit_test(letters_may_change_their_case),

@@ -231,6 +231,69 @@ static void who_waits_without_a_session_is_kept_for_the_next_start(void **state)
 	hostsfile_free(file);
 }
 
+/* With one that has room for one address alone, two are a crowd. */
+static void names_with_too_many_addresses_are_served_in_turn(void **state)
+{
+	struct hostsfile *file = hostsfile_new(&docker);
+	struct sample a, b;
+	struct reading reading;
+
+	(void)state;
+	crowds_set_besides(hostsfile_crowds(file), 464);
+	sample_init(&a, "web", 1, 1, 1);
+	a.fact.place = (struct place){.host = 0x1122334455667788, .netns = 0x99aabbccddeeff00};
+	sample_init(&b, "own", 2, 1, 2);
+	b.fact.naliases = 1;
+	b.aliases[0] = "web";
+	b.listing.names = 3;
+	assert_true(hostsfile_listing(file, &a.listing));
+	assert_true(hostsfile_listing(file, &b.listing));
+	assert_false(hostsfile_crowded(file));
+	a.listing.crowded = 1;
+	b.listing.crowded = 2;
+	assert_true(hostsfile_listing(file, &a.listing));
+	assert_true(hostsfile_listing(file, &b.listing));
+	assert_true(hostsfile_crowded(file));
+	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0),
+			    HEAD "198.18.0.1 web.docker" TAIL1 "# place 1122334455667788/99aabbccddeeff00\n"
+				 "198.18.0.2 own.docker # names own.docker web.docker" TAIL2);
+	crowds_turn(hostsfile_crowds(file));
+	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0),
+			    HEAD "# waits 198.18.0.1 web.docker" TAIL1 "# place 1122334455667788/99aabbccddeeff00\n"
+				 "198.18.0.2 own.docker web.docker" TAIL2);
+	/* Whoever reads it back learns of both, and where they are. */
+	reading = parse(written);
+	assert_string_equal(reading.text, "web 198.18.0.1 01 session [web] @1122334455667788/99aabbccddeeff00\n"
+					  "own+web 198.18.0.2 02 session [web]\n");
+	crowds_turn(hostsfile_crowds(file));
+	reading = parse(write_and_read(file, 0x7f800007, NULL, 0));
+	assert_string_equal(reading.text, "web 198.18.0.1 01 session [web] @1122334455667788/99aabbccddeeff00\n"
+					  "own+web 198.18.0.2 02 session [web]\n");
+	assert_int_equal(reading.content.skipped, 0);
+	/* The other one goes: what is left fits. */
+	assert_true(hostsfile_gone(file, &a.fact.instance));
+	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0), HEAD "198.18.0.2 own.docker web.docker" TAIL2);
+	assert_int_equal(crowds_over(hostsfile_crowds(file)), 0);
+	b.listing.crowded = 0;
+	assert_true(hostsfile_listing(file, &b.listing));
+	assert_false(hostsfile_crowded(file));
+	hostsfile_free(file);
+}
+
+static void lines_with_all_names_are_of_the_form_or_nothing(void **state)
+{
+	(void)state;
+	assert_parsed(HEAD "198.18.0.1 www.docker # names own.docker www.docker # instance=" I1 " session=" S1 " user=web\n",
+	              "own+www 198.18.0.1 01 session [web]\n", 0);
+	assert_parsed(HEAD "198.18.0.1 www.docker # names www.docker b.docker # instance=" I1 " session=" S1 " user=web name=own\n",
+	              "own+www+b 198.18.0.1 01 session [web]\n", 0);
+	assert_skipped("198.18.0.1 www.docker # names # instance=" I1 " session=" S1 " user=web");
+	assert_skipped("198.18.0.1 # names www.docker # instance=" I1 " session=" S1 " user=web");
+	assert_skipped("198.18.0.1 www.docker # names own.example # instance=" I1 " session=" S1 " user=web");
+	assert_skipped("198.18.0.1 www.docker # names own.docker");
+	assert_skipped("198.18.0.1 www.docker # names own.docker # names own.docker # instance=" I1 " session=" S1 " user=web");
+}
+
 static void only_a_changed_text_is_a_change(void **state)
 {
 	struct hostsfile *file = hostsfile_new(&docker);
@@ -696,6 +759,8 @@ int main(void)
 		cmocka_unit_test(serials_run_in_a_circle),
 		cmocka_unit_test(a_file_is_rendered),
 		cmocka_unit_test(who_waits_without_a_session_is_kept_for_the_next_start),
+		cmocka_unit_test(names_with_too_many_addresses_are_served_in_turn),
+		cmocka_unit_test(lines_with_all_names_are_of_the_form_or_nothing),
 		cmocka_unit_test(only_a_changed_text_is_a_change),
 		cmocka_unit_test(an_alias_listed_without_the_name_keeps_the_name),
 		cmocka_unit_test(ports_are_remembered),
