@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define BUCKETS_MIN 16 /* a power of two */
-#define BUCKET_FULL 2  /* entries in each on average: with more of them there are twice as many buckets */
+#define BUCKET_FULL 2  /* entries in each on average: with more of them there are more buckets: ... */
+#define LEAP_BELOW  65536 /* ... four times as many, so that what grows at once is seldom spread anew; from here on it would be a megabyte, and there are twice as many */
 
 /* Until table_seed(): the same in each process, for tests. */
 static struct {
@@ -94,7 +95,7 @@ static void table_grow(struct table *table)
 	struct table old = *table;
 	struct table_link *link;
 
-	table->mask = (old.buckets != NULL ? buckets(&old) * 2 : BUCKETS_MIN) - 1;
+	table->mask = (old.buckets != NULL ? buckets(&old) * (buckets(&old) < LEAP_BELOW ? 4 : 2) : BUCKETS_MIN) - 1;
 	table->buckets = calloc(table->mask + 1, sizeof *table->buckets);
 	if (table->buckets == NULL) {
 		*table = old;

@@ -43,6 +43,7 @@ struct dnsmasq {
 	struct reversezones *zones;
 	char boot_id[HOSTSFILE_BOOT_SIZE];
 
+	bool restored; /* nothing was written since the file was read back, and it may be the very one that would be */
 	bool dirty;   /* the text is another one than the file's */
 	bool records; /* in names or addresses */
 	int64_t dirty_ms; /* since when a batch waits to be written; CLOCK_NEVER: none */
@@ -232,11 +233,22 @@ static bool turns(struct dnsmasq *dnsmasq, int64_t now_ms)
 	return due;
 }
 
+/* A daemon that comes back to what it left: a dnsmasq that has read that file need not read it again, and answers nobody while it does. */
+static void keep_restored(struct dnsmasq *dnsmasq)
+{
+	if (dnsmasq->restored && !reversezones_untold(dnsmasq->conf) &&
+	    hostsfile_is(dnsmasq->file, dnsmasq->conf->dnsmasq.hosts_file, dnsmasq->serial, dnsmasq->boot_id, dnsmasq->own, dnsmasq->nown))
+		dnsmasq->dirty = dnsmasq->records = false;
+	dnsmasq->restored = false;
+}
+
 /* A change of sessions alone keeps the serial: dnsmasq has nothing new to read. */
 static void write_if_dirty(struct dnsmasq *dnsmasq, int64_t now_ms)
 {
-	uint32_t serial = dnsmasq->records ? hostsfile_serial_next(dnsmasq->serial) : dnsmasq->serial;
+	uint32_t serial;
 
+	keep_restored(dnsmasq);
+	serial = dnsmasq->records ? hostsfile_serial_next(dnsmasq->serial) : dnsmasq->serial;
 	dnsmasq->dirty_ms = CLOCK_NEVER;
 	if (dnsmasq->records && crowds_over(hostsfile_crowds(dnsmasq->file)) > 0 && now_ms - dnsmasq->turned_ms >= TURN_WITH_MS)
 		turn(dnsmasq, now_ms);
@@ -497,6 +509,7 @@ void dnsmasq_restore(struct dnsmasq *dnsmasq, hostsfile_visit *visit, void *arg)
 	}
 	dnsmasq->serial = content.serial != HOSTSFILE_SERIAL_NONE ? content.serial
 								  : HOSTSFILE_SERIAL_MAX; /* then the first is MIN */
+	dnsmasq->restored = content.serial != HOSTSFILE_SERIAL_NONE;
 }
 
 int dnsmasq_configure(struct dnsmasq *dnsmasq, const struct conf *conf, int64_t now_ms)

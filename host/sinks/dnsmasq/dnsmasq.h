@@ -19,8 +19,8 @@
  * the file's serial that tells which file dnsmasq serves by now. `stored` is the file renamed into place, `served` the
  * answer.
  *
- * In this order: dnsmasq_new(), dnsmasq_restore() once, the sink's flush(1), which writes the first file. If stored()
- * is not 1 after it, the file could not be written; trouble() says why, and it is tried again at the sink's deadline.
+ * In this order: dnsmasq_new(), dnsmasq_restore() once, the sink's flush(1), which writes the first file, unless the one
+ * that was read back is that very one already: a dnsmasq that has read it is not told to read it again. If stored() is not 1 after it, the file could not be written; trouble() says why, and it is tried again at the sink's deadline.
  */
 struct dnsmasq;
 

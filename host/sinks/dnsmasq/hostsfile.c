@@ -3,10 +3,13 @@
 #include "hostsfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "registry/served.h"
@@ -43,6 +46,7 @@ struct hostsfile {
 	char *scratch; /* a listing is rendered here first: LINES_MAX bytes, far more than the longest */
 };
 
+#define FILE_MODE  0644
 #define UNTIL_SIZE 32
 #define LINES_MAX  ((size_t)ANNOUNCEMENT_ADDRESSES_MAX * HOSTSFILE_LINE_MAX)
 
@@ -372,12 +376,56 @@ bool hostsfile_same_domains(const struct hostsfile_domains *a, const struct host
 	return true;
 }
 
-static void write_text(struct atomicfile *out, const char *text)
+/* Where the text goes: into a new file, or beside one that is there. */
+struct out {
+	struct atomicfile *file; /* NULL: compared with what fd has */
+	int fd;
+	bool differs;
+	size_t used, at; /* of what was read */
+	char read[64 * 1024];
+};
+
+/* Whether something is left of what was read. */
+static bool compare_more(struct out *out)
 {
-	atomicfile_write(out, text, strlen(text));
+	ssize_t got;
+
+	if (out->at < out->used)
+		return true;
+	do
+		got = read(out->fd, out->read, sizeof(out->read));
+	while (got == -1 && errno == EINTR);
+	out->at = 0;
+	out->used = got > 0 ? (size_t)got : 0;
+	return got > 0;
 }
 
-static void write_domains(struct atomicfile *out, const struct hostsfile_domains *domains)
+static void compare(struct out *out, const char *data, size_t length)
+{
+	size_t step;
+
+	for (; length > 0 && !out->differs; data += step, length -= step) {
+		out->differs = !compare_more(out);
+		step = length < out->used - out->at ? length : out->used - out->at;
+		out->differs = out->differs || memcmp(out->read + out->at, data, step) != 0;
+		out->at += step;
+	}
+}
+
+static void write_bytes(struct out *out, const void *data, size_t length)
+{
+	if (out->file != NULL)
+		atomicfile_write(out->file, data, length);
+	else
+		compare(out, data, length);
+}
+
+static void write_text(struct out *out, const char *text)
+{
+	write_bytes(out, text, strlen(text));
+}
+
+static void write_domains(struct out *out, const struct hostsfile_domains *domains)
 {
 	write_text(out, HOSTSFILE_DOMAINS);
 	for (unsigned i = 0; i < domains->count; i++) {
@@ -387,7 +435,7 @@ static void write_domains(struct atomicfile *out, const struct hostsfile_domains
 	write_text(out, "\n");
 }
 
-static void write_own(struct atomicfile *out, const struct hostsfile_domains *domains, const struct hostsfile_own *own)
+static void write_own(struct out *out, const struct hostsfile_domains *domains, const struct hostsfile_own *own)
 {
 	char text[ADDRESS_TEXT_SIZE], names[POLICY_DOMAINS_MAX * (HOSTNAME_FQDN_SIZE + 1)];
 
@@ -400,7 +448,7 @@ static void write_own(struct atomicfile *out, const struct hostsfile_domains *do
 }
 
 /* The lines that no instance has. */
-static void write_head(struct atomicfile *out, const struct hostsfile *file, uint32_t serial, const char *boot_id,
+static void write_head(struct out *out, const struct hostsfile *file, uint32_t serial, const char *boot_id,
 		       const struct hostsfile_own *own, size_t nown)
 {
 	char line[HOSTNAME_FQDN_SIZE + 128];
@@ -417,7 +465,7 @@ static void write_head(struct atomicfile *out, const struct hostsfile *file, uin
 }
 
 /* A part of the entry's text, with its idents where they belong. */
-static void write_part(struct atomicfile *out, const struct entry *entry, const char *at, size_t left)
+static void write_part(struct out *out, const struct entry *entry, const char *at, size_t left)
 {
 	char idents[sizeof(" # instance= session=") + 2 * IDENT_TEXT_LENGTH], *end = put(idents, " # instance=");
 	const char *mark;
@@ -430,12 +478,12 @@ static void write_part(struct atomicfile *out, const struct entry *entry, const 
 		end += IDENT_TEXT_LENGTH;
 	}
 	while ((mark = memchr(at, IDENTS, left)) != NULL) {
-		atomicfile_write(out, at, (size_t)(mark - at));
-		atomicfile_write(out, idents, (size_t)(end - idents));
+		write_bytes(out, at, (size_t)(mark - at));
+		write_bytes(out, idents, (size_t)(end - idents));
 		left -= (size_t)(mark + 1 - at);
 		at = mark + 1;
 	}
-	atomicfile_write(out, at, left);
+	write_bytes(out, at, left);
 }
 
 /* ---- names in turn ---- */
@@ -495,26 +543,26 @@ static char *put_line_names(char *out, const struct hostsfile *file, const struc
 	return out;
 }
 
-static void write_line(struct atomicfile *out, const struct hostsfile *file, const struct entry *entry, const struct line *line)
+static void write_line(struct out *out, const struct hostsfile *file, const struct entry *entry, const struct line *line)
 {
 	char *at = file->scratch, *end = put_line_names(at, file, line, false);
 	size_t served = (size_t)(end - at), all = (size_t)(line->tail - line->names);
 
 	if (served == 0 && all > 0)
 		write_text(out, HOSTSFILE_WAITS);
-	atomicfile_write(out, line->text, (size_t)(line->names - line->text));
-	atomicfile_write(out, at, served);
+	write_bytes(out, line->text, (size_t)(line->names - line->text));
+	write_bytes(out, at, served);
 	if (served < all) {
 		at = end;
 		end = put_line_names(at, file, line, true);
 		if (served > 0)
 			write_text(out, " # names");
-		atomicfile_write(out, at, (size_t)(end - at));
+		write_bytes(out, at, (size_t)(end - at));
 	}
 	write_part(out, entry, line->tail, (size_t)(line->end - line->tail));
 }
 
-static void write_crowded(struct atomicfile *out, const struct hostsfile *file, const struct entry *entry)
+static void write_crowded(struct out *out, const struct hostsfile *file, const struct entry *entry)
 {
 	const char *at = entry->text, *end = at + entry->length;
 	struct line line;
@@ -551,7 +599,7 @@ static unsigned turn_of(const struct entry *entry)
 }
 
 /* One walk where, as most of the time, it is the first turn of all. */
-static void write_entries(struct atomicfile *out, const struct hostsfile *file)
+static void write_entries(struct out *out, const struct hostsfile *file)
 {
 	unsigned turn = 0, last = 0;
 	const struct entry *entry;
@@ -560,6 +608,8 @@ static void write_entries(struct atomicfile *out, const struct hostsfile *file)
 		DL_FOREACH (file->entries, entry) {
 			unsigned own = turn_of(entry);
 
+			if (out->differs)
+				return;
 			if (own == turn && entry->crowded)
 				write_crowded(out, file, entry);
 			else if (own == turn)
@@ -570,15 +620,34 @@ static void write_entries(struct atomicfile *out, const struct hostsfile *file)
 	} while (++turn <= last);
 }
 
-int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t serial, const char *boot_id,
-		    const struct hostsfile_own *own, size_t nown)
+static void write_all(struct out *out, const struct hostsfile *file, uint32_t serial, const char *boot_id, const struct hostsfile_own *own, size_t nown)
 {
-	struct atomicfile *out = atomicfile_open(path, 0644);
-
-	if (out == NULL)
-		return -1;
 	count_crowds(file);
 	write_head(out, file, serial, boot_id, own, nown);
 	write_entries(out, file);
-	return atomicfile_commit(out);
+}
+
+int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t serial, const char *boot_id,
+		    const struct hostsfile_own *own, size_t nown)
+{
+	struct out out = {.file = atomicfile_open(path, FILE_MODE)};
+
+	if (out.file == NULL)
+		return -1;
+	write_all(&out, file, serial, boot_id, own, nown);
+	return atomicfile_commit(out.file);
+}
+
+bool hostsfile_is(const struct hostsfile *file, const char *path, uint32_t serial, const char *boot_id, const struct hostsfile_own *own, size_t nown)
+{
+	struct out out = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)};
+	struct stat status;
+
+	if (out.fd == -1)
+		return false;
+	out.differs = fstat(out.fd, &status) == -1 || !S_ISREG(status.st_mode) || (status.st_mode & 07777) != FILE_MODE;
+	write_all(&out, file, serial, boot_id, own, nown);
+	out.differs = out.differs || compare_more(&out);
+	close(out.fd);
+	return !out.differs;
 }

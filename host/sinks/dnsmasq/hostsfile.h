@@ -96,6 +96,10 @@ bool hostsfile_same_domains(const struct hostsfile_domains *a, const struct host
 int hostsfile_write(const struct hostsfile *file, const char *path, uint32_t serial, const char *boot_id,
 		    const struct hostsfile_own *own, size_t nown);
 
+/* Whether path has these very bytes, in a file with that mode: then there is nothing to write. Reads no further than to the first difference. */
+bool hostsfile_is(const struct hostsfile *file, const char *path, uint32_t serial, const char *boot_id,
+		  const struct hostsfile_own *own, size_t nown);
+
 /* What a file held. */
 struct hostsfile_content {
 	uint32_t serial; /* HOSTSFILE_SERIAL_NONE if it had none */

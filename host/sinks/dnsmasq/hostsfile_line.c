@@ -3,6 +3,7 @@
 #include "hostsfile_line.h"
 
 #include <ctype.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "registry/served.h"
@@ -257,6 +258,18 @@ static int parse_comment(struct text *text, struct hostsfile_record *record, con
 	return text->at == text->end ? set_names(message, names, has_own ? own : NULL) : -1;
 }
 
+/* Nothing said. There is a record of each line of a file, and room for the aliases is most of it: what none of them is says their number. */
+static void record_clear(struct hostsfile_record *record)
+{
+	struct announcement *message = &record->message;
+
+	memset(message, 0, offsetof(struct announcement, aliases));
+	memset(&message->nports, 0, sizeof(*message) - offsetof(struct announcement, nports));
+	record->user[0] = '\0';
+	record->until_ms = CLOCK_NEVER;
+	message->op = ANNOUNCEMENT_UP;
+}
+
 int hostsfile_line_instance(struct text text, const struct hostsfile_domains *domains, struct hostsfile_record *record)
 {
 	struct address address;
@@ -264,9 +277,7 @@ int hostsfile_line_instance(struct text text, const struct hostsfile_domains *do
 	const char *word;
 	size_t length = take_word(&text, &word);
 
-	memset(record, 0, sizeof(*record));
-	record->until_ms = CLOCK_NEVER;
-	record->message.op = ANNOUNCEMENT_UP;
+	record_clear(record);
 	if (address_parse(word, length, &address) < 0 || address_unusable(&address) != NULL)
 		return -1;
 	hostsfile_add_address(&record->message, &address);

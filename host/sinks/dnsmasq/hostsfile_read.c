@@ -6,17 +6,25 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "hostsfile.h"
 #include "hostsfile_line.h"
+#include "registry/table.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 
-/* Instances that were handed out. */
+/* Instances that were handed out. Many at once: what is freed again one by one would leave holes between all that is made of them meanwhile. */
 struct seen {
+	struct table_link link;
 	struct ident instance;
-	UT_hash_handle hh;
+};
+
+#define SEEN_BLOCK 8192
+
+struct seen_block {
+	struct seen_block *next;
+	size_t used;
+	struct seen list[SEEN_BLOCK];
 };
 
 struct parser {
@@ -26,10 +34,12 @@ struct parser {
 	hostsfile_visit *visit;
 	void *arg;
 	struct hostsfile_content *out;
-	struct seen *seen;
+	struct table seen;
+	struct seen_block *seen_blocks;
 	bool open; /* record holds an instance that may have further lines */
 	bool may_place; /* the last line was one of its, so that the next may say its place */
-	struct hostsfile_record record, line;
+	struct hostsfile_record records[2];
+	struct hostsfile_record *record, *line; /* one of them each: they are large, and change places where one would be copied */
 };
 
 /* Whether two lines say the same of one instance, apart from addresses and aliases: these may be in a domain that does not take the address. */
@@ -46,7 +56,7 @@ static bool agrees(const struct hostsfile_record *a, const struct hostsfile_reco
 
 static void finish_instance(struct parser *parser)
 {
-	struct hostsfile_record *record = &parser->record;
+	struct hostsfile_record *record = parser->record;
 
 	if (!parser->open)
 		return;
@@ -55,42 +65,66 @@ static void finish_instance(struct parser *parser)
 	parser->visit(parser->arg, &record->message, record->user, parser->same_boot ? record->until_ms : CLOCK_NEVER);
 }
 
+static const void *seen_key(const struct table_link *link, size_t *length)
+{
+	const struct seen *seen = TABLE_ENTRY(link, const struct seen, link);
+
+	*length = sizeof(seen->instance);
+	return &seen->instance;
+}
+
+/* Room for one more, or NULL. */
+static struct seen *seen_new(struct parser *parser)
+{
+	struct seen_block *block = parser->seen_blocks;
+
+	if (block == NULL || block->used == SEEN_BLOCK) {
+		block = malloc(sizeof(*block));
+		if (block == NULL)
+			return NULL;
+		block->next = parser->seen_blocks;
+		block->used = 0;
+		parser->seen_blocks = block;
+	}
+	return &block->list[block->used++];
+}
+
 /* Whether this instance is new. */
 static bool note_seen(struct parser *parser, const struct ident *instance)
 {
 	struct seen *seen;
 
-	HASH_FIND(hh, parser->seen, instance, sizeof(*instance), seen);
-	if (seen != NULL)
+	if (table_find(&parser->seen, instance, sizeof(*instance)) != NULL)
 		return false;
-	seen = malloc(sizeof(*seen));
+	seen = seen_new(parser);
 	if (seen == NULL)
 		return false;
 	seen->instance = *instance;
-	HASH_ADD(hh, parser->seen, instance, sizeof(seen->instance), seen);
+	table_add(&parser->seen, &seen->link);
 	return true;
 }
 
 static void forget_seen(struct parser *parser)
 {
-	struct seen *seen, *next;
+	struct seen_block *block;
 
-	HASH_ITER (hh, parser->seen, seen, next) {
-		HASH_DEL(parser->seen, seen);
-		free(seen);
+	table_clear(&parser->seen, NULL);
+	while ((block = parser->seen_blocks) != NULL) {
+		parser->seen_blocks = block->next;
+		free(block);
 	}
 }
 
 /* Another line of the instance that is open. */
 static int take_more(struct parser *parser)
 {
-	struct announcement *message = &parser->record.message;
+	struct announcement *message = &parser->record->message;
 	unsigned naliases = message->naliases;
 
-	if (!agrees(&parser->record, &parser->line))
+	if (!agrees(parser->record, parser->line))
 		return -1;
-	if (hostsfile_add_aliases(message, &parser->line.message) == 0 &&
-	    hostsfile_add_address(message, &parser->line.message.addresses[0]) == 0)
+	if (hostsfile_add_aliases(message, &parser->line->message) == 0 &&
+	    hostsfile_add_address(message, &parser->line->message.addresses[0]) == 0)
 		return 0;
 	message->naliases = naliases;
 	return -1;
@@ -98,14 +132,17 @@ static int take_more(struct parser *parser)
 
 static int take_instance(struct parser *parser, struct text text)
 {
-	if (hostsfile_line_instance(text, &parser->domains, &parser->line) < 0)
+	struct hostsfile_record *fresh = parser->line;
+
+	if (hostsfile_line_instance(text, &parser->domains, parser->line) < 0)
 		return -1;
-	if (parser->open && ident_equal(&parser->record.message.instance, &parser->line.message.instance))
+	if (parser->open && ident_equal(&parser->record->message.instance, &parser->line->message.instance))
 		return take_more(parser);
 	finish_instance(parser);
-	if (!note_seen(parser, &parser->line.message.instance))
+	if (!note_seen(parser, &parser->line->message.instance))
 		return -1;
-	parser->record = parser->line;
+	parser->line = parser->record;
+	parser->record = fresh;
 	parser->open = true;
 	return 0;
 }
@@ -113,7 +150,7 @@ static int take_instance(struct parser *parser, struct text text)
 /* Of the instance whose line was the last one. One without session has none. */
 static int take_place(struct parser *parser, struct text text)
 {
-	struct announcement *message = &parser->record.message;
+	struct announcement *message = &parser->record->message;
 
 	if (!hostsfile_take(&text, HOSTSFILE_PLACE) || !parser->may_place || !message->has_session)
 		return -1;
@@ -175,10 +212,12 @@ static struct text next_line(struct text *text)
 void hostsfile_parse(const char *text, size_t length, const struct hostsfile_domains *domains, const char *boot_id,
 		     hostsfile_visit *visit, void *arg, struct hostsfile_content *out)
 {
-	struct parser parser = {.domains = *domains, .visit = visit, .arg = arg, .out = out};
+	struct parser parser = {.domains = *domains, .visit = visit, .arg = arg, .out = out, .seen = TABLE_EMPTY(seen_key)};
 	struct text rest = {text, text + length}, line;
 	bool ours;
 
+	parser.record = &parser.records[0];
+	parser.line = &parser.records[1];
 	memset(out, 0, sizeof(*out));
 	if (length == 0)
 		return;

@@ -184,16 +184,24 @@ static bool holds(const char *path, const char *text)
 	return got == 0 && used == length;
 }
 
+/* 0, or -1 with errno. */
+static int path_beside(const struct conf *conf, const char *name, char path[PATH_MAX])
+{
+	const char *hosts = conf->dnsmasq.hosts_file, *slash = strrchr(hosts, '/');
+
+	if (snprintf(path, PATH_MAX, "%.*s/%s", (int)(slash - hosts), hosts, name) < PATH_MAX)
+		return 0;
+	errno = ENAMETOOLONG;
+	return -1;
+}
+
 /* 1: it is another now; 0: it was so already; -1 with errno. */
 static int replace(const struct conf *conf, const char *name, const char *text)
 {
-	const char *hosts = conf->dnsmasq.hosts_file, *slash = strrchr(hosts, '/');
 	char path[PATH_MAX];
 
-	if ((size_t)snprintf(path, sizeof path, "%.*s/%s", (int)(slash - hosts), hosts, name) >= sizeof path) {
-		errno = ENAMETOOLONG;
+	if (path_beside(conf, name, path) == -1)
 		return -1;
-	}
 	if (holds(path, text))
 		return 0;
 	return atomicfile_replace(path, 0644, text, strlen(text)) == 0 ? 1 : -1;
@@ -252,6 +260,17 @@ bool reversezones_step(struct reversezones *zones, const struct conf *conf, cons
 	zones->written |= reverse != -1;
 	zones->failed = reverse == -1 || forward == -1;
 	return reverse == 1;
+}
+
+bool reversezones_untold(const struct conf *conf)
+{
+	struct stat zones, hosts;
+	char path[PATH_MAX];
+
+	if (path_beside(conf, "reverse", path) == -1 || stat(path, &zones) == -1 || stat(conf->dnsmasq.hosts_file, &hosts) == -1)
+		return false;
+	return zones.st_mtim.tv_sec > hosts.st_mtim.tv_sec ||
+	       (zones.st_mtim.tv_sec == hosts.st_mtim.tv_sec && zones.st_mtim.tv_nsec > hosts.st_mtim.tv_nsec);
 }
 
 int64_t reversezones_deadline_ms(const struct reversezones *zones)

@@ -42,6 +42,9 @@ int64_t reversezones_deadline_ms(const struct reversezones *zones);
 /* Writes what is due, and tells those that forward. true: `reverse` is another than before, and the dnsmasq that has the names is to be told. */
 bool reversezones_step(struct reversezones *zones, const struct conf *conf, const struct localaddr *localaddr, int64_t now_ms);
 
+/* Whether `reverse` is newer than the hosts file: a daemon that wrote it did not come to tell the dnsmasq that has the names. */
+bool reversezones_untold(const struct conf *conf);
+
 /* Whether a bridge of that name is an engine's. Pure. */
 bool reversezones_is_engines(const char *bridge);
 

@@ -693,6 +693,109 @@ static void a_restart_continues_the_serial(void **state)
 	assert_int_equal(stats(lab).written_serial, hostsfile_serial_next(serial));
 }
 
+/* A daemon that comes back to what the one before has left, and knows the same by then. */
+static void restart(struct lab *lab)
+{
+	lab->sink.operations->free(lab->sink.self);
+	open_sink(lab);
+	dnsmasq_restore(lab->dnsmasq, restore_nothing, NULL);
+	announce(lab, 1);
+}
+
+/* dnsmasq answers nobody while it reads a hundred thousand names that it has read already. */
+static void a_restart_with_the_same_names_needs_no_signal(void **state)
+{
+	struct lab *lab = *state;
+	struct stat before, after;
+	uint32_t serial;
+
+	start_serving(lab);
+	serial = stats(lab).written_serial;
+	assert_int_equal(stat(lab->hosts, &before), 0);
+	restart(lab);
+	wait_served(lab);
+	assert_int_equal(stats(lab).written_serial, serial);
+	assert_int_equal(stats(lab).signals, 0);
+	assert_int_equal(stat(lab->hosts, &after), 0);
+	assert_true(before.st_ino == after.st_ino && stats(lab).writes == 0);
+	announce(lab, 2);
+	wait_served(lab);
+	assert_int_equal(stats(lab).written_serial, hostsfile_serial_next(serial));
+	assert_int_equal(stats(lab).signals, 1);
+}
+
+/* dnsmasq was told of an older one, or of none, by the daemon that ended. */
+static void a_restart_tells_a_dnsmasq_that_has_not_read_the_file(void **state)
+{
+	struct lab *lab = *state;
+	uint32_t serial;
+
+	start_serving(lab);
+	announce(lab, 2);
+	announce(lab, 1);
+	while (lab->sink.operations->stored(lab->sink.self) != lab->generation)
+		turn(lab, clock_ms() + WAIT_MS);
+	assert_true(file_has(lab, 1));
+	serial = stats(lab).written_serial;
+	restart(lab);
+	wait_served(lab);
+	assert_int_equal(stats(lab).written_serial, serial);
+	assert_int_equal(stats(lab).served_serial, serial);
+}
+
+/* The daemon before has written the reverse zones, and ended before it could tell of them: dnsmasq reads them with the hosts file, at a signal. */
+static void a_restart_tells_of_reverse_zones_that_nobody_was_told_of(void **state)
+{
+	struct lab *lab = *state;
+	struct timespec later[2] = {{.tv_nsec = UTIME_OMIT}, {0}};
+	char path[160];
+	struct stat status;
+	uint32_t serial;
+
+	start_serving(lab);
+	serial = stats(lab).written_serial;
+	snprintf(path, sizeof(path), "%s/reverse", lab->run);
+	assert_int_equal(close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644)), 0);
+	assert_int_equal(stat(lab->hosts, &status), 0);
+	later[1] = status.st_mtim;
+	assert_int_equal(utimensat(AT_FDCWD, path, later, 0), 0);
+	restart(lab);
+	assert_int_equal(stats(lab).written_serial, serial);
+	later[1].tv_sec++;
+	assert_int_equal(utimensat(AT_FDCWD, path, later, 0), 0);
+	restart(lab);
+	wait_served(lab);
+	assert_int_equal(stats(lab).written_serial, hostsfile_serial_next(serial));
+	assert_int_equal(stats(lab).signals, 1);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* A file that dnsmasq cannot read, or that somebody has put a line into. */
+static void a_restart_heals_the_file(void **state)
+{
+	struct lab *lab = *state;
+	struct stat status;
+	uint32_t serial;
+	FILE *file;
+
+	start_serving(lab);
+	serial = stats(lab).written_serial;
+	assert_int_equal(chmod(lab->hosts, 0600), 0);
+	restart(lab);
+	wait_served(lab);
+	assert_int_equal(stats(lab).written_serial, hostsfile_serial_next(serial));
+	assert_int_equal(stat(lab->hosts, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0644);
+	file = fopen(lab->hosts, "a");
+	assert_non_null(file);
+	fputs("198.18.9.9 planted\n", file);
+	fclose(file);
+	restart(lab);
+	wait_served(lab);
+	assert_int_equal(stats(lab).written_serial, hostsfile_serial_next(hostsfile_serial_next(serial)));
+	assert_false(file_has(lab, 9 << 8 | 9));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -714,6 +817,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_waits_for_a_signal_goes_with_it, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(an_end_loses_no_change, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_restart_continues_the_serial, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_restart_with_the_same_names_needs_no_signal, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_restart_tells_a_dnsmasq_that_has_not_read_the_file, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_restart_tells_of_reverse_zones_that_nobody_was_told_of, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_restart_heals_the_file, open_lab, close_lab),
 	};
 
 	if (find_program() == NULL) {

@@ -164,6 +164,51 @@ static void serials_run_in_a_circle(void **state)
 	assert_false(hostsfile_serial_reached(0x7f800004, 0x7f800005));
 }
 
+static void append(const char *text)
+{
+	FILE *out = fopen(path, "a");
+
+	assert_non_null(out);
+	fputs(text, out);
+	fclose(out);
+}
+
+/* Larger than what is read at once, and then another one in one byte. */
+static void a_file_is_known_again(void **state)
+{
+	struct hostsfile *file = hostsfile_new(&docker);
+	char names[1000][HOSTNAME_NAME_SIZE];
+	struct sample samples[2];
+	struct stat status;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(names[i], sizeof(names[i]), "name%u", i);
+		sample_init(&samples[0], names[i], i + 1, i + 1, i + 1);
+		assert_true(hostsfile_listing(file, &samples[0].listing));
+	}
+	assert_false(hostsfile_is(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0)); /* none is there */
+	assert_int_equal(hostsfile_write(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0), 0);
+	assert_int_equal(stat(path, &status), 0);
+	assert_true(status.st_size > 100000);
+	assert_true(hostsfile_is(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0));
+	assert_false(hostsfile_is(file, path, HOSTSFILE_SERIAL_MIN + 1, BOOT, NULL, 0));
+	assert_false(hostsfile_is(file, path, HOSTSFILE_SERIAL_MIN, "another", NULL, 0));
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_false(hostsfile_is(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0));
+	assert_int_equal(chmod(path, 0644), 0);
+	append("#");
+	assert_false(hostsfile_is(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0));
+	assert_int_equal(truncate(path, status.st_size - 1), 0);
+	assert_false(hostsfile_is(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0));
+	append("\n");
+	assert_true(hostsfile_is(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0));
+	sample_init(&samples[1], names[999], 1000, 1001, 1000);
+	assert_true(hostsfile_listing(file, &samples[1].listing));
+	assert_false(hostsfile_is(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0));
+	hostsfile_free(file);
+}
+
 static void a_file_is_rendered(void **state)
 {
 	struct hostsfile *file = hostsfile_new(&docker);
@@ -757,6 +802,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(serials_run_in_a_circle),
+		cmocka_unit_test(a_file_is_known_again),
 		cmocka_unit_test(a_file_is_rendered),
 		cmocka_unit_test(who_waits_without_a_session_is_kept_for_the_next_start),
 		cmocka_unit_test(names_with_too_many_addresses_are_served_in_turn),
