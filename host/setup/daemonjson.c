@@ -106,6 +106,20 @@ bool daemonjson_add_runtime(json_t *settings)
 	return changed;
 }
 
+/* For containers that were made with it: an engine that does not know a container's runtime does not start it. */
+bool daemonjson_leave_runtime(json_t *settings)
+{
+	json_t *runtimes = json_object_get(settings, "runtimes");
+
+	if (runtimes == NULL) {
+		runtimes = json_object();
+		json_object_set_new(settings, "runtimes", runtimes);
+	}
+	if (!json_is_object(runtimes) || json_object_get(runtimes, "callsign") != NULL)
+		return false;
+	return json_object_set_new(runtimes, "callsign", json_pack("{s:s}", "path", RUNTIME_LEFT)) == 0;
+}
+
 /* With it what an administrator has made of it: Docker does not start with a default that it does not know. */
 static void remove_runtime(json_t *settings)
 {
@@ -119,6 +133,14 @@ static void remove_runtime(json_t *settings)
 	json_object_del(runtimes, "callsign");
 	if (json_object_size(runtimes) == 0)
 		json_object_del(settings, "runtimes");
+}
+
+bool daemonjson_take_left(json_t *settings)
+{
+	if (!is_left(json_object_get(json_object_get(settings, "runtimes"), "callsign")))
+		return false;
+	remove_runtime(settings);
+	return true;
 }
 
 /* "dns" as it was, or nothing. */

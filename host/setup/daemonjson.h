@@ -20,6 +20,13 @@ int daemonjson_add_search(json_t *settings, const char *domain);
 bool daemonjson_add_runtime(json_t *settings);
 
 /*
+ * Docker's own under the name of ours, as long as there are containers that were made with ours: left where there is none of that name, and taken away
+ * again. Whether that changed anything.
+ */
+bool daemonjson_leave_runtime(json_t *settings);
+bool daemonjson_take_left(json_t *settings);
+
+/*
  * text without server in "dns", and without our runtime: new, to be freed. NULL: cannot be. empty: nothing is left in it. If that leaves "dns" empty, those of original
  * (the whole text of before, or NULL) come back: we had taken them out.
  */

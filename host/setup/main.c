@@ -327,6 +327,7 @@ static int undo(struct setup *setup)
 	if (setup->root[0] == '\0')
 		setup_services_before_undo(setup);
 	setup_files_undo(setup);
+	setup_runtime_undo(setup);
 	if (setup->root[0] == '\0')
 		setup_services_after_undo(setup);
 	if (!setup->dry_run)

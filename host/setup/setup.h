@@ -204,6 +204,9 @@ void setup_own_away(struct setup *setup);
 
 void setup_agent(struct setup *setup);
 
+/* The end of an undo: while Docker has containers of our runtime it goes on knowing one of that name, its own (runtime.c). */
+void setup_runtime_undo(struct setup *setup);
+
 /* ---- broker ---- */
 
 void setup_broker_agent(struct setup *setup, const char *password);

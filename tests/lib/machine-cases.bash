@@ -460,8 +460,31 @@ same_passwords_aside() {
     typed <<<'mv /root/passwords/* /etc/callsign'
 }
 
+# What ran by its runtime stops and starts as ever, and what stays for it goes with the last one.
 case_remove() {
-    typed <<<'apt-get remove callsign-host'
+    local name
+    typed <<'END'
+callsign-setup --agent || true
+systemctl reload docker
+for i in stop restart always; do docker run --detach --runtime callsign --hostname left-$i --name left-$i busybox sleep 100000; done
+docker update --restart always left-always
+END
+    guest sh -c 'apt-get remove --yes callsign-host 2>&1' | tee "$WORK/removed"
+    grep -q 'callsign-runtime stays, .* needed by container' "$WORK/removed" || fail "what stays is not said"
+    typed <<'END'
+docker stop --time 1 left-stop
+docker start left-stop
+docker restart --time 1 left-restart
+kill -9 $(docker inspect --format '{{.State.Pid}}' left-always)
+END
+    poll_until 10000 not guest test -e /usr/bin/callsign-runtime || fail "it stays behind"
+    guest systemctl restart docker
+    # shellcheck disable=SC2016 # for the guest
+    poll_until 10000 guest sh -c '[ "$(docker inspect --format "{{.State.Running}}" left-always)" = true ]'
+    typed <<'END'
+docker start left-stop left-restart
+docker rm --force left-stop left-restart left-always
+END
     not guest pgrep -a callsign
     no_unit_failed
 }
