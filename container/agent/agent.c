@@ -26,6 +26,7 @@
 #define EVENTS_MAX 256
 #define SEARCH_AFTER_MS 1000 /* a runtime writes down what it has made once the hooks have run */
 #define MARK_MASK 3
+#define FDS_OWN 3 /* of the loop, before those of the choruses */
 
 /* ---- callers ---- */
 
@@ -46,6 +47,7 @@ static void drop_guest(struct agent *agent, struct guest *guest)
 {
 	DL_DELETE(agent->guests, guest);
 	agent->nguests--;
+	agent_read_leave(guest);
 	close(guest->fd);
 	free(guest);
 }
@@ -90,7 +92,8 @@ static void search_if_due(struct agent *agent)
 	if (agent->now_ms < agent->search_at_ms)
 		return;
 	agent->search_at_ms = CLOCK_NEVER;
-	agent_search(agent, false);
+	if (!agent_search(agent, false))
+		search_later(agent);
 }
 
 static void take_guests(struct agent *agent)
@@ -245,19 +248,22 @@ static void step_choruses(struct agent *agent, const struct pollfd *fds, size_t 
 static int turn(struct agent *agent)
 {
 	size_t nchoruses = agent->nchoruses;
-	struct pollfd *fds = calloc(nchoruses + 2, sizeof(*fds));
+	struct pollfd *fds = calloc(nchoruses + FDS_OWN, sizeof(*fds));
 
 	if (fds == NULL)
 		return -1;
 	fds[0] = (struct pollfd){.fd = daemon_signal_fd(), .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = agent->epoll, .events = POLLIN};
+	fds[2] = (struct pollfd){.fd = errands_fd(agent->errands), .events = POLLIN};
 	for (size_t i = 0; i < nchoruses; i++)
-		fds[2 + i] = (struct pollfd){.fd = chorus_fd(agent->choruses[i]), .events = chorus_events(agent->choruses[i])};
-	(void)poll(fds, nchoruses + 2, clock_poll_timeout(clock_ms(), deadline_ms(agent)));
+		fds[FDS_OWN + i] = (struct pollfd){.fd = chorus_fd(agent->choruses[i]), .events = chorus_events(agent->choruses[i])};
+	(void)poll(fds, nchoruses + FDS_OWN, clock_poll_timeout(clock_ms(), deadline_ms(agent)));
 	agent->now_ms = clock_ms();
 	if (fds[0].revents != 0)
 		take_signals(agent);
-	step_choruses(agent, fds + 2, nchoruses);
+	step_choruses(agent, fds + FDS_OWN, nchoruses);
+	if (fds[2].revents != 0)
+		errands_take(agent->errands);
 	take_events(agent);
 	search_if_due(agent);
 	log_tick(agent->now_ms);
@@ -313,7 +319,8 @@ static int begin(struct agent *agent)
 		return -1;
 	}
 	agent->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (agent->epoll == -1 || open_signals() == -1)
+	agent->errands = errands_open();
+	if (agent->epoll == -1 || agent->errands == NULL || open_signals() == -1)
 		return -1;
 	if (agent_connect(agent) == -1)
 		return -1;
@@ -324,7 +331,7 @@ static int begin(struct agent *agent)
 	open_door(agent);
 	write_pid();
 	/* Whoever began before the door was open is found here, and who begins from now on is heard there. */
-	agent_search(agent, fresh && agent->conf->adopt);
+	(void)agent_search(agent, fresh && agent->conf->adopt);
 	/* But for those whose hook met nobody, and of which the runtime has written nothing down yet. */
 	search_later(agent);
 	return 0;
@@ -336,6 +343,7 @@ static void end(struct agent *agent)
 
 	while (agent->guests != NULL)
 		drop_guest(agent, agent->guests);
+	errands_close(agent->errands);
 	for (size_t i = 0; i < agent->nchoruses; i++)
 		chorus_free(agent->choruses[i]);
 	free(agent->choruses);

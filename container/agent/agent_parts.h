@@ -4,11 +4,12 @@
 #include "agent.h"
 #include "bundle.h"
 #include "door.h"
+#include "errands.h"
 #include "ward.h"
 
 /*
- * What the parts of the agent share, and nobody else. Each calls those behind it alone: agent.c has the loop, agent_tell.c what callers say, agent_wards.c
- * the containers, and agent_wait.c what the agent waits for and who waits for it.
+ * What the parts of the agent share, and nobody else. Each calls those behind it alone: agent.c has the loop, agent_tell.c what callers say, agent_read.c what
+ * is read of containers, aside, agent_wards.c the containers, and agent_wait.c what the agent waits for and who waits for it.
  */
 
 /* A hook, or somebody with --adopt or --list. */
@@ -17,6 +18,7 @@ struct guest {
 	int fd; /* -1: gone, to be freed */
 	int64_t end_ms;
 	struct ward *awaits; /* it is answered when this one's name resolves */
+	struct reading *reading; /* it is answered when that has been read */
 };
 
 struct agent {
@@ -33,6 +35,11 @@ struct agent {
 	bool door_open; /* in the epoll set: not while there are too many guests, or no descriptors for more */
 	struct accepting accepting;
 	bool quit;
+	struct errands *errands;
+	struct reading *readings; /* begun, and not taken */
+	bool crowded; /* more are to be read than can be */
+	bool searching; /* one at a time */
+	size_t nsought, nfound; /* by a search: still to be read, and named */
 	int64_t search_at_ms; /* CLOCK_NEVER: not at all */
 	int64_t now_ms;
 };
@@ -43,6 +50,22 @@ enum agent_mark { MARK_END, MARK_NETWORK, MARK_GUEST, MARK_DOOR };
 /* ---- agent_tell.c ---- */
 
 void agent_hear(struct agent *agent, struct guest *guest, struct door_message *message);
+
+/*
+ * ---- agent_read.c ----
+ * What is read of a container is on file systems that may not answer; so it is read aside (errands.h), and its name is decided when it has been.
+ */
+
+bool agent_is_id(const char *text); /* NULL is none */
+
+/* The container is named once its bundle has been read, and the guest answered then. pidfd is taken over. false: it was said why not, and the guest is the caller's. */
+bool agent_read_hooked(struct agent *agent, struct guest *guest, const char *id, const char *bundle, pid_t pid, int pidfd);
+bool agent_read_adopted(struct agent *agent, struct guest *guest, pid_t pid, int pidfd); /* what it is, is looked for */
+
+void agent_read_leave(struct guest *guest); /* it goes, and is not to be answered any more */
+
+/* For containers that nobody has told of, through runtimes' states; all: also those without our hook. false: one is being made already. */
+bool agent_search(struct agent *agent, bool all);
 
 /* ---- agent_wards.c ---- */
 
@@ -58,20 +81,16 @@ struct ward *agent_add(struct agent *agent, const char *id, pid_t pid, uint64_t 
 
 struct ward *agent_find(const struct agent *agent, pid_t pid, uint64_t start); /* NULL, or one that lives */
 
-/* Whoever asks with its bundle what it is called, and adds it if it is called anything. pidfd is taken over. reason: why there is no ward. */
-struct ward *agent_add_bundle(struct agent *agent, const char *id, const char *bundle, pid_t pid, int pidfd, bool only_hooked,
-                              char reason[NAMING_REASON_SIZE]);
-
 void agent_end(struct agent *agent, struct ward *ward);       /* its process has ended */
 void agent_look(struct agent *agent, struct ward *ward);      /* its network may have changed */
 void agent_take_over(struct agent *agent);                    /* from the agent before us */
-void agent_search(struct agent *agent, bool all);             /* through runtimes' states; all: also those without our hook */
 void agent_sweep(struct agent *agent);                        /* those that have said their down */
 
 /* ---- agent_wait.c ---- */
 
 int agent_watch(struct agent *agent, int fd, void *owner, enum agent_mark mark); /* 0, or -1 with errno */
 void agent_answer(struct guest *guest);                                      /* its container may begin */
+void agent_say(struct guest *guest, char sign, const char *text);            /* to somebody with --adopt; sign: '+' or '-' */
 void agent_resolves(struct agent *agent, const struct ward *ward);           /* whoever waits for that is answered */
 
 #endif

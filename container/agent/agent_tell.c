@@ -2,14 +2,12 @@
 
 #include "agent_parts.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <utlist.h>
 
-#include "engines.h"
 #include "hookwire.h"
 #include "jsonfile.h"
 #include "process.h"
@@ -18,20 +16,6 @@
 #define SHOWN_SIZE 120 /* of a state: its beginning, where the id is */
 
 /* ---- what a runtime says of a container ---- */
-
-/* runc and crun allow these in an id; it becomes part of log lines and of nothing else. */
-static bool is_id(const char *text)
-{
-	size_t length = text != NULL ? strlen(text) : 0;
-
-	if (length == 0 || length > KEEP_ID_MAX)
-		return false;
-	for (; *text != '\0'; text++) {
-		if (!isalnum((unsigned char)*text) && strchr("_+-.", *text) == NULL)
-			return false;
-	}
-	return true;
-}
 
 /* The pidfd came from the runtime's side while it waited for the hook: if it is of the pid that the state names, that is the container. */
 static int pidfd_of(struct door_message *message, pid_t pid)
@@ -49,22 +33,15 @@ static void hear_create(struct agent *agent, struct guest *guest, struct door_me
 {
 	const char *id = jsonfile_text(state, "id"), *bundle = jsonfile_text(state, "bundle");
 	pid_t pid = (pid_t)jsonfile_number(state, "pid");
-	char reason[NAMING_REASON_SIZE];
-	struct ward *ward = NULL;
-	int pidfd;
+	int pidfd = -1;
 
-	if (!is_id(id) || bundle == NULL || bundle[0] != '/' || pid <= 1) {
+	if (!agent_is_id(id) || bundle == NULL || bundle[0] != '/' || pid <= 1)
 		log_warnx("a hook's state has no id, pid or bundle that could be one");
-	} else if (agent_find(agent, pid, process_start(pid)) == NULL) { /* else the hook is there twice, by two ways in */
-		pidfd = pidfd_of(message, pid);
-		if (pidfd != -1)
-			ward = agent_add_bundle(agent, id, bundle, pid, pidfd, false, reason);
-		else
-			log_warnx("container %.12s: pid=%ld is none of it, or has ended: it has no name", id, (long)pid);
-	}
-	if (ward != NULL && agent->conf->wait && ward->singer.announcer.self.naddresses > 0)
-		guest->awaits = ward; /* the hook itself knows how long */
-	else
+	else if (agent_find(agent, pid, process_start(pid)) != NULL)
+		; /* the hook is there twice, by two ways in */
+	else if ((pidfd = pidfd_of(message, pid)) == -1)
+		log_warnx("container %.12s: pid=%ld is none of it, or has ended: it has no name", id, (long)pid);
+	if (pidfd == -1 || !agent_read_hooked(agent, guest, id, bundle, pid, pidfd))
 		agent_answer(guest);
 }
 
@@ -82,28 +59,6 @@ static void hear_stop(struct agent *agent, struct guest *guest, const json_t *st
 }
 
 /* ---- what people say ---- */
-
-static void answer_text(struct guest *guest, const char *text)
-{
-	door_answer(guest->fd, text, strlen(text));
-	guest->end_ms = 0;
-}
-
-struct search {
-	pid_t pid;
-	char id[KEEP_ID_MAX + 1];
-	char *bundle;
-};
-
-static void compare_pid(void *arg, const struct engines_container *container)
-{
-	struct search *search = arg;
-
-	if (container->pid != search->pid || search->bundle != NULL || !is_id(container->id))
-		return;
-	snprintf(search->id, sizeof(search->id), "%s", container->id);
-	search->bundle = strdup(container->bundle);
-}
 
 static bool take_name(const char *text, struct naming *out, char reason[NAMING_REASON_SIZE])
 {
@@ -135,42 +90,28 @@ static struct ward *adopt_as(struct agent *agent, const char *name, pid_t pid, i
 	return NULL;
 }
 
-static struct ward *adopt(struct agent *agent, const char *name, pid_t pid, int pidfd, char reason[NAMING_REASON_SIZE])
-{
-	struct search search = {.pid = pid};
-	struct ward *ward = NULL;
-
-	if (name != NULL)
-		return adopt_as(agent, name, pid, pidfd, reason);
-	engines_each(agent->conf->roots.texts, agent->conf->roots.count, compare_pid, &search);
-	if (search.bundle != NULL) {
-		ward = agent_add_bundle(agent, search.id, search.bundle, pid, pidfd, false, reason);
-	} else {
-		snprintf(reason, NAMING_REASON_SIZE, "no runtime below roots knows it: say what it is called with --name");
-		close(pidfd);
-	}
-	free(search.bundle);
-	return ward;
-}
-
 static void hear_adopt(struct agent *agent, struct guest *guest, struct door_message *message, const json_t *wish)
 {
 	pid_t pid = (pid_t)jsonfile_number(wish, "pid");
-	char reason[NAMING_REASON_SIZE] = "", text[NAMING_REASON_SIZE + HOSTNAME_NAME_SIZE + 32];
+	const char *name = jsonfile_text(wish, "name");
+	char reason[NAMING_REASON_SIZE] = "";
 	int pidfd = pid > 1 ? pidfd_of(message, pid) : -1;
 	const struct ward *ward = pidfd != -1 ? agent_find(agent, pid, process_start(pid)) : NULL;
 
 	if (pidfd == -1) {
-		snprintf(text, sizeof(text), "-there is no such process");
+		agent_say(guest, '-', "there is no such process");
 	} else if (ward != NULL) {
-		snprintf(text, sizeof(text), "-it is called %s already", ward->singer.announcer.self.name);
+		snprintf(reason, sizeof(reason), "it is called %s already", ward->singer.announcer.self.name);
+		agent_say(guest, '-', reason);
 		close(pidfd);
-	} else if ((ward = adopt(agent, jsonfile_text(wish, "name"), pid, pidfd, reason)) != NULL) {
-		snprintf(text, sizeof(text), "+%s", ward->singer.announcer.self.name);
+	} else if (name == NULL) {
+		if (!agent_read_adopted(agent, guest, pid, pidfd))
+			agent_say(guest, '-', "see the agent's log");
+	} else if ((ward = adopt_as(agent, name, pid, pidfd, reason)) != NULL) {
+		agent_say(guest, '+', ward->singer.announcer.self.name);
 	} else {
-		snprintf(text, sizeof(text), "-%s", reason);
+		agent_say(guest, '-', reason);
 	}
-	answer_text(guest, text);
 }
 
 static size_t list_one(const struct ward *ward, char *out, size_t size)

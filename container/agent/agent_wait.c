@@ -2,6 +2,8 @@
 
 #include "agent_parts.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <utlist.h>
 
@@ -21,6 +23,15 @@ void agent_answer(struct guest *guest)
 	static const char done = HOOKWIRE_ANSWER;
 
 	door_answer(guest->fd, &done, 1);
+	guest->end_ms = 0;
+}
+
+void agent_say(struct guest *guest, char sign, const char *text)
+{
+	char line[NAMING_REASON_SIZE + HOSTNAME_NAME_SIZE];
+
+	snprintf(line, sizeof(line), "%c%s", sign, text);
+	door_answer(guest->fd, line, strlen(line));
 	guest->end_ms = 0;
 }
 

@@ -11,7 +11,6 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "engines.h"
 #include "process.h"
 #include "shared/log.h"
 
@@ -206,64 +205,6 @@ void agent_sweep(struct agent *agent)
 	}
 }
 
-/* ---- by its bundle ---- */
-
-static void log_unnamed(const char *id, enum naming_verdict verdict, const char *reason)
-{
-	char shown[LOG_SAFE_MAX];
-
-	if (verdict == NAMING_WRONG)
-		log_warnx("container %.12s has no name: %s", log_safe(shown, sizeof(shown), id, strlen(id)), reason);
-	else
-		log_debug("container %.12s has no name: %s", log_safe(shown, sizeof(shown), id, strlen(id)), reason);
-}
-
-static enum naming_verdict decide(const struct agent *agent, const struct bundle *bundle, pid_t pid, struct naming *naming,
-                                  char reason[NAMING_REASON_SIZE])
-{
-	const struct naming_rules rules = agentconf_rules(agent->conf);
-
-	if (process_network(pid) == agent->network) {
-		snprintf(reason, NAMING_REASON_SIZE, "it is on this machine's own network");
-		return NAMING_NONE;
-	}
-	return naming_decide(&rules, &bundle->facts, naming, reason);
-}
-
-struct ward *agent_add_bundle(struct agent *agent, const char *id, const char *path, pid_t pid, int pidfd, bool only_hooked,
-                              char reason[NAMING_REASON_SIZE])
-{
-	enum naming_verdict verdict = NAMING_WRONG;
-	uint64_t start = process_start(pid);
-	struct ward *ward = NULL;
-	static struct naming naming;
-	struct bundle bundle;
-
-	if (bundle_read(path, id, &bundle) == -1) {
-		snprintf(reason, NAMING_REASON_SIZE, "its config.json cannot be read");
-	} else if (only_hooked && !bundle_has_hook(&bundle)) {
-		snprintf(reason, NAMING_REASON_SIZE, "it has no hook of ours");
-		verdict = NAMING_NONE;
-	} else {
-		verdict = decide(agent, &bundle, pid, &naming, reason);
-	}
-	bundle_clear(&bundle);
-	if (verdict == NAMING_NAMED && (start == 0 || !process_lives(pidfd))) {
-		snprintf(reason, NAMING_REASON_SIZE, "its process has ended");
-		verdict = NAMING_NONE;
-	}
-	if (verdict == NAMING_NAMED) {
-		if (reason[0] != '\0')
-			log_warnx("name=%s: %s", naming.name, reason);
-		ward = agent_add(agent, id, pid, start, pidfd, &naming, NULL);
-		snprintf(reason, NAMING_REASON_SIZE, "see the agent's log");
-	} else {
-		log_unnamed(id, verdict, reason);
-		close(pidfd);
-	}
-	return ward;
-}
-
 /* ---- what was there before us ---- */
 
 /* It lives if the process of that number is the one that started then: else it has died while nobody watched. */
@@ -312,36 +253,4 @@ void agent_take_over(struct agent *agent)
 	keep_each(agent->folder, take_kept, agent);
 	if (agent->nwards > 0)
 		log_info("taken over from the agent before: %zu that live, %zu that have ended", agent->nwards - agent->nleaving, agent->nleaving);
-}
-
-struct search {
-	struct agent *agent;
-	bool all;
-};
-
-static void take_found(void *arg, const struct engines_container *found)
-{
-	const struct search *search = arg;
-	char reason[NAMING_REASON_SIZE];
-	int pidfd;
-
-	if (strlen(found->id) > KEEP_ID_MAX || agent_find(search->agent, found->pid, found->start) != NULL)
-		return;
-	pidfd = process_open(found->pid);
-	if (pidfd == -1)
-		return;
-	if (process_start(found->pid) == found->start)
-		agent_add_bundle(search->agent, found->id, found->bundle, found->pid, pidfd, !search->all, reason);
-	else
-		close(pidfd);
-}
-
-void agent_search(struct agent *agent, bool all)
-{
-	struct search search = {agent, all};
-	size_t before = agent->nwards;
-
-	engines_each(agent->conf->roots.texts, agent->conf->roots.count, take_found, &search);
-	if (agent->nwards > before)
-		log_info("found %zu containers of which no hook has told", agent->nwards - before);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,17 +12,37 @@
 #define FILE_SIZE_MAX (16 << 20)
 #define NUMBER_MAX 9007199254740992.0
 
+/*
+ * Looked at before it is opened: what is no file may do something when it is opened (a device), or wait for somebody (a pipe). A link may lead to either,
+ * and none of these files is one.
+ */
+static int open_regular(const char *path, struct stat *status)
+{
+	int seen = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -1;
+	char again[32];
+
+	if (seen == -1)
+		return -1;
+	snprintf(again, sizeof(again), "/proc/self/fd/%d", seen);
+	errno = EINVAL;
+	if (fstat(seen, status) == 0 && S_ISREG(status->st_mode) && status->st_size <= FILE_SIZE_MAX)
+		fd = open(again, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	close(seen);
+	return fd;
+}
+
 json_t *jsonfile_read(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat status;
+	int fd = open_regular(path, &status);
 	json_t *json = NULL;
 	char *text = NULL;
 	ssize_t got = 0;
 
 	if (fd == -1)
 		return NULL;
-	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= FILE_SIZE_MAX && (text = malloc((size_t)status.st_size + 1)) != NULL)
+	text = malloc((size_t)status.st_size + 1);
+	if (text != NULL)
 		got = read(fd, text, (size_t)status.st_size);
 	if (got > 0)
 		json = json_loadb(text, (size_t)got, JSON_DECODE_INT_AS_REAL, NULL);

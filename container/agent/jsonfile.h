@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /*
- * A file of some engine's or runtime's, whole. NULL with errno: not there, not a regular file, over 16 MiB, or no JSON (EINVAL). Integers are read as
+ * A file of some engine's or runtime's, whole. NULL with errno: not there, not a regular file (a link is none), over 16 MiB, or no JSON (EINVAL). Integers are read as
  * reals: those beyond 63 bits (limits, seccomp arguments) are not ours to look at, and must not make the rest unreadable.
  */
 json_t *jsonfile_read(const char *path);

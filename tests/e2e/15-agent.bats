@@ -292,6 +292,84 @@ agent_has_not() {
     not agent_has "$1"
 }
 
+# hook_says ID PID BUNDLE: as a runtime would, of a process that is there.
+hook_says() {
+    printf '{"ociVersion":"1.0.2","id":"%s","status":"created","pid":%s,"bundle":"%s"}' "$1" "$2" "$3" |
+        lab_in "$BUILD/host/container/agent/callsign-hook" createRuntime
+}
+
+# asleep: a process in a network of its own; its pid in the lab.
+asleep() {
+    # shellcheck disable=SC2016 # for the inner shell
+    lab_in sh -c 'setsid unshare --net sleep 100 </dev/null >/dev/null 2>&1 3>&- & echo $!'
+}
+
+stall() {
+    mkdir -p "$LAB/run/stalled"
+    : >"$LAB/log/stalled"
+    lab_spawn stalled /usr/bin/python3 "$TESTS_DIR/lib/stalled.py" /run/stalled
+    poll_until 5000 stall_began
+    ! grep -q 'no FUSE\|cannot mount' "$LAB/log/stalled" || skip "$(cat "$LAB/log/stalled")"
+}
+
+stall_began() {
+    [[ -s $LAB/log/stalled ]]
+}
+
+agent_says() {
+    grep -q "$1" "$LAB/log/agent"
+}
+
+@test "bundles on a file system that does not answer: everybody else is named, and the agent ends and begins as ever" {
+    local i pid sleepers=() began
+    plain before
+    wait_up before
+    stall
+    for ((i = 0; i < 8; i++)); do sleepers+=("$(asleep)"); done
+    began=$(now_ms)
+    for ((i = 0; i < 8; i++)); do hook_says "stuck$i" "${sleepers[i]}" "/run/stalled/$i"; done
+    figure "8 hooks of which the files cannot be read: $(($(now_ms) - began)) ms"
+    poll_until 3000 agent_says 'container stuck7 has no name yet: its files are not read in time'
+    began=$(now_ms)
+    plain after
+    wait_up after
+    lab_docker rm --force before >/dev/null
+    wait_gone before.docker 1000
+    figure "a container's start to its name, and another's end to that of its: $(($(now_ms) - began)) ms"
+    [[ $(agent_list | cut -f 1) == after ]]
+    pid=$(agent_pid)
+    never_missing after.docker "$(address after)" lab_in kill "$pid"
+    poll_until 5000 agent_is_another "$pid"
+    [[ $(agent_list | cut -f 1) == after ]]
+    # What is stuck for good: they wait for one another, and all are read when it has an end.
+    for ((i = 0; i < 70; i++)); do
+        hook_says "more$i" "${sleepers[0]}" "/run/stalled/$i" &
+    done
+    wait
+    poll_until 3000 agent_says 'files of 64 containers are being read, and none has been'
+    plain late
+    [[ $(agent_list | wc -l) == 1 ]]
+    lab_stop stalled
+    wait_up late
+    lab_in kill "${sleepers[@]}"
+}
+
+@test "a pipe, a folder, a link and a device in place of config.json are not waited for" {
+    local pid kind
+    pid=$(asleep)
+    mkdir -p "$LAB"/run/odd/{pipe,folder/config.json,link,device}
+    mkfifo "$LAB/run/odd/pipe/config.json"
+    ln -s /dev/zero "$LAB/run/odd/link/config.json"
+    mknod "$LAB/run/odd/device/config.json" c 5 0
+    for kind in pipe folder link device; do
+        hook_says "odd-$kind" "$pid" "/run/odd/$kind"
+        poll_until 3000 agent_says "container odd-$kind *has no name: its config.json cannot be read"
+    done
+    lab_in kill "$pid"
+    plain web
+    wait_up web
+}
+
 @test "a config.json that is not understood goes through untouched" {
     mkdir -p "$LAB/odd"
     printf '{"ociVersion":"1.0.0","hooks":[]}' >"$LAB/odd/config.json"

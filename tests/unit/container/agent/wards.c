@@ -1,6 +1,7 @@
 /* Containers as the agent keeps them: their end, and the hooks that wait for their names. With processes of the test's own; as root only. */
 #include <config.h>
 
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -51,6 +52,8 @@ static void begin(bool wait)
 	agent = (struct agent){.conf = &conf, .epoll = epoll_create1(EPOLL_CLOEXEC), .door = -1, .now_ms = clock_ms()};
 	agent.network = process_network(getpid());
 	agent.folder = keep_open(state, &fresh);
+	agent.errands = errands_open();
+	assert_non_null(agent.errands);
 	assert_true(agent.folder >= 0 && agent.epoll >= 0);
 	assert_int_equal(agent_connect(&agent), 0);
 }
@@ -59,6 +62,8 @@ static void finish(void)
 {
 	assert_null(agent.wards);
 	assert_int_equal(agent.nleaving, 0);
+	assert_null(agent.readings);
+	errands_close(agent.errands);
 	for (size_t i = 0; i < agent.nchoruses; i++)
 		chorus_free(agent.choruses[i]);
 	free(agent.choruses);
@@ -175,6 +180,17 @@ static void write_bundle(char path[64])
 	assert_int_equal(fclose(out), 0);
 }
 
+/* As the loop does, until everything has been read. */
+static void take_all(void)
+{
+	while (errands_out(agent.errands) > 0) {
+		struct pollfd one = {.fd = errands_fd(agent.errands), .events = POLLIN};
+
+		assert_int_equal(poll(&one, 1, 10000), 1);
+		errands_take(agent.errands);
+	}
+}
+
 static void knock(struct guest *guest, const char *bundle, pid_t pid)
 {
 	static struct door_message message;
@@ -207,6 +223,10 @@ static void a_hook_is_answered(bool wait)
 	agent.guests = &(struct guest){.fd = pair[0], .end_ms = CLOCK_NEVER};
 	agent.guests->prev = agent.guests;
 	knock(agent.guests, bundle, pid);
+	/* Its files are read aside. */
+	assert_null(agent.wards);
+	assert_false(is_answered(pair[1]));
+	take_all();
 	assert_non_null(agent.wards);
 	assert_string_equal(agent.wards->singer.announcer.self.name, "web");
 	/* Where there is no address yet, there is nothing to wait for. */
@@ -236,6 +256,63 @@ static void with_wait_a_hook_is_answered_when_the_name_resolves(void **state)
 {
 	(void)state;
 	a_hook_is_answered(true);
+}
+
+/* By the runtime's own way and by CDI, say; and one of them does not wait. */
+static void of_two_hooks_of_one_container_one_names_it(void **state)
+{
+	struct guest guests[2] = {{.end_ms = CLOCK_NEVER}, {.end_ms = CLOCK_NEVER}};
+	int pairs[2][2];
+	char bundle[64];
+	bool addressed;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0 || (pid = make_container(&addressed)) == -1)
+		skip();
+	begin(false);
+	write_bundle(bundle);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pairs[i]), 0);
+		guests[i].fd = pairs[i][0];
+		knock(&guests[i], bundle, pid);
+	}
+	agent_read_leave(&guests[0]);
+	take_all();
+	assert_int_equal(agent.nwards, 1);
+	assert_false(is_answered(pairs[0][1]));
+	assert_true(is_answered(pairs[1][1]));
+	for (int i = 0; i < 4; i++)
+		close(pairs[i / 2][i % 2]);
+	end_container(pid);
+	agent_end(&agent, agent.wards);
+	agent_sweep(&agent);
+	finish();
+}
+
+static void who_ends_while_it_is_read_has_no_name(void **state)
+{
+	struct guest guest = {.end_ms = CLOCK_NEVER};
+	char bundle[64];
+	bool addressed;
+	int pair[2];
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0 || (pid = make_container(&addressed)) == -1)
+		skip();
+	begin(false);
+	write_bundle(bundle);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	guest.fd = pair[0];
+	knock(&guest, bundle, pid);
+	end_container(pid);
+	take_all();
+	assert_null(agent.wards);
+	assert_true(is_answered(pair[1]));
+	close(pair[0]);
+	close(pair[1]);
+	finish();
 }
 
 /* What a hook says is worth what its process is; of one that has ended nobody knows what it was. But that there was one is worth a look around. */
@@ -299,6 +376,8 @@ int main(void)
 		cmocka_unit_test(its_end_is_told_once_though_the_hook_still_has_the_pidfd),
 		cmocka_unit_test(a_hook_is_answered_at_once),
 		cmocka_unit_test(a_hook_that_has_gone_is_not_heard_but_told_of),
+		cmocka_unit_test(of_two_hooks_of_one_container_one_names_it),
+		cmocka_unit_test(who_ends_while_it_is_read_has_no_name),
 		cmocka_unit_test(with_wait_a_hook_is_answered_when_the_name_resolves),
 	};
 
