@@ -4,11 +4,11 @@
 
 declare -gA LOAD_FD=() LOAD_PIDS=()
 
-# load_on NAME URLS COUNT FIRST-ADDRESS: its emitters are NAME-0, NAME-1 …; as admin, who has no limits.
+# load_on NAME URLS COUNT FIRST-ADDRESS [VARIABLE=VALUE…]: its emitters are NAME-0, NAME-1 …; as admin, who has no limits.
 load_on() {
     local in=$BATS_TEST_TMPDIR/$1.in fd
     mkfifo "$in"
-    lab_in env CALLSIGN_URLS="$2" CALLSIGN_PASSWORD_FILE="$LAB/secret/admin" "$BUILD/host/tests/bench/load" \
+    lab_in env CALLSIGN_URLS="$2" CALLSIGN_PASSWORD_FILE="$LAB/secret/admin" "${@:5}" "$BUILD/host/tests/bench/load" \
         -p "$1-" -n "$3" -a "$4" <"$in" >"$BATS_TEST_TMPDIR/$1.out" 2>"$BATS_TEST_TMPDIR/$1.err" 3>&- &
     LOAD_PIDS[$1]=$!
     exec {fd}>"$in"
