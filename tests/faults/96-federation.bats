@@ -63,12 +63,12 @@ hosts_up() {
     poll_until 30000 linked
 }
 
-# What hosts ask for at one broker stands at the other.
+# What hosts ask for at one broker stands at the other: the roll call's, and these three keys. (A host's own probe.HOST comes along; nobody else sends it.)
 linked() {
     local n
     for n in 1 2; do
         [[ $(node_ctl "$n" rabbitmqctl --quiet list_bindings -p callsign source_name destination_name routing_key |
-            grep -cE "^callsign(\.rollcall)?[[:space:]]federation: .* -> rabbit@n$((3 - n)) [AB]") == 4 ]] || return 1
+            grep -cE "^callsign(\.rollcall)?[[:space:]]federation: .* -> rabbit@n$((3 - n)) [AB][[:space:]]*((up|down|lost)\.#)?$") == 4 ]] || return 1
     done
 }
 
