@@ -418,6 +418,13 @@ static void copy_domains(struct copying *copying, cfg_t *cfg, struct conf *conf)
 	}
 }
 
+/* What is over that would be left out at run time: a file that is not taken says so now. */
+static void check_number(cfg_t *cfg, const struct conf_section *section)
+{
+	if ((section->flags & CFGF_MULTI) != 0 && cfg_size(cfg, section->name) > section->most)
+		conf_values_error(cfg_getnsec(cfg, section->name, section->most), NULL, "too many: up to %u sections \"%s\" are allowed", section->most, section->name);
+}
+
 int conf_copy(cfg_t *cfg, bool others_may_read, struct conf *conf)
 {
 	struct copying copying = {false};
@@ -435,7 +442,9 @@ int conf_copy(cfg_t *cfg, bool others_may_read, struct conf *conf)
 	conf->pid_file = copy_text(&copying, cfg_getstr(cfg, "pid_file"));
 	conf->run_as = copy_text(&copying, cfg_getstr(cfg, "run_as"));
 	log_level_parse(cfg_getstr(cfg, "log_level"), &conf->log_level);
-	for (size_t i = 0; i < CONF_SECTIONS_MAX && conf->sections[i] != NULL; i++)
+	for (size_t i = 0; i < CONF_SECTIONS_MAX && conf->sections[i] != NULL; i++) {
+		check_number(cfg, conf->sections[i]);
 		copying.failed |= conf->sections[i]->copy(cfg, conf, &conf->own[i]) == -1;
+	}
 	return copying.failed ? -1 : 0;
 }

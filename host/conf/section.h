@@ -13,6 +13,7 @@ struct conf_section {
 	const char *name;
 	cfg_opt_t *options;
 	cfg_flag_t flags; /* CFGF_NONE, or as libconfuse has them for a section that may come more than once */
+	unsigned most;    /* then: how often. One more is a mistake, with its line */
 	/*
 	 * What all sections of this name in cfg say, as plain values of the room's own: 0 and *own, or -1 (no memory) with *own NULL or as far as it got.
 	 * Mistakes are reported as values.h says. conf has everything else by then but the other rooms' sections.

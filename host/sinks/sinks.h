@@ -12,7 +12,6 @@
  * All the sinks of the daemon as one. A sink works on its batch at once if it can, and says later how far it is; what is stored or served by all is
  * what every required one has stored or serves. The others may be as slow as they like.
  */
-#define SINKS_MAX 16
 #define SINKS_POLLFDS_MAX (SINKS_MAX * SINK_POLLFDS_MAX)
 
 struct sinks {

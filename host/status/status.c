@@ -195,7 +195,7 @@ static void status_gather_sinks(const struct status_sources *sources, struct sta
 	unsigned i;
 
 	out->sinks_missing = sources->sinks_missing;
-	out->nsinks = sources->nsinks < STATUS_SINKS_MAX ? sources->nsinks : STATUS_SINKS_MAX;
+	out->nsinks = sources->nsinks < SINKS_MAX ? sources->nsinks : SINKS_MAX;
 	for (i = 0; i < out->nsinks; i++) {
 		sink = &sources->sinks[i];
 		trouble = sink->operations->trouble(sink->self);

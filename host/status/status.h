@@ -75,7 +75,6 @@ struct status_sources {
 	struct place place;            /* of this host */
 };
 
-#define STATUS_SINKS_MAX 16
 #define STATUS_TEXT_SIZE 384
 #define STATUS_WARNINGS_MAX 20
 
@@ -101,7 +100,7 @@ struct status {
 	uint64_t refused;
 	uint64_t generation, served;
 	unsigned nsinks, sinks_missing;
-	struct status_sink sinks[STATUS_SINKS_MAX];
+	struct status_sink sinks[SINKS_MAX];
 	struct dnsmasq_stats dnsmasq;
 	struct status_changes changes;
 	struct status_reloads reloads;

@@ -27,6 +27,9 @@ struct sink {
 	void *self;
 };
 
+/* How many there are at most. Of each kind a configuration may have so many that all of them have room (struct conf_section, most). */
+#define SINKS_MAX 32
+
 #define SINK_POLLFDS_MAX 4
 
 struct sink_operations {

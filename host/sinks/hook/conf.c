@@ -88,8 +88,6 @@ static int section_copy(cfg_t *cfg, const struct conf *conf, void **own)
 		cfg_t *section = cfg_getnsec(cfg, "hook", (unsigned)hooks->count);
 
 		check(section);
-		if (hooks->count == HOOKS_MAX)
-			conf_values_error(section, NULL, "too many: up to %d hooks are allowed", HOOKS_MAX);
 		if (copy_hook(section, &hooks->list[hooks->count]) == -1) {
 			hooks->count++;
 			return -1;
@@ -120,6 +118,7 @@ const struct conf_section hook_section = {
 	.name = "hook",
 	.options = hook_options,
 	.flags = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES,
+	.most = HOOKS_MAX,
 	.copy = section_copy,
 	.free = section_free,
 };

@@ -271,10 +271,13 @@ static void section_free(void *own)
 	free(zones);
 }
 
+#define ZONES_MAX 16
+
 const struct conf_section zone_section = {
 	.name = "zone",
 	.options = zone_options,
 	.flags = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES,
+	.most = ZONES_MAX,
 	.copy = section_copy,
 	.free = section_free,
 };

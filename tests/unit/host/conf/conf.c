@@ -420,6 +420,32 @@ static void a_password_file_must_be_private(void **state)
 	assert_non_null(strstr(logged, "bus.password_file: "));
 }
 
+/* The line of the first that is one too many. */
+static void sections_over_their_number_are_refused(void **state)
+{
+	static const struct {
+		const char *kind;
+		unsigned most;
+	} kinds[] = {{"hook", 8}, {"zone", 16}};
+	char text[4096], wanted[64];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		size_t lines = 0;
+
+		snprintf(text, sizeof(text), BUS);
+		for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+			lines++;
+		for (unsigned j = 0; j <= kinds[i].most; j++)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s \"n%u.docker\" { }\n", kinds[i].kind, j);
+		assert_null(load(text));
+		snprintf(wanted, sizeof(wanted), "too many: up to %u sections \"%s\" are allowed", kinds[i].most, kinds[i].kind);
+		assert_non_null(strstr(logged, wanted));
+		snprintf(wanted, sizeof(wanted), ":%zu: %s \"n%u.docker\": too many", lines + kinds[i].most + 1, kinds[i].kind, kinds[i].most);
+		assert_non_null(strstr(logged, wanted));
+	}
+}
+
 static void what_is_no_file_is_refused(void **state)
 {
 	(void)state;
@@ -453,6 +479,7 @@ int main(void)
 		cmocka_unit_test(a_client_certificate_needs_no_password),
 		cmocka_unit_test(no_password_is_ever_logged),
 		cmocka_unit_test(a_password_file_must_be_private),
+		cmocka_unit_test(sections_over_their_number_are_refused),
 		cmocka_unit_test(what_is_no_file_is_refused),
 		cmocka_unit_test(strange_bytes_do_not_reach_the_log),
 	};

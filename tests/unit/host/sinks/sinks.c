@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "host/sinks/sections.h"
 #include "host/sinks/sinkset.h"
 #include "tests/unit/hostkit.h"
 
@@ -328,19 +329,36 @@ static void a_sink_that_cannot_be_made_is_counted_and_tried_again(void **state)
 
 static void there_are_never_more_than_fit(void **state)
 {
-	static const char *const many[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q"};
+	static char many[SINKS_MAX + 1][8];
 	struct kit kit;
 
 	(void)state;
 	open_table(&kit);
 	add("dnsmasq", true);
 	memset(titles, 0, sizeof(titles));
-	for (unsigned i = 0; i < SINKS_MAX + 1; i++)
+	for (unsigned i = 0; i < SINKS_MAX + 1; i++) {
+		snprintf(many[i], sizeof(many[i]), "%u", i);
 		titles[i] = many[i];
+	}
 	sinkset_configure_kinds(kinds, &sinks, kit.view, NULL, 0);
 	assert_int_equal(sinks.count, SINKS_MAX);
 	assert_int_equal(sinks.missing, 2);
 	kit_close(&kit);
+}
+
+/* What the configuration takes is never left out. */
+static void there_is_room_for_all_that_may_be_configured(void **state)
+{
+	unsigned most = 1; /* dnsmasq's */
+
+	(void)state;
+	for (size_t i = 0; sinks_sections[i] != NULL; i++) {
+		bool many = (sinks_sections[i]->flags & CFGF_MULTI) != 0;
+
+		assert_true(!many || sinks_sections[i]->most > 0);
+		most += many ? sinks_sections[i]->most : 1;
+	}
+	assert_true(most > 3 && most <= SINKS_MAX);
 }
 
 int main(void)
@@ -354,6 +372,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reload_keeps_changes_and_ends_sinks, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_sink_that_cannot_be_made_is_counted_and_tried_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(there_are_never_more_than_fit, setup, teardown),
+		cmocka_unit_test_setup_teardown(there_is_room_for_all_that_may_be_configured, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
