@@ -48,6 +48,7 @@ struct loop {
 	struct localaddr *localaddr;
 	struct localnet *localnet;
 	uint64_t localaddr_changes; /* those that localnet knows */
+	int64_t networks_ms;        /* when to read them again, since they could not be; CLOCK_NEVER: they could */
 	struct place place;         /* of this host */
 	struct subscriber *subscriber;
 	struct knock *knock;
@@ -234,14 +235,17 @@ static int loop_tell_host_addresses(const struct loop *loop, struct conf *conf)
 	return policy_set_host_addresses(&conf->policy, addresses, count);
 }
 
+#define NETWORKS_AGAIN_MS 1000
+
 /* 1: the ranges of this host's own bridges are others than before; 0. */
-static int loop_read_networks(struct loop *loop)
+static int loop_read_networks(struct loop *loop, int64_t now_ms)
 {
 	int changed = localnet_read(loop->localnet, loop->localaddr);
 
 	loop->localaddr_changes = localaddr_changes(loop->localaddr);
-	if (changed == -1)
-		log_warn("this host's bridges cannot be listed: those known before stay in force");
+	if (changed == -1 && loop->networks_ms == CLOCK_NEVER)
+		log_warn("this host's bridges cannot be listed: those known before stay in force, and it is tried again each second");
+	loop->networks_ms = changed == -1 ? now_ms + NETWORKS_AGAIN_MS : CLOCK_NEVER;
 	return changed == 1;
 }
 
@@ -259,8 +263,8 @@ static void loop_step_addresses(struct loop *loop, bool readable, int64_t now_ms
 {
 	bool changed = localaddr_step(loop->localaddr, readable, now_ms) == 1;
 
-	if (loop->localaddr_changes != localaddr_changes(loop->localaddr)) {
-		changed = loop_read_networks(loop) || changed;
+	if (loop->localaddr_changes != localaddr_changes(loop->localaddr) || loop->networks_ms <= now_ms) {
+		changed = loop_read_networks(loop, now_ms) || changed;
 		dnsmasq_bridges(loop->dnsmasq, loop->localnet, now_ms);
 	}
 	if (changed)
@@ -284,7 +288,7 @@ static bool loop_take_configuration(struct loop *loop, int64_t now_ms)
 		return false;
 	}
 	loop->conf = fresh;
-	(void)loop_read_networks(loop); /* a bridge may have other ports by now, of which no address tells */
+	(void)loop_read_networks(loop, now_ms); /* a bridge may have other ports by now, of which no address tells */
 	policy = loop_view_policy(loop);
 	registry_set_options(loop->registry, &fresh->registry);
 	view_set_policy(loop->view, fresh->conflict, &policy);
@@ -431,7 +435,7 @@ static int64_t loop_deadline_ms(const struct loop *loop, int64_t now_ms)
 	if (notify_wanted())
 		due = earlier(due, loop_notify_ms(loop));
 	due = earlier(due, knock_deadline_ms(loop->knock, loop->registry));
-	due = earlier(due, localaddr_deadline_ms(loop->localaddr));
+	due = earlier(due, earlier(localaddr_deadline_ms(loop->localaddr), loop->networks_ms));
 	return earlier(due, sinks_deadline_ms(&loop->sinks));
 }
 
@@ -507,7 +511,7 @@ static int loop_open(struct loop *loop, int64_t now_ms)
 	    (loop->control = control_new(&daemon)) == NULL || (loop->http = http_new(loop_sources, loop)) == NULL ||
 	    (loop->knock = knock_new()) == NULL || (loop->dnsmasq = dnsmasq_new(loop->conf, loop->localaddr, now_ms)) == NULL)
 		return -1;
-	(void)loop_read_networks(loop);
+	(void)loop_read_networks(loop, now_ms);
 	dnsmasq_bridges(loop->dnsmasq, loop->localnet, now_ms);
 	sinks_add(&loop->sinks, dnsmasq_sink(loop->dnsmasq));
 	view_set_watcher(loop->view, &listings);
@@ -548,7 +552,7 @@ static int loop_first_file(struct loop *loop, int64_t now_ms)
 int loop_run(struct conf *conf, const char *conf_path, void (*ready)(void *arg), void *arg)
 {
 	int64_t now_ms = clock_ms();
-	struct loop loop = {.conf = conf, .conf_path = conf_path, .started_ms = now_ms, .footprint = {.epoch_ms = -1}};
+	struct loop loop = {.conf = conf, .conf_path = conf_path, .started_ms = now_ms, .networks_ms = CLOCK_NEVER, .footprint = {.epoch_ms = -1}};
 	int code = DETACH_FAILED;
 	bool more = false;
 

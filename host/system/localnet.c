@@ -11,6 +11,8 @@
 
 #include "shared/rtnetlink.h"
 
+#define TRIES 3
+
 struct localnet {
 	struct localnet_bridge *array;
 	size_t count;
@@ -76,11 +78,20 @@ static int take_message(void *arg, const struct nlmsghdr *header)
 	return 0;
 }
 
+/* A dump during which links change may lack one that did not: only one without counts. -1 with errno; EAGAIN: they change all the time. */
 static int read_links(struct links *links)
 {
-	struct rtnetlink_taker taker = {.take = take_message, .arg = links};
+	for (unsigned i = 0; i < TRIES; i++) {
+		struct rtnetlink_taker taker = {.take = take_message, .arg = links};
 
-	return rtnetlink_read_all(RTM_GETLINK, AF_UNSPEC, &taker);
+		links->count = 0;
+		if (rtnetlink_read_all(RTM_GETLINK, AF_UNSPEC, &taker) == -1)
+			return -1;
+		if (!taker.inconsistent)
+			return 0;
+	}
+	errno = EAGAIN;
+	return -1;
 }
 
 /* The name of a bridge with no way out, or NULL: it is none. */

@@ -19,7 +19,8 @@ void localnet_free(struct localnet *localnet);
 
 /*
  * Reads the links; then the subnets are those of the bridges among them. The kernel may let this wait for the rtnl lock, which each container that starts or
- * ends holds for a moment: read again only where addresses have changed. 1 if the bridges or their subnets are others than before, 0 if not; -1 with errno, as they were.
+ * ends holds for a moment: read again only where addresses have changed. 1 if the bridges or their subnets are others than before, 0 if not; -1 with errno, as they were; EAGAIN: links
+ * changed while they were read, and again at each further try.
  */
 int localnet_read(struct localnet *localnet, const struct localaddr *localaddr);
 
