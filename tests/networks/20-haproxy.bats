@@ -26,6 +26,22 @@ mend() {
     [[ -z ${STOPPED-} ]] || lab_in kill -CONT "$STOPPED" 2>/dev/null || true
     lab_stop haproxy
     rm -f "$HAPROXY_MAP"
+    [[ -z ${DAEMON_USER-} ]] || daemon_as callsign
+}
+
+# daemon_files USER LINE…: for a daemon that is USER after its start, with these lines in its configuration.
+daemon_files() {
+    callsignd_files
+    printf '%s\n' "run_as = \"$1\"" "${@:2}" >>"$LAB/etc/callsign/callsignd.conf"
+    chgrp "$(lab_in id -g "$1")" "$LAB/etc/callsign/password"
+}
+
+daemon_as() {
+    DAEMON_USER=$1
+    lab_stop callsignd
+    daemon_files "$@"
+    rm -f "$HOSTS"
+    lab_start callsignd
 }
 
 sink_is() {
@@ -409,6 +425,33 @@ came_back() {
     serve web one
     wait_log 'haproxy: cannot be reloaded instead: process [0-9]* in pid file .* is no master'
     lab_pid haproxy >/dev/null
+}
+
+@test "a reload that adds the section says that a restart is needed, where the daemon has given up what its fallback needs" {
+    local user
+    user=$(lab_in id -un "$(lab_in sed -n 's/^Uid:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$(lab_pid dnsmasq)/status")")
+    # Whoever is dnsmasq's own user needs no right to signal it, and keeps none.
+    daemon_as "$user"
+    chown "$(lab_in id -u "$user")" "$HAPROXY_MAP"
+    log_mark
+    daemon_files "$user" "$SINK"
+    lab_signal callsignd HUP
+    wait_log 'read again'
+    log_has 'haproxy\.reload: callsignd gave up the right to signal HAProxy .*: restart it'
+    # Without the socket, reloads are the way.
+    rm "$LAB/run/haproxy/callsign.sock"
+    sed -i '/callsign\.sock/d' "$LAB/etc/haproxy/callsign.cfg"
+    serve web one
+    poll_until 10000 status_says 'may not be signalled: callsignd needs CAP_KILL for it, .*: restart it'
+    [[ $(http_code web.docker) != 200 ]]
+    # As it says. No further word of it, also where the same file is read again.
+    log_mark
+    daemon_as "$user" "$SINK"
+    poll_until 10000 http_codes web.docker 200
+    log_has 'haproxy: told to reload'
+    lab_signal callsignd HUP
+    wait_log 'read again'
+    not log_has 'gave up the right'
 }
 
 @test "required: who waits for its name waits for HAProxy, too; otherwise not" {
