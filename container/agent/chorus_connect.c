@@ -21,7 +21,7 @@ void chorus_retry_later(struct chorus *c, bool stood)
 void chorus_connect_next(struct chorus *c)
 {
 	c->bus_options.handshake_ms = patience_ms(&c->patience, BUS_HANDSHAKE_MS);
-	c->bus_options.request_ms = patience_ms(&c->patience, BUS_REQUEST_MS);
+	c->bus_options.request_ms = patience_request_ms(&c->patience, BUS_REQUEST_MS, c->options.bus->nendpoints > 1);
 	if (bus_open(c->bus, &c->options.bus->endpoints[c->endpoint], &c->bus_options, c->now_ms) == 0) {
 		c->open = true;
 		return;

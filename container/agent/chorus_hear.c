@@ -65,7 +65,7 @@ static void on_down(void *arg, const struct bus_failure *failure)
 	if (failure->cause.kind == BUS_CAUSE_ACK_TIMEOUT)
 		learn_timeout(c, failure->cause.timeout_ms);
 	if (bus_failure_is_slowness(failure))
-		patience_grow(&c->patience);
+		patience_grow(&c->patience, failure->kind == BUS_FAILED_TIMEOUT);
 	flights_clear(&c->flights);
 	outbox_clear(&c->outbox);
 	chorus_feed_all(c, &(struct announcer_event){.type = EVENT_DISCONNECTED});

@@ -21,7 +21,7 @@ void publisher_connect_next(struct publisher *p)
 {
 	p->tried_ms = p->now_ms;
 	p->options.handshake_ms = patience_ms(&p->patience, BUS_HANDSHAKE_MS);
-	p->options.request_ms = patience_ms(&p->patience, BUS_REQUEST_MS);
+	p->options.request_ms = patience_request_ms(&p->patience, BUS_REQUEST_MS, p->conf->bus.nendpoints > 1);
 	if (bus_open(p->bus, &p->conf->bus.endpoints[p->endpoint], &p->options, p->now_ms) == 0) {
 		p->open = true;
 		return;

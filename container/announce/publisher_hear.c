@@ -56,7 +56,7 @@ static void on_down(void *arg, const struct bus_failure *failure)
 	else
 		log_debug("%s; retrying", failure->text);
 	if (bus_failure_is_slowness(failure))
-		patience_grow(&p->patience);
+		patience_grow(&p->patience, failure->kind == BUS_FAILED_TIMEOUT);
 	publisher_feed_type(p, EVENT_DISCONNECTED);
 	publisher_retry_later(p, stood);
 	if (p->hurry)

@@ -134,11 +134,11 @@ static void subscriber_down(void *arg, const struct bus_failure *failure)
 	if (!missing && !subscriber_legacy_failed(subscriber, before, failure) && !subscriber_queue_differs(subscriber, failure))
 		subscriber_note_trouble(subscriber, failure->text);
 	if (bus_failure_is_slowness(failure))
-		patience_grow(&subscriber->patience);
-	/* What worked until now is tried again at once, at the same place; else the next one is. */
+		patience_grow(&subscriber->patience, failure->kind == BUS_FAILED_TIMEOUT);
+	/* What worked until now is tried again at once, at the same place, unless it stopped answering; else the next one is. */
 	if (before == SUBSCRIBER_CONSUMING)
 		backoff_reset(&subscriber->backoff);
-	else if (!missing)
+	if ((before != SUBSCRIBER_CONSUMING || failure->kind == BUS_FAILED_TIMEOUT) && !missing)
 		subscriber->endpoint = (subscriber->endpoint + 1) % subscriber->conf->bus.nendpoints;
 	subscriber->due_ms = missing ? subscriber->now_ms : subscriber->now_ms + backoff_next(&subscriber->backoff, jitter_bits());
 }
@@ -204,7 +204,7 @@ static void subscriber_connect(struct subscriber *subscriber)
 		.heartbeat_s = conf->heartbeat_s,
 		.connect_ms = BUS_CONNECT_MS,
 		.handshake_ms = patience_ms(&subscriber->patience, BUS_HANDSHAKE_MS),
-		.request_ms = patience_ms(&subscriber->patience, BUS_REQUEST_MS),
+		.request_ms = patience_request_ms(&subscriber->patience, BUS_REQUEST_MS, conf->nendpoints > 1),
 		.user_timeout_ms = BUS_USER_TIMEOUT_MS,
 		.frame_max = BUS_FRAME_MAX_HOST,
 		.receive_max = BUS_RECEIVE_MAX_HOST,

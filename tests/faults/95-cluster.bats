@@ -193,14 +193,18 @@ apart() {
     lab_in iptables --wait "$1" DOCKER-USER --in-interface nodes --out-interface nodes --destination "$(node_address 3)" --jump DROP
 }
 
-# RabbitMQ takes up to 75 s to see it (net_ticktime 60), and until then no node takes a new login. Then node 3 pauses.
+# RabbitMQ takes up to 75 s to see it (net_ticktime 60), and until then no node takes a new login. Then node 3 pauses; with Khepri (4.3) it does not, and lets
+# in who comes, but answers nobody who wants something of it: so a host and an emitter there learn it by what is not answered within 60 s, the host after 60 s.
 @test "a node cut off from the two others" {
+    local bound=90000
+    ! broker_is_at_least 4 || bound=130000
     KILLED_NS=
     start_on with 3 --env CALLSIGN_RENEW=5
     NAMES=$((3 * EACH + 14))
     injected "before node 3 is cut off"
     settled "everybody known to every host" 10000 all_true
-    confirmed >"$BATS_TEST_TMPDIR/wanted"
+    # With a lease of 15 s the names of the churn go where nothing is heard of them.
+    confirmed | grep -v '^churn-' >"$BATS_TEST_TMPDIR/wanted"
     printf 'stays %s\n' "$(address stays)" >>"$BATS_TEST_TMPDIR/wanted"
     missing_begin "$LAB"/run/host{1,2,3}/hosts
     apart --insert
@@ -210,8 +214,8 @@ apart() {
     gone_seen with 18000
     injected "node 3 cut off, a container started there"
     start_on comes 3
-    settled "on all three hosts" 90000 all_say comes "$(address comes)"
-    injected "node 3 has paused"
+    settled "on all three hosts" "$bound" all_say comes "$(address comes)"
+    injected "node 3 has paused, or is left"
     settled "every table is the truth" 20000 all_true
     apart --delete
     poll_until 60000 cluster_whole
