@@ -174,6 +174,7 @@ static void take_pending(struct setup *setup)
 	setup->own_changed |= setup_pending(setup, SETUP_OWN_CONF) || setup_pending(setup, SETUP_OWN_UNIT) || setup_pending(setup, SETUP_OWN_SCRIPT);
 	setup->dnsmasq_changed |= setup_pending(setup, SETUP_DNSMASQ);
 	setup->resolver_changed |= setup_pending(setup, SETUP_DNS_UNIT) || setup_pending(setup, SETUP_DNS_PATH) || setup_pending(setup, SETUP_DNS_NETWORKS) ||
+	                            setup_pending(setup, SETUP_DNS_KEPT_PATH) || setup_pending(setup, SETUP_DNS_KEPT) ||
 	                            setup_pending(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf") || setup_writer_pending(setup);
 	setup->daemon_changed |= setup_pending(setup, SETUP_CONF) || setup_pending(setup, SETUP_HOST_PASSWORD);
 	setup->agent_changed |= setup_pending(setup, SETUP_AGENT_CONF);

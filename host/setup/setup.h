@@ -83,6 +83,8 @@ struct setup {
 #define SETUP_DNS_UNIT "/etc/systemd/system/callsign-dns.service"
 #define SETUP_DNS_PATH "/etc/systemd/system/callsign-dns-networks.path"
 #define SETUP_DNS_NETWORKS "/etc/systemd/system/callsign-dns-networks.service"
+#define SETUP_DNS_KEPT_PATH "/etc/systemd/system/callsign-dns-kept.path"
+#define SETUP_DNS_KEPT "/etc/systemd/system/callsign-dns-kept.service"
 #define SETUP_OWN_CONF "/etc/callsign/dnsmasq.conf"
 #define SETUP_OWN_UNIT "/etc/systemd/system/callsign-dnsmasq.service"
 #define SETUP_OWN_SCRIPT "/etc/init.d/callsign-dnsmasq"

@@ -26,10 +26,15 @@
  * Docker takes docker0 away and makes it anew when it starts, so quickly that systemd, which is told of both at once, would stop what is bound to the
  * device and find no reason to start it again. So the unit is a part of docker.service, too, and starts again behind it.
  *
+ * Others set links, too: NetworkManager, where it manages docker0, takes away what it did not set itself when a link comes or goes. systemd-resolved
+ * keeps a file for each link that somebody has set, which is replaced or removed then: another path unit sees it, whoever it was, and what is missing is told
+ * again. Only then, for to be told writes that file, too.
+ *
  * systemd-resolved asks nobody on a link without a carrier, and docker0 has one only while a container is on it; those on networks of
  * their own (compose) are not. So a pair of interfaces keeps it up.
  */
-#define TELL_DOMAINS \
+#define RESOLVED_LINKS "/run/systemd/resolve/netif"
+#define DOMAINS \
 	"/bin/sh -c 'exec /usr/bin/resolvectl domain docker0%s%s" \
 	" $$(grep ^server= " SETUP_REVERSE " 2>/dev/null | cut -d/ -f2 | sed s/^/~/ | head -n 200)'\n"
 
@@ -50,13 +55,49 @@ static const char networks_service[] =
 	"Type=oneshot\n"
 	"ExecStart=/bin/systemctl try-reload-or-restart callsign-dns.service\n";
 
-static void split_resolved(struct setup *setup)
+static const char kept_path[] =
+	"# Made by callsign-setup; callsign-setup --undo takes it away.\n"
+	"[Unit]\n"
+	"Description=Somebody sets whom systemd-resolved asks on a link\n"
+	"PartOf=callsign-dns.service\n\n"
+	"[Path]\n"
+	"PathChanged=" RESOLVED_LINKS "\n";
+
+/* %s: a domain that is to be asked for there. */
+static const char kept_service[] =
+	"# Made by callsign-setup; callsign-setup --undo takes it away.\n"
+	"[Unit]\n"
+	"Description=Names below %s are asked for on docker0 again, where somebody has taken that away\n"
+	"StartLimitIntervalSec=0\n\n"
+	"[Service]\n"
+	"Type=oneshot\n"
+	"ExecStart=/bin/sh -c '/usr/bin/resolvectl domain docker0 | grep -qF \" ~%s\" || exec /bin/systemctl try-reload-or-restart callsign-dns.service'\n";
+
+#define TELL_SIZE (1024 + SETUP_DOMAINS_SIZE + SETUP_ZONES_SIZE)
+
+/* All that systemd-resolved is told of the link, as lines of a unit: when is Start or Reload. */
+static const char *tell_resolved(const struct setup *setup, const char *when, char out[TELL_SIZE])
 {
-	char text[4096 + 2 * (SETUP_DOMAINS_SIZE + SETUP_ZONES_SIZE)], routed[SETUP_DOMAINS_SIZE], zones[SETUP_ZONES_SIZE], server[SETUP_SERVER_SIZE];
+	char routed[SETUP_DOMAINS_SIZE], zones[SETUP_ZONES_SIZE], server[SETUP_SERVER_SIZE];
 
 	/* Between quotes, for the shell takes ~NAME for somebody's home. */
 	setup_domains(setup, true, " \"~", "\"", routed, sizeof routed);
 	setup_reverse_zones(setup, " \"~", "\"", zones, sizeof zones);
+	snprintf(out, TELL_SIZE,
+	         "Exec%s=/usr/bin/resolvectl dns docker0 %s\n"
+	         "Exec%s=" DOMAINS
+	         "Exec%s=/usr/bin/resolvectl default-route docker0 no\n"
+	         "# The domain is nobody's in the world, so nobody can have signed it, and dnsmasq does not speak TLS.\n"
+	         "Exec%s=/usr/bin/resolvectl dnssec docker0 no\n"
+	         "Exec%s=/usr/bin/resolvectl dnsovertls docker0 no\n",
+	         when, setup_own_server(setup, ":", server), when, routed, zones, when, when, when);
+	return out;
+}
+
+static void split_resolved(struct setup *setup)
+{
+	char text[4096 + 2 * TELL_SIZE], start[TELL_SIZE], reload[TELL_SIZE];
+
 	snprintf(text, sizeof text,
 	         "# Made by callsign-setup; callsign-setup --undo takes it away.\n"
 	         "[Unit]\n"
@@ -64,7 +105,7 @@ static void split_resolved(struct setup *setup)
 	         "BindsTo=sys-subsystem-net-devices-docker0.device\n"
 	         "After=sys-subsystem-net-devices-docker0.device systemd-resolved.service docker.service\n"
 	         "PartOf=systemd-resolved.service docker.service\n"
-	         "Wants=callsign-dns-networks.path\n\n"
+	         "Wants=callsign-dns-networks.path callsign-dns-kept.path\n\n"
 	         "[Service]\n"
 	         "Type=oneshot\n"
 	         "RemainAfterExit=yes\n"
@@ -72,21 +113,18 @@ static void split_resolved(struct setup *setup)
 	         "ExecStart=-/sbin/ip link add callsign0 type veth peer name callsign1\n"
 	         "ExecStart=/sbin/ip link set callsign1 up\n"
 	         "ExecStart=/sbin/ip link set callsign0 master docker0 up\n"
-	         "ExecStart=/usr/bin/resolvectl dns docker0 %s\n"
-	         "ExecStart=" TELL_DOMAINS
-	         "ExecStart=/usr/bin/resolvectl default-route docker0 no\n"
-	         "# The domain is nobody's in the world, so nobody can have signed it, and dnsmasq does not speak TLS.\n"
-	         "ExecStart=/usr/bin/resolvectl dnssec docker0 no\n"
-	         "ExecStart=/usr/bin/resolvectl dnsovertls docker0 no\n"
-	         "ExecReload=" TELL_DOMAINS
+	         "%s%s"
 	         "ExecStop=-/usr/bin/resolvectl revert docker0\n"
 	         "ExecStop=-/sbin/ip link delete callsign0\n\n"
 	         "[Install]\n"
 	         "WantedBy=sys-subsystem-net-devices-docker0.device systemd-resolved.service docker.service\n",
-	         setup->domain, setup_own_server(setup, ":", server), routed, zones, routed, zones);
+	         setup->domain, tell_resolved(setup, "Start", start), tell_resolved(setup, "Reload", reload));
 	setup->resolver_changed |= setup_write(setup, SETUP_DNS_PATH, networks_path, 0644, SETUP_PLAIN);
 	setup->resolver_changed |= setup_write(setup, SETUP_DNS_NETWORKS, networks_service, 0644, SETUP_PLAIN);
+	setup->resolver_changed |= setup_write(setup, SETUP_DNS_KEPT_PATH, kept_path, 0644, SETUP_PLAIN);
 	setup->resolver_changed |= setup_write(setup, SETUP_DNS_UNIT, text, 0644, SETUP_PLAIN);
+	snprintf(text, sizeof text, kept_service, setup->domain, setup->domain);
+	setup->resolver_changed |= setup_write(setup, SETUP_DNS_KEPT, text, 0644, SETUP_PLAIN);
 }
 
 /* As the host's own dnsmasq NetworkManager's takes one such file, and does not start with two. */

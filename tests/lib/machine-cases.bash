@@ -16,6 +16,7 @@ CASES_ALL=(
     case_user "a container that is not root's announces itself"
     case_twice "callsign-setup once more changes nothing"
     case_restarts "each service restarted: names are there again"
+    case_kept "whoever takes docker0's settings from systemd-resolved: told again; and networks that come and go"
     case_docker_settings "callsignctl doctor asks the Docker that runs"
     case_dead "callsignctl doctor sees a dnsmasq that is dead"
     case_reboot "rebooted: names are there again, and no error in the journal"
@@ -276,6 +277,41 @@ case_restarts() {
     done
     poll_until 20000 everywhere >/dev/null 2>&1 || { everywhere; return 1; }
     doctor_is_well
+}
+
+told_of_docker0() {
+    guest resolvectl domain docker0 | grep -qF " $1"
+}
+
+not_told_of_docker0() {
+    not told_of_docker0 "$1"
+}
+
+times_kept() {
+    guest journalctl --no-pager --quiet --output cat --unit callsign-dns-kept.service | grep -c '^Starting' || true
+}
+
+# Nobody but systemd-resolved is told by link: with the others names are found, and that is all.
+case_kept() {
+    local take times
+    poll_until 20000 host_finds_all
+    [[ $resolver == resolved ]] || return 0
+    for take in 'resolvectl revert docker0' 'resolvectl domain docker0 "" && resolvectl dns docker0 ""'; do
+        guest sh -c "$take"
+        poll_until 10000 told_of_docker0 "~docker"
+        poll_until 10000 host_finds_all
+    done
+    # What is told again is seen, too, and is no reason to tell it again.
+    sleep 3
+    times=$(times_kept)
+    ((times >= 2 && times <= 12)) || fail "told again $times times"
+    sleep 3
+    [[ $(times_kept) == "$times" ]] || fail "and goes on"
+    guest docker network create --subnet 198.19.250.0/24 passing >/dev/null
+    poll_until 10000 told_of_docker0 "~250.19.198.in-addr.arpa"
+    guest docker network rm passing >/dev/null
+    poll_until 10000 not_told_of_docker0 "~250.19.198.in-addr.arpa"
+    no_unit_failed
 }
 
 # Docker reads its settings when it starts: those that it runs with count.

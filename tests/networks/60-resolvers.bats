@@ -143,6 +143,105 @@ doctor_of_resolver() {
     [[ $(doctor_of_resolver) == "broken "* ]]
 }
 
+# netif: systemd-resolved's files of the links that somebody has set, which a path unit looks at.
+netif() {
+    ls -il --time-style=full-iso "$LAB/run/systemd/resolve/netif" 2>/dev/null
+}
+
+netif_is_not() {
+    [[ $(netif) != "$1" ]]
+}
+
+# What systemd runs when it sees anything in those files, as it would; the lab has none, tests/machine (case kept) has. Whether anything had to be told.
+kept() {
+    rm -f "$LAB/run/systemctl.said"
+    printf '#!/bin/sh\necho "$*" >/run/systemctl.said\n' >"$LAB/run/systemctl"
+    chmod 0755 "$LAB/run/systemctl"
+    sed 's,/bin/systemctl,/run/systemctl,' "$LAB/etc/systemd/system/callsign-dns-kept.service" >"$BATS_TEST_TMPDIR/kept.service"
+    unit ExecStart "$BATS_TEST_TMPDIR/kept.service"
+    [[ -e $LAB/run/systemctl.said ]] || return 1
+    [[ $(<"$LAB/run/systemctl.said") == "try-reload-or-restart callsign-dns.service" ]]
+    unit ExecReload "$UNIT"
+}
+
+# taken_away COMMAND…: it takes what set-up told systemd-resolved away: systemd would see that, and then names are found again.
+taken_away() {
+    local before
+    before=$(netif)
+    "$@"
+    poll_until 5000 netif_is_not "$before"
+    over_usr resolvectl flush-caches
+    finds_nothing web.docker
+    before=$(netif)
+    kept
+    [[ $(netif) != "$before" ]]
+    over_usr resolvectl flush-caches
+    poll_until 5000 own_lookup web.docker "$(address web)"
+    leads_to "$(address web)" web.docker
+    # Its own doing is nothing to do anything about: no circle.
+    not kept
+}
+
+@test "systemd-resolved: whoever takes the settings of docker0 away, they are told again" {
+    start web
+    wait_up web
+    resolved_with DNSSEC=yes DNSOverTLS=yes
+    own_lookup web.docker "$(address web)"
+    grep -qx "PathChanged=/run/systemd/resolve/netif" "$LAB/etc/systemd/system/callsign-dns-kept.path"
+    grep -q '^Wants=.*callsign-dns-kept.path' "$UNIT"
+    not kept
+    taken_away over_usr resolvectl revert docker0
+    # As NetworkManager does it, without a server of its own for that link.
+    taken_away over_usr sh -c 'resolvectl domain docker0 ""; resolvectl dns docker0 ""'
+    run -0 own_setup --undo
+    [[ ! -e $LAB/etc/systemd/system/callsign-dns-kept.path && ! -e $LAB/etc/systemd/system/callsign-dns-kept.service ]]
+}
+
+# domains_kept: what systemd-resolved asks on docker0.
+domains_kept() {
+    over_usr resolvectl domain docker0 | grep -qF ' ~docker'
+}
+
+# comes_and_goes: a link that NetworkManager brings up, with a name server of its own, and takes away again.
+comes_and_goes() {
+    over_usr nmcli connection add type veth con-name passing ifname passing veth.peer passing1 ipv4.method manual ipv4.addresses 198.19.40.1/24 \
+        ipv4.dns 127.0.0.9 ipv6.method disabled >/dev/null
+    poll_until 10000 lab_in ip link show passing
+    sleep 1
+    over_usr nmcli connection delete passing >/dev/null
+}
+
+nm_has() {
+    over_usr nmcli --terse device >"$BATS_TEST_TMPDIR/devices"
+    grep -q "^$1" "$BATS_TEST_TMPDIR/devices"
+}
+
+# Whether it takes the settings away differs by version, so both ways are right; what systemd runs then makes names be found.
+@test "systemd-resolved beside a NetworkManager that manages docker0: names are found while links come and go" {
+    start web
+    wait_up web
+    resolved_with DNSSEC=no
+    printf '[main]\nplugins=keyfile\ndns=systemd-resolved\n' >"$LAB/etc/NetworkManager/NetworkManager.conf"
+    # Where /sys cannot be written NetworkManager waits for no udev, which the lab has not.
+    over_usr_spawn networkmanager sh -c 'mount -t sysfs -o ro sysfs /sys; exec NetworkManager --debug --log-level=INFO'
+    poll_until 10000 over_usr nmcli general >"$BATS_TEST_TMPDIR/status"
+    poll_until 10000 nm_has docker0:bridge:connected
+    comes_and_goes
+    domains_kept || figure "NetworkManager $(over_usr NetworkManager --version) took docker0's settings away"
+    kept || true
+    over_usr resolvectl flush-caches
+    poll_until 5000 own_lookup web.docker "$(address web)"
+    # One that is managed in so many words.
+    over_usr nmcli device set docker0 managed yes
+    poll_until 10000 nm_has docker0:bridge:connected
+    comes_and_goes
+    domains_kept || figure "NetworkManager $(over_usr NetworkManager --version) took the settings of a managed docker0 away"
+    kept || true
+    over_usr resolvectl flush-caches
+    poll_until 5000 own_lookup web.docker "$(address web)"
+    not kept
+}
+
 # resolved_with SETTING…: systemd-resolved, with these for all links, as set-up leaves it.
 resolved_with() {
     printf '[Resolve]\nDNS=127.0.0.9\nFallbackDNS=\nLLMNR=no\nMulticastDNS=no\n' >"$LAB/etc/systemd/resolved.conf.d/lab.conf"
