@@ -126,6 +126,55 @@ never_missing() {
     lab_docker network rm agent-test >/dev/null
 }
 
+# agent_with LINE…: the lab's agent.conf and these lines count for the next container.
+agent_with() {
+    local before
+    before=$(grep -c 'configuration read again' "$LAB/log/agent" || true)
+    cp "$LAB/etc/callsign/agent.conf.good" "$LAB/etc/callsign/agent.conf"
+    printf '%s\n' "$@" >>"$LAB/etc/callsign/agent.conf"
+    lab_in pkill -HUP -x callsign-agent
+    poll_until 5000 has_read_more_than "$before"
+}
+
+has_read_more_than() {
+    (($(grep -c 'configuration read again' "$LAB/log/agent") > $1))
+}
+
+# web_has IPV4-PATTERN IPV6-PATTERN: those of the container web, which is on two networks, and no others; "": none of that family. Then it is removed.
+web_has() {
+    lab_docker run --detach --runtime callsign --hostname web --name web --network agent-test plain:1 sleep 1000 >/dev/null
+    lab_docker network connect bridge web
+    poll_until 5000 families_are "$1" "$2"
+    sleep 0.3
+    families_are "$1" "$2"
+    lab_docker rm --force web >/dev/null
+    wait_gone web.docker
+}
+
+families_are() {
+    # shellcheck disable=SC2053 # patterns
+    [[ $(resolve web.docker) == $1 && $(resolve web.docker AAAA) == $2 ]]
+}
+
+@test "interfaces and subnets in agent.conf, of both families" {
+    [[ -d /proc/sys/net/ipv6 ]] || skip "no IPv6 in this kernel"
+    lab_docker network create --subnet 198.19.5.0/24 --ipv6=false agent-test >/dev/null
+    cp "$LAB/etc/callsign/agent.conf" "$LAB/etc/callsign/agent.conf.good"
+    agent_with "subnets = {\"$LAB_PREFIX6\", \"198.19.5.0/24\"}"
+    web_has '198.19.5.*' 'fd00:c5::*'
+    agent_with "subnets = {\"$LAB_PREFIX6\"}"
+    web_has '' 'fd00:c5::*'
+    agent_with 'subnets = {"198.18.0.0/15"}'
+    web_has $'198.18.*\n198.19.5.*' ''
+    agent_with 'interfaces = {"eth0"}'
+    web_has '198.19.5.*' ''
+    agent_with 'interfaces = {"eth0", "eth1"}' "subnets = {\"$LAB_PREFIX6\", \"198.19.5.0/24\"}"
+    web_has '198.19.5.*' 'fd00:c5::*'
+    mv "$LAB/etc/callsign/agent.conf.good" "$LAB/etc/callsign/agent.conf"
+    lab_in pkill -HUP -x callsign-agent
+    lab_docker network rm agent-test >/dev/null
+}
+
 @test "kill -9 of the agent: no name is missing in one answer, and the next agent goes on" {
     local pid
     plain web

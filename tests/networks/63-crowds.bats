@@ -19,10 +19,11 @@ teardown() {
 
 # announce NAME ADDRESS…: one container's worth, without a connection of its own.
 announce() {
-    local instance
+    local instance addresses
     instance=$(new_instance)
+    addresses=$(printf '","%s' "${@:2}")
     echo "$1 $instance" >>"$BATS_TEST_TMPDIR/instances"
-    amqp emit publish callsign "up.$1" "$(up_body "$1" "$(sed 's/ /","/g' <<<"${*:2}")" "$instance")"
+    amqp emit publish callsign "up.$1" "$(up_body "$1" "${addresses:3}" "$instance")"
 }
 
 # All that announce() has announced goes.

@@ -87,6 +87,45 @@ resolved_in() {
     rm "$LAB/run/emit.conf" "$LAB/run/emit2.conf"
 }
 
+# on6 NETWORK CONTAINER: its IPv6 address there.
+on6() {
+    lab_docker inspect --format "{{.NetworkSettings.Networks.$1.GlobalIPv6Address}}" "$2"
+}
+
+# both_families CONTAINER IPV4 IPV6: these are its addresses, and there are no others.
+both_families() {
+    [[ $(resolve "$1.docker") == "$2" && $(resolve "$1.docker" AAAA) == "$3" ]]
+}
+
+# Both families in one value: on docker0 IPv6 alone, on alpha IPv4 alone, omega not at all.
+@test "addresses: subnets of both families, by file and by variable, and each family by itself" {
+    local name want
+    [[ -d /proc/sys/net/ipv6 ]] || skip "no IPv6 in this kernel"
+    printf 'password_file = "/etc/callsign/password"\naddresses = "subnets %s 198.19.1.0/24"\n' "$LAB_PREFIX6" >"$LAB/run/emit.conf"
+    start mixedfile --volume /run/emit.conf:/etc/callsign/emit.conf:ro
+    start mixed --env "CALLSIGN_ADDRESSES=subnets 198.19.1.0/24, $LAB_PREFIX6"
+    start six --env "CALLSIGN_ADDRESSES=subnets $LAB_PREFIX6"
+    start four --env "CALLSIGN_ADDRESSES=subnets 198.18.0.0/16"
+    start both --env "CALLSIGN_ADDRESSES=interface eth0"
+    for name in mixedfile mixed six four both; do
+        lab_docker network connect alpha "$name"
+        lab_docker network connect omega "$name"
+    done
+    for name in mixedfile mixed; do
+        poll_until 10000 both_families "$name" "$(on alpha "$name")" "$(on6 bridge "$name")"
+        for want in "$(on alpha "$name")" "$(on6 bridge "$name")"; do
+            [[ $(lab_in dig +short "@$LAB_ADDRESS" -x "$want") == "$name.docker." ]]
+        done
+    done
+    poll_until 10000 both_families six '' "$(on6 bridge six)"
+    poll_until 10000 both_families four "$(on bridge four)" ''
+    poll_until 10000 both_families both "$(on bridge both)" "$(on6 bridge both)"
+    # The network of one of them goes, and the other family stays.
+    lab_docker network disconnect alpha mixed
+    poll_until 5000 both_families mixed '' "$(on6 bridge mixed)"
+    rm "$LAB/run/emit.conf"
+}
+
 @test "a container on 17 networks: what a message has room for, and the log names the rest" {
     local i
     start many --env CALLSIGN_ADDRESSES=all

@@ -17,6 +17,7 @@ own_begin() {
     sed -n '/^# The dnsmasq of/,/^}/p' "$root/etc/callsign/callsignd.conf" >>"$LAB/etc/callsign/callsignd.conf"
     mkdir -p "$LAB/run/callsign-dnsmasq"
     cp "$root/etc/callsign/dnsmasq.conf" "$LAB/etc/callsign/dnsmasq.conf"
+    # shellcheck disable=SC2317 # dnsmasq's restart calls it
     dnsmasq_piece() {
         cp "$BATS_TEST_TMPDIR/root/etc/dnsmasq.d/callsign" "$LAB/etc/dnsmasq.d/callsign"
     }
