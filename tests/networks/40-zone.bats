@@ -493,15 +493,20 @@ outage_of_the_server() {
 
 # ---- many ----
 
-# many SERVER NAMES BOUND_MS: callsignd's table and sink, without a broker.
+# many SERVER NAMES BOUND_MS: callsignd's table and sink, without a broker. At real-time priority, where that may be had: the bound is for the way of a
+# change, and not for how long it waits until others leave it a processor.
 many() {
-    local out
+    local out priority=()
     zone_files "$1"
     lab_start "$1"
+    if lab_in chrt --fifo 10 true 2>/dev/null; then
+        priority=(chrt --fifo 10)
+        lab_in chrt --all-tasks --fifo --pid 10 "$(lab_pid "$1")" >/dev/null
+    fi
     zone_mark "$1" docker
     printf 'domain = "docker"\nbus { password_file = "/etc/callsign/password" }\nzone "docker" { server = "%s" secret_file = "/etc/callsign/tsig" owner = "lab" timeout = 60 }\n' \
         "${ZONE_ADDRESS[$1]}" >"$LAB/etc/callsign/bench.conf"
-    out=$(lab_in "$BUILD/host/tests/bench/zone" -c /etc/callsign/bench.conf -n "$2" -k 50)
+    out=$(lab_in "${priority[@]}" "$BUILD/host/tests/bench/zone" -c /etc/callsign/bench.conf -n "$2" -k 50)
     figure "$1: $(tr '\n' ';' <<<"$out")"
     awk -v bound="$3" '$1 == "change" { exit !($5 <= bound) }' <<<"$out"
 }
