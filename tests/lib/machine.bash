@@ -210,11 +210,15 @@ machine_leader() {
 
 # machine_boot: until systemd has started all that it starts.
 machine_boot() {
+    machine_start && poll_until 60000 machine_is_up "$MACHINE_NAME"
+}
+
+# machine_start: until there is a process 1, and the outside answers.
+machine_start() {
     local kept=$ROOTS/machine-$suite
     machine_spawn "$MACHINE_NAME" "$WORK/root" /run/netns/outside --network-veth --bind-ro="$kept/packages:/packages" \
         --bind-ro="$kept/image.tar:/images/debian.tar" --bind-ro="$OURS:/root/deb" --bind-ro="$TOP_DIR:/root/callsign" || return 1
-    outside_serve || return 1
-    poll_until 60000 machine_is_up "$MACHINE_NAME"
+    outside_serve
 }
 
 # Whatever it says, it is done starting.

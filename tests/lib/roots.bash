@@ -33,7 +33,7 @@ roots_is_whole() {
 
 # roots_remove SUITE: what is there of it, whole or not.
 roots_remove() {
-    rm -rf --one-file-system "$ROOTS/$1" "$ROOTS/$1.new"
+    rm -rf --one-file-system "$ROOTS/$1" "$ROOTS/$1.new" "$ROOTS/$1.new.tar" "$ROOTS/$1.base.tar"
 }
 
 # ---- the mirror: the machine's own ----
@@ -107,13 +107,16 @@ roots_make() {
     mv "$root" "$ROOTS/$1"
 }
 
-# roots_bootstrap SUITE MIRROR ROOT. A debootstrap that is older than the suite has no script of its name: sid's does for every later one.
+# roots_bootstrap SUITE MIRROR ROOT: by debootstrap, or as that made it for whoever needed the suite before. A debootstrap that is older than the suite has
+# no script of its name: sid's does for every later one.
 roots_bootstrap() {
-    local script=/usr/share/debootstrap/scripts/$1 proxy=
+    local script=/usr/share/debootstrap/scripts/$1 base=$ROOTS/$1.base.tar proxy=
+    mkdir -p "$3"
+    [[ ! -e $base ]] || { tar -C "$3" --numeric-owner -xpf "$base" && return; }
     [[ -e $script ]] || script=/usr/share/debootstrap/scripts/sid
     eval "$(apt-config shell proxy Acquire::http::Proxy)"
-    mkdir -p "$3"
-    roots_contained env ${proxy:+http_proxy="$proxy"} debootstrap --variant=minbase "$1" "$3" "$2" "$script"
+    roots_contained env ${proxy:+http_proxy="$proxy"} debootstrap --variant=minbase "$1" "$3" "$2" "$script" || return
+    [[ ! -d $ROOTS ]] || { tar -C "$3" --numeric-owner -cf "$3.tar" . && mv "$3.tar" "$base"; }
 }
 
 # What a machine has and minbase has not.
