@@ -7,7 +7,7 @@ BRIDGE=docker0 # in the lab it is the one that the broker and dnsmasq are on
 ROOTLESS=4444  # a user of the lab alone
 
 setup_file() {
-    "$TESTS_DIR/lib/packages" podman runc netavark uidmap slirp4netns systemd-container docker-compose lxc
+    "$TESTS_DIR/lib/packages" podman runc netavark aardvark-dns uidmap slirp4netns systemd-container docker-compose lxc
     cp -a /etc/containers "$LAB/etc/"
     rm -rf "$LAB/root" && cp -a "$LAB/image" "$LAB/root"
     # What systemd-nspawn and LXC want to see in a root.
@@ -25,8 +25,10 @@ teardown_file() {
 
 mend() {
     lab_kill runtime || true
+    printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
     podman rm --all --force --time 0 || true
     rootless rm --all --force --time 0 || true
+    podman network rm --force named pods || true
 }
 
 # ---- podman ----
@@ -35,7 +37,11 @@ mend() {
 PODMAN_OPTIONS=(--storage-driver vfs --cgroup-manager cgroupfs --runtime runc)
 
 podman() {
-    lab_in podman --root "$LAB/podman" --runroot /run/podman --tmpdir /run/podman/tmp "${PODMAN_OPTIONS[@]}" "$@" >&2
+    podman_says "$@" >&2
+}
+
+podman_says() {
+    lab_in podman --root "$LAB/podman" --runroot /run/podman --tmpdir /run/podman/tmp "${PODMAN_OPTIONS[@]}" "$@"
 }
 
 # As a user without any rights.
@@ -89,6 +95,63 @@ plug() {
     podman pod rm --force --time 0 pod
     wait_gone my-pod.docker
     wait_gone my-sidecar.docker
+}
+
+# found_in CONTAINER NAME [SERVER]: the IPv4 addresses, as that container's programs find them, or that server says.
+found_in() {
+    podman_says exec "$1" nslookup -type=a "${@:2}" 2>&1 | sed -nE '/^Name:/,$ s/^Address( [0-9]+)?: +([0-9.]+).*/\2/p'
+}
+
+found_is() {
+    [[ $(found_in "${@:1:$#-1}") == "${*: -1}" ]]
+}
+
+# On a network of Podman's own netavark starts aardvark-dns on its bridge, which asks the servers of the host's resolv.conf, or those of --dns.
+@test "Podman with aardvark-dns: by way of it names of ours, of the world and of Podman's are found" {
+    local own=198.19.9.1 name
+    import_into podman
+    podman network create --subnet 198.19.9.0/24 named
+    podman run --detach --name web --hostname web --network named --ip 198.19.9.7 localhost/lab:1 sleep 1000
+    podman run --detach --name beside --network named localhost/lab:1 sleep 1000
+    wait_resolves web.docker 198.19.9.7
+    [[ $(podman_says exec beside cat /etc/resolv.conf) == *"nameserver $own"* ]]
+    [[ $(found_in beside web.docker) == 198.19.9.7 ]]
+    [[ $(found_in beside known.example) == 198.18.255.1 ]]
+    for name in web.docker web.dns.podman; do
+        [[ $(found_in beside "$name" "$own") == 198.19.9.7 ]]
+    done
+    [[ $(found_in beside known.example "$own") == 198.18.255.1 ]]
+    # One that is not there yet is there at once when it is, and who has gone is gone: it keeps nothing.
+    [[ -z $(found_in beside later.docker "$own") ]]
+    start later
+    wait_up later
+    [[ $(found_in beside later.docker "$own") == "$(address later)" ]]
+    podman kill web
+    wait_gone web.docker
+    [[ -z $(found_in beside web.docker "$own") ]]
+    # That bridge's port 53 is aardvark-dns's: set-up leaves it to it.
+    lab_in rm -f /etc/dnsmasq.d/callsign
+    run -0 lab_in callsign-setup --no-services --no-broker --dry-run --state /run/none
+    dnsmasq_files
+    [[ $output == *"+ interface=docker0"* && $output != *interface=podman* ]]
+    # Where the host's resolv.conf names the world's servers alone, they are asked for ours, too; with --dns those of it.
+    podman rm --all --force --time 0
+    printf 'nameserver 127.0.0.9\n' >"$LAB/etc/resolv.conf"
+    podman run --detach --name beside --network named localhost/lab:1 sleep 1000
+    poll_until 5000 found_is beside known.example "$own" 198.18.255.1
+    [[ -z $(found_in beside later.docker "$own") ]]
+    podman rm --all --force --time 0
+    podman run --detach --name beside --network named --dns "$LAB_ADDRESS" localhost/lab:1 sleep 1000
+    if [[ $(podman_says exec beside cat /etc/resolv.conf) == *"nameserver $own"* ]]; then
+        poll_until 5000 found_is beside later.docker "$(address later)"
+        [[ $(found_in beside known.example) == 198.18.255.1 ]]
+    else
+        # Podman 4.3 leaves aardvark-dns out then: the container asks over its own bridge, which dnsmasq does not listen on.
+        figure "with --dns $(podman_says --version) has its containers ask by themselves"
+        [[ -z $(found_in beside later.docker) ]]
+    fi
+    podman rm --all --force --time 0
+    podman network rm named
 }
 
 @test "Podman, rootless: a container without a network that root plugs in" {
