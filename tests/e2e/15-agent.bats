@@ -16,13 +16,6 @@ agent_is_idle() {
     [[ -z $(agent_list) ]]
 }
 
-# plain HOSTNAME [DOCKER OPTION…]: a container of that name too, without anything of ours.
-plain() {
-    local name=$1
-    shift
-    lab_docker run --detach --runtime callsign --hostname "$name" --name "$name" "$@" plain:1 sleep 1000 >/dev/null
-}
-
 agent_pid() {
     lab_in pidof callsign-agent
 }

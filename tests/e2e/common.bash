@@ -83,7 +83,17 @@ no_names() {
 
 # start HOSTNAME [DOCKER OPTION…] [-- COMMAND…]: a container of that name too; by default it sleeps.
 start() {
-    local name=$1 options=()
+    start_of lab:1 "$@"
+}
+
+# plain HOSTNAME …: likewise, but without anything of ours in it.
+plain() {
+    start_of plain:1 "$1" --runtime callsign "${@:2}"
+}
+
+start_of() {
+    local image=$1 name=$2 options=()
+    shift
     shift
     while (($# > 0)) && [[ $1 != -- ]]; do
         options+=("$1")
@@ -91,7 +101,7 @@ start() {
     done
     [[ ${1-} != -- ]] || shift
     (($# > 0)) || set -- sleep 1000
-    lab_docker run --detach --hostname "$name" --name "$name" "${options[@]}" lab:1 "$@" >/dev/null
+    lab_docker run --detach --hostname "$name" --name "$name" "${options[@]}" "$image" "$@" >/dev/null
 }
 
 # address CONTAINER: its IPv4 address.

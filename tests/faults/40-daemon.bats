@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# callsignd dies, restarts, finds a strange hosts file or configuration, or stays away for long.
+# callsignd dies, restarts, finds a strange hosts file or configuration, or stays away for long. With CALLSIGN_BY=agent its containers carry nothing.
 
 load common
 

@@ -5,6 +5,14 @@ IFS=$' \t\n' # bats 1.8 leaves the comma that it splits --filter-tags by
 
 load ../e2e/common
 
+# With CALLSIGN_BY=agent the containers of a case carry nothing, and the agent names them: tests/run has the families that are run so, too. What is
+# the emitter's matter alone is tagged so.
+if [[ ${CALLSIGN_BY-} == agent ]]; then
+    start() {
+        plain "$@"
+    }
+fi
+
 # ---- time ----
 
 now_ns() {
