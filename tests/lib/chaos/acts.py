@@ -185,10 +185,11 @@ class Slot:
 
 
 class Box:
-    """A real container."""
+    """A real container: with the emitter in it, or with nothing of ours."""
 
     def __init__(self, model, number, settings):
         self.model, self.name, self.settings = model, f"box{number}", settings
+        self.plain = number >= plan.CONTAINERS
 
     def docker(self, *arguments):
         return run("docker", "-H", f"unix://{self.settings.lab}/run/docker.sock", *arguments)
@@ -207,14 +208,17 @@ class Box:
                 if pair.name == self.name and pair.address != address:
                     self.model.set(pair, m.DEAD, m.DEATH_S)
             if address is not None:
-                self.model.set(self.model.pair(self.name, address), m.LIVE, m.START_S)
+                pair = self.model.pair(self.name, address)
+                pair.by_agent = self.plain
+                self.model.set(pair, m.LIVE, m.START_S)
 
     def address(self):
         return self.docker("inspect", "--format", "{{.NetworkSettings.Networks.bridge.IPAddress}}", self.name).strip()
 
     def run(self, name):
         self.begin()
-        self.docker("run", "--detach", "--hostname", name, "--name", name, "lab:1", "sleep", "100000")
+        image = ("--runtime", "callsign", "plain:1") if self.plain else ("lab:1",)
+        self.docker("run", "--detach", "--hostname", name, "--name", name, *image, "sleep", "100000")
         self.finish(self.address())
 
     def restart(self):
@@ -344,6 +348,36 @@ class Host:
         self.model.mended("frozen", m.DAEMON_S, False)
 
 
+class Agent:
+    """Whatever becomes of it, it is nobody's end: no name of a container that lives is missing, and what it has missed it tells on its return."""
+
+    def __init__(self, model, settings):
+        self.model, self.settings = model, settings
+
+    def without(self, script):
+        self.model.agent_stops()
+        lab(script)
+        self.model.agent_answers()
+
+    def ends(self, signal_name):
+        """The lab starts another one, 0.1 s later."""
+        self.without("pid=$(lab_in pidof callsign-agent)\n"
+                     "is_another() { now=$(lab_in pidof callsign-agent) && [[ $now != \"$pid\" ]] && agent_answers; }\n"
+                     f"lab_in kill -{signal_name} $pid; poll_until 10000 is_another")
+
+    def kill_agent(self, _):
+        self.ends("KILL")
+
+    def end_agent(self, _):
+        self.ends("TERM")
+
+    def agent_away(self, length):
+        self.without(f"lab_stop agent; sleep {length}; lab_start agent")
+
+    def freeze_agent(self, length):
+        self.without(f"lab_in pkill -STOP -x callsign-agent; sleep {length}; lab_in pkill -CONT -x callsign-agent; poll_until 10000 agent_answers")
+
+
 class Lane(threading.Thread):
     """Carries out the events of one lane, none before its time. What goes wrong in the lab itself ends the run."""
 
@@ -360,7 +394,7 @@ class Lane(threading.Thread):
                 time.sleep(max(0.0, self.model.begun + event.at - time.monotonic()))
                 self.model.log(f"{event.lane} {event.verb} {' '.join(map(str, event.args))}")
                 self.act(event)
-                if event.lane in ("broker", "host"):
+                if event.lane in ("broker", "host", "agent"):
                     self.model.log(f"{event.lane} {event.verb}: done")
         except subprocess.CalledProcessError as error:
             self.error = f"{' '.join(error.cmd)[:300]}: {error.stderr}"

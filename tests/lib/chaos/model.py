@@ -15,6 +15,7 @@ DEATH_S = 1.0          # from its death to the name's end
 RETURN_S = 6.0         # from a broker's, link's or process's return: emitters try at least each 5 s
 RESYNC_S = 8.0 + 2.0   # resync_timeout, and what docs/reliability adds to it, after the last that came back
 DAEMON_S = 2.0         # from a daemon's restart
+AGENT_S = 2.5          # from the agent's: what no hook told it of it looks for after 1 s
 BLINK_S = 1.0          # a broker that closes connections fires every will
 SILENT_HEARTBEATS = 3  # a dead one that nobody could hear goes when the broker gives up
 
@@ -29,6 +30,7 @@ class Pair:
         self.seen = None           # when DNS first agreed with the state
         self.absent_since = None   # a blink that is being measured
         self.reported = False
+        self.by_agent = False      # it says what becomes of this one, and not the container itself
         self.calm = False          # nothing was broken when the state changed: its latency is a figure
 
     def __str__(self):
@@ -49,6 +51,8 @@ class Model:
         self.blink_floor = 0.0     # something else held up their return until then
         self.told_late = False     # wills of the living wait for a daemon that does not hear them; until all is mended
         self.unknown = set()       # names of containers whose address we have yet to learn
+        self.agent_down = 0
+        self.agent_floor = 0.0     # what became of containers while it was away is right from then on
         self.dns_down = 0
         self.dns_floor = 0.0
         self.violations = []
@@ -77,7 +81,8 @@ class Model:
             pair.calm = self.is_calm(now)
 
     def is_calm(self, now):
-        return not self.broken and not self.dns_down and now > max(self.live_floor, self.dead_floor, self.dns_floor)
+        return not self.broken and not self.dns_down and not self.agent_down \
+            and now > max(self.live_floor, self.dead_floor, self.dns_floor, self.agent_floor)
 
     def breaks(self, what, blinks=False):
         """Nothing new gets through until it is mended; blinks: and what stands may be gone for up to BLINK_S."""
@@ -128,6 +133,15 @@ class Model:
             self.dns_down -= 1
             self.dns_floor = time.monotonic() + DAEMON_S
 
+    def agent_stops(self):
+        with self.lock:
+            self.agent_down += 1
+
+    def agent_answers(self):
+        with self.lock:
+            self.agent_down -= 1
+            self.agent_floor = time.monotonic() + AGENT_S
+
     # ---- what is seen ----
 
     def names(self):
@@ -162,7 +176,9 @@ class Model:
             self.report(pair, f"{pair} still answers {now - pair.since:.2f} s after its end")
 
     def forgiven(self, pair, floor):
-        return NEVER if self.broken else max(pair.due, floor, self.dns_floor)
+        if self.broken or (pair.by_agent and self.agent_down):
+            return NEVER
+        return max(pair.due, floor, self.dns_floor, self.agent_floor if pair.by_agent else 0.0)
 
     def right(self, pair, asked, now):
         if pair.absent_since is not None:

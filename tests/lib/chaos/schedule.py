@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 EMITTERS = 20     # plain emitter processes, each in a network namespace of its own
 CONTAINERS = 3    # real ones: dearer, and their starts take half a second
+PLAIN = 3         # likewise, but with nothing of ours in them: named by the agent
 QUIET_S = 10.0    # the last seconds of a run: nothing new is broken, and all of it must be right
 
 
@@ -75,17 +76,17 @@ def emitters(rng, end):
             busy[slot] = back + 0.5
 
 
-def containers(rng, end):
+def containers(rng, end, lane="docker", first=0, count=CONTAINERS):
     running = {}
     now = 1.0
     while (now := now + rng.expovariate(1 / 2.5)) < end:
-        slot = rng.randrange(CONTAINERS)
+        slot = first + rng.randrange(count)
         if not running.get(slot):
-            yield Event(now, "docker", "run", (slot, f"box{slot}"))
+            yield Event(now, lane, "run", (slot, f"box{slot}"))
             running[slot] = True
             continue
         verb = rng.choice(("docker-kill", "docker-stop", "docker-restart", "kill-9"))
-        yield Event(now, "docker", verb, (slot,))
+        yield Event(now, lane, verb, (slot,))
         running[slot] = verb == "docker-restart"
 
 
@@ -97,6 +98,10 @@ BROKER = (
 HOST = (
     ("kill-daemon", 6, (0.0, 0.3, 4.0)), ("end-daemon", 2, (0.0, 1.0)), ("reload", 2, (0.0,)), ("bad-reload", 2, (0.0,)),
     ("kill-dnsmasq", 3, (0.0, 2.0)), ("hup-storm", 2, (1.0,)), ("deaf-daemon", 3, (1.0, 6.0)), ("freeze-daemon", 2, (1.0, 5.0)),
+)
+# Away for less than lost_grace, and no longer still than the broker has patience with its heartbeat.
+AGENT = (
+    ("kill-agent", 6, (0.0,)), ("end-agent", 3, (0.0,)), ("agent-away", 2, (0.5, 2.0)), ("freeze-agent", 2, (0.5, 2.0)),
 )
 
 
@@ -120,5 +125,7 @@ def schedule(seed, seconds):
         # Between two of the broker's everybody has time to come back: a lease is lengthened by an outage only once.
         faults(random.Random(f"{seed}/broker"), "broker", BROKER, 2.0, 9.0, end - 15),
         faults(random.Random(f"{seed}/host"), "host", HOST, 1.0, 3.0, end - 5),
+        containers(random.Random(f"{seed}/plain"), end, "plain", CONTAINERS, PLAIN),
+        faults(random.Random(f"{seed}/agent"), "agent", AGENT, 1.5, 2.0, end - 5),
     )
     return sorted((event for lane in lanes for event in lane), key=lambda event: event.at)

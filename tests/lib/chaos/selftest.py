@@ -41,11 +41,13 @@ FAULTS = (
     Fault("file", "cuts the hosts file before it replaces it", "shared/atomicfile.c",
           "rename(file->dot_path, file->path) == -1",
           "(truncate(file->path, 60) + usleep(3000) == 1 || rename(file->dot_path, file->path) == -1)"),
+    Fault("agent", "is an agent that takes nothing over from the one before", "container/agent/agent.c",
+          "\tagent_take_over(agent);\n", "\t(void)agent_take_over;\n"),
 )
 
 
 def make(fault, build):
-    """A copy of the build, with the fault in it. The programs but the daemon are as they were."""
+    """A copy of the build, with the fault in it. The programs but the daemon and the agent are as they were."""
     folder = f"{build}/chaos-{fault.name}"
     shutil.rmtree(folder, ignore_errors=True)
     os.mkdir(folder)
@@ -59,7 +61,7 @@ def make(fault, build):
         sys.exit(f"chaos: {fault.file} has no longer the one place where fault {fault.name} belongs: {fault.right!r}")
     with open(path, "w", encoding="utf-8") as file:
         file.write(text.replace(fault.right, fault.wrong))
-    subprocess.run(["make", "--silent", "-C", f"{folder}/host", "host/callsignd"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["make", "--silent", "-C", f"{folder}/host", "host/callsignd", "container/agent/callsign-agent"], check=True, stdout=subprocess.DEVNULL)
     return folder
 
 
