@@ -28,6 +28,7 @@ struct bus {
 	unsigned published, deleted, counted, purged, bound, made; /* made: exchanges that were declared, not asked for */
 	bool takes;       /* more, without waiting */
 	uint32_t handshake_ms, request_ms; /* as bus_open() was told */
+	const struct bus_endpoint *endpoint; /* likewise */
 	bool deleted_if_unused; /* the last time */
 	char body[BUS_BODY_MAX];
 	size_t length;
@@ -51,8 +52,8 @@ void bus_free(struct bus *bus)
 
 int bus_open(struct bus *bus, const struct bus_endpoint *endpoint, const struct bus_options *options, int64_t now_ms)
 {
-	(void)endpoint;
 	(void)now_ms;
+	bus->endpoint = endpoint;
 	bus->handshake_ms = options->handshake_ms;
 	bus->request_ms = options->request_ms;
 	bus->open = true;
@@ -326,6 +327,22 @@ static void broker_is_silent(struct bus *bus)
 	broker_closes(bus, BUS_FAILED_HANDSHAKE, 0, BUS_REQUEST_NONE);
 }
 
+static void broker_breaks(struct bus *bus)
+{
+	const struct bus_failure failure = {.kind = BUS_FAILED_LOST, .text = "reset"};
+
+	bus->open = false;
+	bus->callbacks->down(bus->arg, &failure);
+}
+
+static void broker_answers_no_more(struct bus *bus)
+{
+	const struct bus_failure failure = {.kind = BUS_FAILED_TIMEOUT, .text = "no answer"};
+
+	bus->open = false;
+	bus->callbacks->down(bus->arg, &failure);
+}
+
 static void broker_is_out_of_reach(struct bus *bus)
 {
 	broker_closes(bus, BUS_FAILED_CONNECT, 0, BUS_REQUEST_NONE);
@@ -404,7 +421,7 @@ static void broker_refuses_the_roll_call(struct bus *bus)
 /* ---- the host ---- */
 
 struct host {
-	struct bus_endpoint endpoint;
+	struct bus_endpoint endpoint[2]; /* the second one is used where a test says so */
 	struct policy_domain domain;
 	struct conf conf;
 	struct registry *registry;
@@ -422,8 +439,8 @@ static int set_up(void **state)
 
 	memset(&host, 0, sizeof host);
 	host.now_ms = START_MS;
-	host.endpoint = (struct bus_endpoint){.host = broker_host, .port = 5672, .vhost = vhost, .user = user};
-	host.conf.bus.endpoints = &host.endpoint;
+	host.endpoint[0] = host.endpoint[1] = (struct bus_endpoint){.host = broker_host, .port = 5672, .vhost = vhost, .user = user};
+	host.conf.bus.endpoints = host.endpoint;
 	host.conf.bus.nendpoints = 1;
 	host.conf.queue.name = queue;
 	host.conf.hostname = host_name;
@@ -745,6 +762,36 @@ static void a_slow_broker_is_given_more_time_until_it_takes_us(void **state)
 	assert_int_equal(fake.handshake_ms, BUS_HANDSHAKE_MS);
 }
 
+/* A node of RabbitMQ 4.3 that is cut off from its cluster lets in who comes, and answers nobody. */
+static void a_broker_that_stopped_answering_is_left_for_the_next_one(void **state)
+{
+	struct host *host = *state;
+
+	host->conf.bus.nendpoints = 2;
+	connect_to_broker(host);
+	assert_ptr_equal(fake.endpoint, &host->endpoint[0]);
+	step(host, broker_breaks);
+	connect_again(host, broker_takes_us);
+	assert_ptr_equal(fake.endpoint, &host->endpoint[0]);
+	step(host, broker_answers_no_more);
+	connect_again(host, NULL);
+	assert_ptr_equal(fake.endpoint, &host->endpoint[1]);
+}
+
+static void with_another_broker_to_go_to_a_slow_login_gives_requests_no_more_time(void **state)
+{
+	struct host *host = *state;
+
+	host->conf.bus.nendpoints = 2;
+	connect_again(host, broker_is_silent);
+	connect_again(host, broker_answers_no_more);
+	assert_int_equal(fake.handshake_ms, 2 * BUS_HANDSHAKE_MS);
+	assert_int_equal(fake.request_ms, BUS_REQUEST_MS);
+	connect_again(host, NULL);
+	assert_int_equal(fake.handshake_ms, 4 * BUS_HANDSHAKE_MS);
+	assert_int_equal(fake.request_ms, 2 * BUS_REQUEST_MS);
+}
+
 /* An answer that overtook the marker confirmed nothing, and was the only one: the name of a living container was dropped. */
 static void who_answers_before_the_marker_is_asked_again(void **state)
 {
@@ -883,6 +930,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_check_that_cannot_be_made_now_is_made_later, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_message_that_breaks_the_connection_again_and_again_is_taken_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_slow_broker_is_given_more_time_until_it_takes_us, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_broker_that_stopped_answering_is_left_for_the_next_one, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(with_another_broker_to_go_to_a_slow_login_gives_requests_no_more_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_answers_before_the_marker_is_asked_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_refused_roll_call_is_given_up_soon, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_roll_call_refused_by_another_hosts_queue_is_no_matter, set_up, tear_down),
