@@ -1,15 +1,23 @@
 """Small acts on the lab's broker, also hostile ones, from the command line (python3-pika).
 
 Exit status 0: done; 1: the broker refused, its words on standard error; 2: usage.
+
+Loading python3-pika takes longer than the rest, and there are hundreds of these acts in a run of the tests. So the first one leaves a process behind that has loaded
+it, and forks for each that comes later; it ends with the lab. Who asks hands it arguments, folder and standard files, and ends as the child does.
 """
-import argparse
+import array
 import json
+import os
+import signal
+import socket
 import sys
 
-import pika
+SERVER = "\0callsign-test-amqp"  # an abstract name: each lab has a network namespace of its own
+REQUEST_MAX = 1 << 20
 
 
 def parser():
+    import argparse  # pylint: disable=import-outside-toplevel # who only asks does without
     top = argparse.ArgumentParser(description=__doc__)
     top.add_argument("--host", default="127.0.0.1")
     top.add_argument("--vhost", default="callsign")
@@ -62,6 +70,7 @@ def publish(channel, args):
     body = sys.stdin.buffer.read() if args.body == "-" else args.body.encode("utf-8", "surrogateescape")
     headers = {key: json.loads(value) for key, value in (header.split("=", 1) for header in args.header)}
     user_id = args.user if args.user_id is None else args.user_id or None
+    import pika  # pylint: disable=import-outside-toplevel
     properties = pika.BasicProperties(content_type=args.content_type, type=args.type, user_id=user_id,
                                       headers=headers or None, delivery_mode=2)
     channel.confirm_delivery()
@@ -94,7 +103,8 @@ VERBS = {
 }
 
 
-def main():
+def act():
+    import pika  # pylint: disable=import-outside-toplevel
     args = parser().parse_args()
     with open(args.password_file, encoding="ascii") as file:
         credentials = pika.PlainCredentials(args.user, file.read().strip())
@@ -105,6 +115,87 @@ def main():
         connection.close()
     except (pika.exceptions.AMQPError, pika.exceptions.ChannelClosed) as error:
         sys.exit(f"refused: {error!r}")
+
+
+# ---- one process for many acts ----
+
+def status_of(function):
+    """How a program would end of which that is all, what it says said."""
+    try:
+        function()
+        status = 0
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # pylint: disable=broad-exception-caught # as the interpreter does
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
+
+
+def answer(client):
+    """In a child: the act of one client, and its exit status to it."""
+    data, ancillary, _, _ = client.recvmsg(REQUEST_MAX, socket.CMSG_SPACE(3 * array.array("i").itemsize))
+    files = array.array("i")
+    files.frombytes(ancillary[0][2])
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    request = json.loads(data)
+    sys.argv = request["argv"]
+    os.chdir(request["folder"])
+    client.send(bytes([status_of(act)]))
+
+
+def serve(listener):
+    import pika  # pylint: disable=import-outside-toplevel,unused-import # here, once, as the parser
+    parser()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        client, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            answer(client)
+            os._exit(0)
+        client.close()
+
+
+def leave_server():
+    """Behind whoever comes first. Without a file of theirs: bats waits for the end of all that hold its own."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        listener.bind(SERVER)
+    except OSError:
+        return  # somebody else has just done so
+    listener.listen(64)
+    if os.fork() != 0:
+        return
+    os.setsid()
+    os.chdir("/")
+    nothing = os.open("/dev/null", os.O_RDWR)
+    for number in range(3):
+        os.dup2(nothing, number)
+    own = os.dup2(listener.detach(), 3)
+    os.closerange(4, os.sysconf("SC_OPEN_MAX"))
+    serve(socket.socket(fileno=own))
+
+
+def main():
+    request = json.dumps({"argv": sys.argv, "folder": os.getcwd()}).encode("utf-8")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, REQUEST_MAX)
+        try:
+            server.connect(SERVER)
+        except ConnectionRefusedError:
+            leave_server()
+            sys.exit(status_of(act))
+        server.sendmsg([request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
+        status = server.recv(1)
+    sys.exit(status[0] if status else 1)
 
 
 main()
