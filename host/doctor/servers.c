@@ -45,7 +45,7 @@ static const struct {
 	          "forward:\n"
 	          "- {subtree: %d., servers: [%a@%p], options: {authoritative: true, dnssec: false}}\n"
 	          "- {subtree: %r., servers: [%a@%p], options: {authoritative: true, dnssec: false}}\n"},
-	{"dnsmasq", "in /etc/dnsmasq.d, and neither use-stale-cache nor min-cache-ttl:\n"
+	{"dnsmasq", "in its configuration (Debian's own: /etc/dnsmasq.d), and neither use-stale-cache nor min-cache-ttl:\n"
 	            "  server=/%d/%a#%p\n"
 	            "  server=/%r/%a#%p\n"
 	            "  rebind-domain-ok=/%d/\n"},

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "doctor/dnsmasqconf.h"
 #include "doctor/ports.h"
 #include "doctor/servers.h"
 #include "shared/address.h"
@@ -173,14 +174,41 @@ static void split_networkmanager(struct setup *setup)
 
 /* ---- another name server on the loopback ---- */
 
-/* One that systemd-resolved or dnsmasq holds is no matter: they are told by us. */
+/* Whether that dnsmasq reads the folder that our piece is in, as the one of this host's service does. Unless that can be seen not to be so, it does. */
+static bool reads_our_piece(pid_t pid)
+{
+	static const char folder[] = "/etc/dnsmasq.d";
+	struct dnsmasqconf conf;
+	bool reads;
+
+	if (pid == 0)
+		return true;
+	dnsmasqconf_of_process(&conf, pid);
+	reads = conf.incomplete;
+	for (size_t i = 0; i < conf.count && !reads; i++) {
+		const char *value = conf.options[i].value;
+
+		reads = strcmp(conf.options[i].key, "conf-dir") == 0 && strncmp(value, folder, sizeof folder - 1) == 0 &&
+		        strchr(",/", value[sizeof folder - 1]) != NULL;
+	}
+	dnsmasqconf_free(&conf);
+	return reads;
+}
+
+/* What systemd-resolved, NetworkManager's dnsmasq or this host's own holds is no matter: they are told by us. */
+static bool is_told(const struct setup *setup, const struct ports_listener *listener)
+{
+	if (strncmp(listener->program, "systemd-resolve", strlen("systemd-resolve")) == 0)
+		return true;
+	return strcmp(listener->program, "dnsmasq") == 0 && (setup->resolver.kind != RESOLVER_LOOPBACK || reads_our_piece(listener->pid));
+}
+
 static void meet(void *arg, const struct ports_listener *listener)
 {
 	static const struct address loopback = {.family = 4, .bytes = {127, 0, 0, 1}};
 	struct setup *setup = arg;
 
-	if ((listener->wildcard || address_equal(&listener->address, &loopback)) && strcmp(listener->program, "dnsmasq") != 0 &&
-	    strncmp(listener->program, "systemd-resolve", strlen("systemd-resolve")) != 0)
+	if ((listener->wildcard || address_equal(&listener->address, &loopback)) && !is_told(setup, listener))
 		snprintf(setup->holder, sizeof setup->holder, "%s", listener->program);
 }
 

@@ -93,9 +93,68 @@ unbound_conf() {
     between unbound -d -c /run/between/conf
     not finds serial.callsign.docker "$(resolve serial.callsign.docker)"
     told unbound
-    unbound_conf "$BATS_TEST_TMPDIR/said" "$BATS_TEST_TMPDIR/said.after" >"$DIR/conf"
+    # Private addresses are let through for the domain alone.
+    unbound_conf "$BATS_TEST_TMPDIR/said" "$BATS_TEST_TMPDIR/said.after" | sed 's/^server:/&\n  private-address: fd00::\/8/' >"$DIR/conf"
     between unbound -d -c /run/between/conf
     all_is_true
+    private_is_let_through
+    grep -v private-domain "$DIR/conf" >"$DIR/without"
+    between unbound -d -c /run/between/without
+    private_is_held_back
+}
+
+# The IPv6 address of a container, which whoever guards against rebinding keeps to himself.
+private_is_let_through() {
+    start web
+    wait_up web
+    poll_until 3000 finds_ipv6 web
+}
+
+finds_ipv6() {
+    local own
+    own=$(lab_docker inspect --format '{{.NetworkSettings.Networks.bridge.GlobalIPv6Address}}' "$1")
+    [[ $(lab_in dig +short +time=2 +tries=1 @127.0.0.1 "$1.docker" AAAA) == "$own" ]]
+}
+
+private_is_held_back() {
+    [[ -z $(lab_in dig +short +time=2 +tries=1 @127.0.0.1 web.docker AAAA) ]]
+}
+
+# One that is not the service's: it reads a file of its own. LINE…: in there.
+other_dnsmasq() {
+    printf '%s\n' no-resolv no-hosts bind-interfaces listen-address=127.0.0.1 server=127.0.0.9 stop-dns-rebind "$@" >"$DIR/conf"
+    between dnsmasq --keep-in-foreground --pid-file=/run/between/pid --conf-file=/run/between/conf
+}
+
+@test "another dnsmasq on the loopback: this host's keeps to the bridges, and the lines that are said make it right" {
+    other_dnsmasq
+    told dnsmasq
+    grep -q rebind-domain-ok "$BATS_TEST_TMPDIR/said"
+    # Where there is no piece yet: ours would get in that one's way if it listened everywhere.
+    lab_in rm -f /etc/dnsmasq.d/callsign
+    run -0 lab_in callsign-setup --no-services --no-broker --dry-run --docker-address "$LAB_ADDRESS" --state /run/none --dnsmasq shared
+    dnsmasq_files
+    grep -qx '+ interface=docker0' <<<"$output"
+    grep -qx '+ except-interface=lo' <<<"$output"
+    grep -qx '+ bind-dynamic' <<<"$output"
+    sed 's/^  //' "$BATS_TEST_TMPDIR/said" >"$BATS_TEST_TMPDIR/lines"
+    mapfile -t lines <"$BATS_TEST_TMPDIR/lines"
+    other_dnsmasq "${lines[@]}"
+    all_is_true
+    private_is_let_through
+    other_dnsmasq "$(grep -v rebind "$BATS_TEST_TMPDIR/lines")"
+    private_is_held_back
+}
+
+# This host's own dnsmasq, on the loopback as Debian starts it, is no other one.
+@test "this host's dnsmasq on the loopback is told by its own piece, and nothing is said" {
+    lab_stop dnsmasq
+    lab_spawn dnsmasq dnsmasq --keep-in-foreground --log-facility=- --conf-file=/etc/dnsmasq.conf --listen-address=127.0.0.1
+    poll_until 10000 answers_the_world
+    lab_in rm -f /etc/dnsmasq.d/callsign
+    run -0 lab_in callsign-setup --no-services --no-broker --dry-run --docker-address "$LAB_ADDRESS" --state /run/none --dnsmasq shared
+    lab_restart dnsmasq
+    [[ $output != *"is this host's name server"* && $output != *except-interface* && $output == *"+ addn-hosts=/run/callsign/hosts"* ]]
 }
 
 bind_conf() {
