@@ -222,6 +222,36 @@ agent_has() {
 }
 
 # bats test_tags=fast
+@test "no room for the agent's state: names come and go all the same, and the next agent finds them" {
+    plain before
+    wait_up before
+    lab_stop agent
+    # shellcheck disable=SC2016 # for the inner shell
+    lab_in sh -c 'mount -t tmpfs -o size=64k,mode=0700 tmpfs /run/callsign-agent && dd if=/dev/zero of=/run/callsign-agent/all bs=4k 2>/dev/null; true'
+    lab_start agent
+    plain dies
+    plain comes
+    wait_up dies
+    wait_up comes
+    grep -q 'cannot be written down for the next agent: No space left' "$LAB/log/agent"
+    lab_docker rm --force dies >/dev/null
+    injected "a container's end with no room for the agent's state"
+    gone_within 1000 dies
+    steady comes "$(address comes)"
+    agent_dies KILL
+    injected "kill -9 of the agent with no room for its state"
+    settled "named by the next one" 3000 agent_has comes
+    # Longer than hosts are patient with who was the agent before.
+    poll_until 6000 false || true
+    steadied comes
+    lab_stop agent
+    lab_in umount /run/callsign-agent
+    lab_start agent
+    settled "calm, before and comes, and nobody else" 30000 only before calm comes
+    steadied calm
+}
+
+# bats test_tags=fast
 @test "two containers of one name: both are there, or the newest, as the host's conflict rule has it; and the other when that has ended" {
     local old
     plain twin
