@@ -81,6 +81,21 @@ static bool is_left(const json_t *runtime)
 	return path != NULL && strcmp(path, RUNTIME_LEFT) == 0 && json_object_size(runtime) == 1;
 }
 
+bool daemonjson_is_left(const char *written, const char *now)
+{
+	static const char ours[] = "\"" RUNTIME "\"", left[] = "\"" RUNTIME_LEFT "\"";
+	const char *at;
+
+	for (; (at = strstr(written, ours)) != NULL; written = at + sizeof(ours) - 1) {
+		size_t length = (size_t)(at - written);
+
+		if (strncmp(now, written, length) != 0 || strncmp(now + length, left, sizeof(left) - 1) != 0)
+			return false;
+		now += length + sizeof(left) - 1;
+	}
+	return strcmp(now, written) == 0;
+}
+
 static bool is_ours(const json_t *runtime)
 {
 	const char *path = json_string_value(json_object_get(runtime, "path"));

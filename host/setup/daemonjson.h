@@ -26,6 +26,9 @@ bool daemonjson_add_runtime(json_t *settings);
 bool daemonjson_leave_runtime(json_t *settings);
 bool daemonjson_take_left(json_t *settings);
 
+/* Whether now is what the package, when it was removed, has made of what was written: the same, but for our runtime, which became Docker's own. */
+bool daemonjson_is_left(const char *written, const char *now);
+
 /*
  * text without server in "dns", and without our runtime: new, to be freed. NULL: cannot be. empty: nothing is left in it. If that leaves "dns" empty, those of original
  * (the whole text of before, or NULL) come back: we had taken them out.

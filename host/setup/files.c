@@ -273,6 +273,11 @@ static void put_back(struct setup *setup, const char *path, const char *now, con
 		setup_error(setup, "%s: cannot be put back: %s", path, strerror(errno));
 }
 
+void setup_remove(struct setup *setup, const char *path)
+{
+	put_back(setup, path, NULL, NULL);
+}
+
 /* Edited since: only what is ours is taken out, and that we know how to do for daemon.json alone. */
 static void take_out(struct setup *setup, const char *path, const char *now, const char *original)
 {
@@ -301,7 +306,8 @@ static void undo_file(struct setup *setup, const json_t *entry)
 		put_back(setup, path, NULL, NULL);
 	else if (original != NULL && strcmp(now, original) == 0)
 		; /* it never came to be replaced, or somebody put it back */
-	else if (strcmp(now, written) == 0 || is_text(entry, "replaced", now))
+	else if (strcmp(now, written) == 0 || is_text(entry, "replaced", now) ||
+	         (strcmp(path, SETUP_DAEMON_JSON) == 0 && daemonjson_is_left(written, now)))
 		put_back(setup, path, now, original);
 	else
 		take_out(setup, path, now, original);

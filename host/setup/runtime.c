@@ -99,6 +99,17 @@ static void write_settings(struct setup *setup, const json_t *settings)
 	free(text);
 }
 
+/* Without a word left in it, it is as good as none. */
+static void take_left(struct setup *setup, const json_t *settings)
+{
+	if (json_object_size(settings) > 0) {
+		write_settings(setup, settings);
+		return;
+	}
+	setup_remove(setup, SETUP_DAEMON_JSON);
+	setup->docker_changed = true;
+}
+
 void setup_runtime_undo(struct setup *setup)
 {
 	char *text = setup_read(setup, SETUP_DAEMON_JSON), names[NAMES_SIZE];
@@ -111,7 +122,7 @@ void setup_runtime_undo(struct setup *setup)
 		setup_say(SETUP_DAEMON_JSON ": the runtime callsign stays, as runc: %zu container%s made with it:%s. Make %s anew, and run callsign-setup --undo "
 		          "once more", count, count == 1 ? " was" : "s were", names, count == 1 ? "it" : "them");
 	} else if (!setup->dry_run && daemonjson_take_left(settings)) {
-		write_settings(setup, settings);
+		take_left(setup, settings);
 	}
 	json_decref(settings);
 	free(text);

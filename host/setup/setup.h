@@ -124,6 +124,9 @@ bool setup_write(struct setup *setup, const char *path, const char *text, mode_t
 /* Whether path is as we wrote it, or not there at all: then it may be replaced. */
 bool setup_is_ours(const struct setup *setup, const char *path);
 
+/* Away with a file that is ours, and not recorded. */
+void setup_remove(struct setup *setup, const char *path);
+
 /* Take one recorded file back, and forget it. */
 void setup_take_back(struct setup *setup, const char *path);
 

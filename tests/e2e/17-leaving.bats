@@ -156,5 +156,11 @@ is_left() {
     [[ $output == *"1 container was made with it: web."* ]]
     rm -r "$root"/var/lib/docker/containers/*
     run -0 "$BUILD/host/host/callsign-setup" --root "$root" --no-broker --undo
-    [[ $(cat "$root/etc/docker/daemon.json") == '{}' ]]
+    [[ ! -e $root/etc/docker/daemon.json ]]
+    # Removed and installed again, and then undone: what the package made of daemon.json meanwhile counts as ours.
+    printf '{ "debug":true }\n' >"$root/etc/docker/daemon.json"
+    "$BUILD/host/host/callsign-setup" --root "$root" --no-broker --agent
+    sed -i 's,"/usr/bin/callsign-runtime","runc",g' "$root/etc/docker/daemon.json"
+    run -0 "$BUILD/host/host/callsign-setup" --root "$root" --no-broker --undo
+    [[ $(cat "$root/etc/docker/daemon.json") == '{ "debug":true }' ]]
 }

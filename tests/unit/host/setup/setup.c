@@ -255,6 +255,11 @@ static void test_docker_without(void **state)
 	free(text);
 	assert_null(daemonjson_without("{\"dns\": 1}", "172.17.0.1", NULL, &empty));
 	assert_null(daemonjson_without("{", "172.17.0.1", NULL, &empty));
+	assert_true(daemonjson_is_left("{\"a\": \"/usr/bin/callsign-runtime\"}", "{\"a\": \"runc\"}"));
+	assert_true(daemonjson_is_left("{}", "{}"));
+	assert_false(daemonjson_is_left("{\"a\": \"/usr/bin/callsign-runtime\"}", "{\"a\": \"runc\", \"b\": 1}"));
+	assert_false(daemonjson_is_left("{\"a\": \"/usr/bin/callsign-runtime\"}", "{\"a\": \"run"));
+	assert_false(daemonjson_is_left("{\"a\": \"/usr/bin/callsign-runtime\"}", ""));
 }
 
 /* docs/agent.md has people make it the default, and Docker does not start with one that it does not know. */
