@@ -134,22 +134,34 @@ static void meet(void *arg, const struct ports_listener *listener)
 	                  (listener->pid == 0 || listener->pid != neighbour->dnsmasq);
 }
 
+/* One that containers there may ask: of either family, since a network need not have IPv4; every link has a local one. */
+static bool can_be_asked(const struct ifaddrs *one, struct address *address)
+{
+	return one->ifa_addr != NULL && (one->ifa_addr->sa_family == AF_INET || one->ifa_addr->sa_family == AF_INET6) &&
+	       address_from_sockaddr(one->ifa_addr, address) == 0 && address_unusable(address) == NULL;
+}
+
+/* Whether another server has port 53 of any of that bridge's addresses, as aardvark-dns. */
+static bool is_taken(const struct ifaddrs *all, const char *bridge, pid_t dnsmasq)
+{
+	struct neighbour neighbour = {.dnsmasq = dnsmasq};
+
+	for (const struct ifaddrs *one = all; one != NULL && !neighbour.met; one = one->ifa_next)
+		if (strcmp(one->ifa_name, bridge) == 0 && can_be_asked(one, &neighbour.address))
+			(void)ports_each(DNS_PORT, meet, &neighbour);
+	return neighbour.met;
+}
+
 static void find_others(struct bridges *out, pid_t dnsmasq)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifaddrs *all = NULL;
+	struct address address;
 
 	if (fd != -1 && getifaddrs(&all) == 0) {
-		for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
-			struct neighbour neighbour = {.dnsmasq = dnsmasq};
-
-			if (one->ifa_addr == NULL || one->ifa_addr->sa_family != AF_INET || !is_others(fd, one->ifa_name) ||
-			    address_from_sockaddr(one->ifa_addr, &neighbour.address) == -1)
-				continue;
-			(void)ports_each(DNS_PORT, meet, &neighbour);
-			if (!neighbour.met)
+		for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next)
+			if (is_others(fd, one->ifa_name) && can_be_asked(one, &address) && !is_taken(all, one->ifa_name, dnsmasq))
 				add(out, one->ifa_name);
-		}
 		freeifaddrs(all);
 	}
 	if (fd != -1)

@@ -19,6 +19,12 @@ mend() {
     udhcpc_stop
     lab_docker network rm lan >/dev/null 2>&1 || true
     lab_in ip link delete card0 2>/dev/null || true
+    lab_stop broker6 2>/dev/null || true
+    lab_in ip link delete podman66 2>/dev/null || true
+    [[ ! -e $LAB/etc/dnsmasq.d/six ]] || {
+        rm "$LAB/etc/dnsmasq.d/six"
+        lab_restart dnsmasq
+    }
     lab_in ip link delete "$BRIDGE"
 }
 
@@ -337,6 +343,66 @@ aaaa_is() {
     in_net web ip address add "${PREFIX6}78/64" dev eth1
     poll_until 10000 aaaa_is web.docker "${PREFIX6}78"
     not log_has "up name=web addresses=[^ ]*${PREFIX6}77"
+}
+
+# The lab's broker and dnsmasq, over IPv6 alone: what the broker says on its IPv4 address is handed on.
+broker_over_ipv6() {
+    # shellcheck disable=SC2016 # Python's
+    lab_spawn broker6 python3 -c '
+import asyncio, sys
+async def pump(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+async def serve(reader, writer):
+    there, here = await asyncio.open_connection("127.0.0.1", 5672)
+    await asyncio.gather(pump(reader, here), pump(there, writer), return_exceptions=True)
+async def main():
+    async with await asyncio.start_server(serve, sys.argv[1], 5672) as server:
+        await server.serve_forever()
+asyncio.run(main())' "$1"
+}
+
+# One with a name of its own, as netavark gives: set-up tells dnsmasq of it.
+@test "a network without IPv4: the broker by way of gateway, the name is there, and names are found over it" {
+    local wrote bridge=podman66 own=fd00:c9::1
+    lab_in bash -c "ip link add $bridge type bridge && ip address add $own/64 dev $bridge nodad && ip link set $bridge up"
+    broker_over_ipv6 "$own"
+    lab_in rm -f /etc/dnsmasq.d/callsign
+    wrote=$(lab_in callsign-setup --no-services --no-broker --dry-run --state /run/none 2>&1 | grep -x "+ interface=$bridge")
+    dnsmasq_files
+    printf '%s\n' "${wrote#+ }" >"$LAB/etc/dnsmasq.d/six"
+    lab_restart dnsmasq
+    start_bare web --sysctl net.ipv6.conf.all.disable_ipv6=0 --sysctl net.ipv6.conf.default.disable_ipv6=0
+    plug web eth1 "$bridge"
+    in_net web ip address add fd00:c9::7/64 dev eth1 nodad
+    in_net web ip -6 route add default via "$own"
+    poll_until 15000 aaaa_is web.docker fd00:c9::7
+    [[ -z $(resolve web.docker) ]]
+    [[ $(lab_in dig +short "@$LAB_ADDRESS" -x fd00:c9::7) == web.docker. ]]
+    # As a program there asks, who has no other way.
+    [[ $(in_net web dig +short +time=2 +tries=2 "@$own" web.docker AAAA) == fd00:c9::7 ]]
+    [[ $(in_net web dig +short +time=2 +tries=2 "@$own" known.example A) == 198.18.255.1 ]]
+    # Where another server has that bridge's port 53, it is left to it.
+    lab_stop dnsmasq
+    rm "$LAB/etc/dnsmasq.d/six"
+    lab_spawn beside dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --bind-interfaces --listen-address="$own" --pid-file=/run/beside.pid
+    poll_until 5000 lab_in dig +short +time=1 +tries=1 "@$own" chaos txt version.bind
+    lab_in rm -f /etc/dnsmasq.d/callsign
+    run -0 lab_in callsign-setup --no-services --no-broker --dry-run --state /run/none
+    [[ $output == *"+ interface=docker0"* && $output != *"interface=$bridge"* ]]
+    lab_stop beside
+    lab_restart dnsmasq
+    injected "kill -9"
+    lab_docker kill --signal KILL web >/dev/null
+    poll_until 5000 no_aaaa web.docker
+    lab_stop broker6
+    lab_in ip link delete "$bridge"
+}
+
+no_aaaa() {
+    [[ -z $(resolve "$1" AAAA) ]]
 }
 
 duplicate() {
