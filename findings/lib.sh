@@ -164,6 +164,38 @@ rabbitmq() {
         changed "the broker does not start: $(tail -n 3 "$work/broker.log")"
 }
 
+# rabbitmq_node NAME PORT [CONF…]: NAME@localhost, one of a, b and c, which find one another by themselves; start all three before waiting for one.
+# Its Erlang port is 20000 further. CONF: further lines of rabbitmq.conf.
+rabbitmq_node() {
+    name=$1 port=$2
+    shift 2
+    mkdir -p "$root/tmp/$name"
+    echo of-three-nodes-alone >"$root/root/.erlang.cookie.new"
+    chmod 400 "$root/root/.erlang.cookie.new"
+    mv -f "$root/root/.erlang.cookie.new" "$root/root/.erlang.cookie"
+    {
+        echo "listeners.tcp.1 = 127.0.0.1:$port"
+        echo 'cluster_formation.peer_discovery_backend = classic_config'
+        for other in 1a 2b 3c; do
+            echo "cluster_formation.classic_config.nodes.${other%?} = ${other#?}@localhost"
+        done
+        for line; do
+            echo "$line"
+        done
+    } >"$root/tmp/$name/rabbitmq.conf"
+    start "$name" env RABBITMQ_NODENAME="$name@localhost" RABBITMQ_CONFIG_FILE="/tmp/$name/rabbitmq.conf" RABBITMQ_MNESIA_BASE="/tmp/$name" \
+        RABBITMQ_DIST_PORT="$((port + 20000))" RABBITMQ_LOGS=- RABBITMQ_ENABLED_PLUGINS_FILE="/tmp/$name/plugins" \
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='+S 1:1' /usr/lib/rabbitmq/bin/rabbitmq-server
+}
+
+# rabbitmq_node_up NAME
+rabbitmq_node_up() {
+    for _ in 1 2 3; do
+        ! until_it grep -q 'Server startup complete' "$work/$1.log" || return 0
+    done
+    changed "node $1 does not start: $(tail -n 3 "$work/$1.log")"
+}
+
 # dns SERVER PORT WORDS…: what dig gets from it, as `NOERROR answer=1 authority=0` with `aa` before it if it has authority; or `nothing`.
 dns() {
     server=$1 port=$2

@@ -12,34 +12,11 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 root_of forky rabbitmq-server=4.3.6-1 python3-pika=1.4.4-1 python3-minimal mawk sed grep hostname
 
-echo of-three-nodes-alone >"$root/root/.erlang.cookie"
-chmod 400 "$root/root/.erlang.cookie"
-
-# node NAME PORT: its Erlang port is 20000 further.
-node() {
-    mkdir -p "$root/tmp/$1"
-    {
-        echo "listeners.tcp.1 = 127.0.0.1:$2"
-        echo 'cluster_formation.peer_discovery_backend = classic_config'
-        for other in 1a 2b 3c; do
-            echo "cluster_formation.classic_config.nodes.${other%?} = ${other#?}@localhost"
-        done
-    } >"$root/tmp/$1/rabbitmq.conf"
-    start "$1" env RABBITMQ_NODENAME="$1@localhost" RABBITMQ_CONFIG_FILE="/tmp/$1/rabbitmq.conf" RABBITMQ_MNESIA_BASE="/tmp/$1" \
-        RABBITMQ_DIST_PORT="$(($2 + 20000))" RABBITMQ_LOGS=- RABBITMQ_ENABLED_PLUGINS_FILE="/tmp/$1/plugins" \
-        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='+S 1:1' /usr/lib/rabbitmq/bin/rabbitmq-server
-}
-
-started() {
-    grep -q 'Server startup complete' "$work/$1.log"
-}
-
-node a 5672
-node b 5673
-node c 5674
+rabbitmq_node a 5672
+rabbitmq_node b 5673
+rabbitmq_node c 5674
 for name in a b c; do
-    until_it started "$name" || until_it started "$name" || until_it started "$name" ||
-        changed "node $name does not start: $(tail -n 3 "$work/$name.log")"
+    rabbitmq_node_up "$name"
 done
 
 cat >"$root/tmp/elsewhere.py" <<'PYTHON'
