@@ -45,10 +45,11 @@ host_down() {
     rm -rf "$LAB/run/host$1"
 }
 
-# host_records N: what it serves, a line `NAME ADDRESS` each, sorted; without the serial.
+# host_records N: what it serves, a line `NAME ADDRESS` each, sorted, and each once; without the serial. (Who was lost and has its grace stands beside the
+# one that came after it in the same place: the same record twice, which dnsmasq takes once.)
 host_records() {
     sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' -e '/serial\.callsign\./d' "$LAB/run/host$1/hosts" 2>/dev/null |
-        awk '{ for (i = 2; i <= NF; i++) { sub(/\.docker$/, "", $i); print $i, $1 } }' | sort
+        awk '{ for (i = 2; i <= NF; i++) { sub(/\.docker$/, "", $i); print $i, $1 } }' | sort -u
 }
 
 # host_answers N NAME: as its dnsmasq does.
