@@ -216,7 +216,7 @@ nm_has() {
     grep -q "^$1" "$BATS_TEST_TMPDIR/devices"
 }
 
-# Whether it takes the settings away differs by version, so both ways are right; what systemd runs then makes names be found.
+# One that docker0 is no connection of its own for takes nothing away (1.42, 1.52); if one does, what systemd runs then makes names be found.
 @test "systemd-resolved beside a NetworkManager that manages docker0: names are found while links come and go" {
     start web
     wait_up web
