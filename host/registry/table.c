@@ -7,8 +7,10 @@
 #include <string.h>
 
 #define BUCKETS_MIN 16 /* a power of two */
-#define BUCKET_FULL 2  /* entries in each on average: with more of them there are more buckets: ... */
-#define LEAP_BELOW  65536 /* ... four times as many, so that what grows at once is seldom spread anew; from here on it would be a megabyte, and there are twice as many */
+#define BUCKET_FULL 2  /* entries in each on average: with more of them there are more buckets */
+
+/* Below this many there are four times as many then, so that what grows at once is seldom spread anew; from it on (megabytes), twice as many. */
+#define LEAP_BELOW 65536
 
 /* Until table_seed(): the same in each process, for tests. */
 static struct {
