@@ -189,20 +189,35 @@ compose() {
     wait_gone db.docker
 }
 
-# Its lines as they stand there; another image and the lab's own user on the broker, and a command and a range, which are no part of it.
-@test "docker-compose: the first lines of the quick start, with hostname and secret" {
-    # shellcheck disable=SC2016 # the document's own
-    sed -n '/^```yaml$/,/^```$/p' "$TOP_DIR/docs/quickstart.md" | sed -e '1d;/^```$/,$d' -e 's/image: my-image/image: lab:1/' \
-        -e 's,//callsign-emit@,//emit@,' >"$LAB/run/compose.yml"
-    [[ $(grep -cE 'hostname: web|secrets:|emit@gateway|image: lab:1' "$LAB/run/compose.yml") == 5 ]]
-    printf '%s\n' 'services:' '  web:' '    command: sleep 1000' 'networks:' '  default:' '    ipam:' '      config:' \
-        '        - subnet: 198.19.16.0/24' >"$LAB/run/compose.override.yml"
+# as_emit USER: another user with the password and rights of the lab's own.
+as_emit() {
+    local rights one
+    rabbitmqctl add_user "$1" "$(<"$LAB/secret/emit")"
+    mapfile -t rights < <(rabbitmqctl --quiet list_permissions --vhost callsign --formatter json |
+        jq -r '.[] | select(.user == "emit") | .configure, .write, .read')
+    rabbitmqctl set_permissions --vhost callsign "$1" "${rights[@]}"
+    while IFS=$'\t' read -r -a one; do
+        rabbitmqctl set_topic_permissions --vhost callsign "$1" "${one[@]}"
+    done < <(rabbitmqctl --quiet list_topic_permissions --vhost callsign --formatter json |
+        jq -r '.[] | select(.user == "emit") | [.exchange, .write, .read] | @tsv' | sed 's/\\\\/\\/g')
+}
+
+# Its lines to the letter, with the image and the user that they name; and a range, which is the lab's.
+@test "docker-compose: the first lines of the quick start, typed" {
+    sed -n '/^```yaml$/,/^```$/p' "$TOP_DIR/docs/quickstart.md" | sed -e '1d;/^```$/,$d' >"$LAB/run/compose.yml"
+    [[ $(grep -cE 'hostname: web|secrets:|callsign-emit@gateway|image: my-image' "$LAB/run/compose.yml") == 5 ]]
+    printf 'FROM lab:1\nCMD ["sleep", "1000"]\n' | lab_docker build --quiet --tag my-image - >/dev/null
+    as_emit callsign-emit >&2
+    printf '%s\n' 'networks:' '  default:' '    ipam:' '      config:' '        - subnet: 198.19.16.0/24' >"$LAB/run/compose.override.yml"
     install -m 0640 -g "$LAB_CALLSIGN_ID" "$LAB/secret/emit" "$LAB/etc/callsign/emit.password"
     compose --file /run/compose.override.yml up --detach
     wait_resolves web.docker "$(lab_docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(compose ps --quiet web)")"
     lab_in ping -c 1 -W 2 web.docker >/dev/null
+    grep -q ' web\.docker .* user=callsign-emit$' "$HOSTS"
     compose --file /run/compose.override.yml down --timeout 0
     wait_gone web.docker
+    rabbitmqctl delete_user callsign-emit >&2
+    lab_docker rmi my-image >/dev/null
     rm -f "$LAB/etc/callsign/emit.password" "$LAB/run/compose.override.yml"
 }
 
