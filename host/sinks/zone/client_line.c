@@ -48,6 +48,8 @@ static void disconnect(struct zone_client *client)
 void zone_client_fail(struct zone_client *client, int64_t now_ms, const char *format, ...)
 {
 	char before[ZONE_TROUBLE_SIZE], why[ZONE_TROUBLE_SIZE / 2];
+	/* A server that answers questions and no update is found well by each question: tried again at once it would be read ten times a second. */
+	bool update = client->question == ZONE_ASK_UPDATE || client->question == ZONE_ASK_FITNESS;
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -62,7 +64,7 @@ void zone_client_fail(struct zone_client *client, int64_t now_ms, const char *fo
 	/* Whatever it is that comes back: it may have lost something. */
 	client->marks_known = client->serial_known = client->fit = false;
 	client->reading.wanted = true;
-	client->retry_ms = now_ms + backoff_next(&client->backoff, jitter_bits());
+	client->retry_ms = now_ms + backoff_next(update ? &client->update_backoff : &client->backoff, jitter_bits());
 }
 
 void zone_client_connect(struct zone_client *client, int64_t now_ms)
