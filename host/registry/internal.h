@@ -21,13 +21,21 @@ struct share {
 };
 
 struct user {
-	char *name;
 	size_t facts; /* in the table or in the graveyard */
 	struct share share; /* of those in the table */
 	size_t buried; /* names in the graveyard */
 	struct ended_set ended;
 	struct agents agents; /* of its facts */
 	UT_hash_handle hh;
+	char name[];
+};
+
+/* What is to be asked of the broker about a node that is FACT_LOST, before that is believed. */
+struct asking {
+	struct node *node;
+	struct asking *prev, *next;
+	uint64_t question;
+	int64_t asked_ms; /* since when */
 };
 
 /*
@@ -36,14 +44,10 @@ struct user {
  */
 struct node {
 	struct fact fact;
-	struct user *user;
-	void *records;            /* one block that holds name, addresses, aliases and ports */
 	uint64_t order;           /* of being first heard of: two may share a millisecond */
 	struct table_link link;   /* in the table, by instance */
 	struct node *prev, *next; /* all of the table in the order of arrival, or those in the graveyard */
-	struct node *asked_prev, *asked_next;
-	uint64_t question;        /* FACT_LOST: the broker has to be asked first; 0: no */
-	int64_t asked_ms;         /* since when */
+	struct asking *asking;    /* FACT_LOST: the broker has to be asked first; NULL: no */
 	union {
 		int64_t due_ms;     /* FACT_LOST: when the grace is over */
 		int64_t removed_ms; /* in the graveyard: since when */
@@ -52,6 +56,12 @@ struct node {
 	bool extended; /* its lease was lengthened by an outage since it was last confirmed */
 	bool told;     /* FACT_UNCONFIRMED: not by silence alone, its session was lost in this resync */
 };
+
+/* Whose it is: a fact's user is the name in one of these. */
+static inline struct user *node_user(const struct node *node)
+{
+	return (struct user *)(uintptr_t)(node->fact.user - offsetof(struct user, name));
+}
 
 /* One of the older wire format: see legacy.c. Others are spared the handle. */
 struct endless {
@@ -67,7 +77,7 @@ struct registry {
 	struct endless *endless; /* those of the older wire format, by address */
 	struct user *users;
 	struct node *graveyard; /* lost in the last REGISTRY_LOST_RECENTLY_MS, oldest first */
-	struct node *asked;     /* those with a question, oldest first */
+	struct asking *asked;   /* oldest first */
 	uint64_t order, question; /* the last ones given */
 	size_t unconfirmed, lost;
 	enum registry_resync resync;

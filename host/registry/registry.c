@@ -63,7 +63,7 @@ const char *fact_agent(const struct fact *fact)
 {
 	const struct node *node = (const struct node *)fact;
 
-	return agents_text(&node->user->agents, fact->agent);
+	return agents_text(&node_user(node)->agents, fact->agent);
 }
 
 /* Taken before the old one is dropped, which may be the same. */
@@ -71,8 +71,8 @@ static void node_set_agent(struct node *node, const struct announcement *message
 {
 	uint8_t old = node->fact.agent;
 
-	node->fact.agent = agents_take(&node->user->agents, message->agent);
-	agents_drop(&node->user->agents, old);
+	node->fact.agent = agents_take(&node_user(node)->agents, message->agent);
+	agents_drop(&node_user(node)->agents, old);
 }
 
 enum registry_verdict registry_restore(struct registry *registry, const struct announcement *message, const char *user_name,
@@ -147,7 +147,7 @@ static enum registry_verdict up_existing(struct registry *registry, struct node 
 		return REGISTRY_IGNORED_OLD;
 	same_records = node_same_records(node, message);
 	if (!same_records) {
-		if (!user_has_room(registry, node->user, node, message))
+		if (!user_has_room(registry, node_user(node), node, message))
 			return REGISTRY_REJECTED_LIMIT;
 		claim_addresses(registry, node, message, now_ms);
 		if (node_replace_records(node, message) == -1)
@@ -208,7 +208,7 @@ enum registry_verdict registry_up(struct registry *registry, const struct announ
 		return REGISTRY_REJECTED_MEMORY;
 	/* It stays while we work on it, though its last fact may leave the graveyard. */
 	user->facts++;
-	if (node != NULL && node->user != user)
+	if (node != NULL && node_user(node) != user)
 		verdict = REGISTRY_REJECTED_USER;
 	else if (user_has_ended(user, message, now_ms))
 		verdict = REGISTRY_IGNORED_ENDED;
@@ -232,7 +232,7 @@ enum registry_verdict registry_down(struct registry *registry, const struct anno
 		verdict = node_accepts(node, message, user_name);
 		if (verdict != REGISTRY_APPLIED)
 			return verdict;
-		user_note_ended(registry, node->user, ENDED_INSTANCE, &message->instance, node->fact.lease_s, now_ms);
+		user_note_ended(registry, node_user(node), ENDED_INSTANCE, &message->instance, node->fact.lease_s, now_ms);
 		node->fact.reason = message->reason[0] != '\0' ? message->reason : NULL;
 		node_remove(registry, node, node->fact.reason != NULL ? "withdrawn" : "down", false, now_ms);
 		resync_check(registry, now_ms);
@@ -250,7 +250,7 @@ enum registry_verdict registry_down(struct registry *registry, const struct anno
 static int64_t node_grace_ms(const struct registry *registry, const struct node *node)
 {
 	const struct registry_watcher *watcher = &registry->watcher;
-	int64_t own_ms = watcher->lost_grace_ms != NULL ? watcher->lost_grace_ms(watcher->arg, node->user->name) : 0;
+	int64_t own_ms = watcher->lost_grace_ms != NULL ? watcher->lost_grace_ms(watcher->arg, node_user(node)->name) : 0;
 
 	return own_ms > registry->options.lost_grace_ms ? own_ms : registry->options.lost_grace_ms;
 }
@@ -313,7 +313,7 @@ size_t registry_forget(struct registry *registry, const char *name, int64_t now_
 	DL_FOREACH_SAFE(registry->nodes, node, next) {
 		if (strcmp(node->fact.name, name) != 0)
 			continue;
-		user_note_ended(registry, node->user, ENDED_INSTANCE, &node->fact.instance, node->fact.lease_s, now_ms);
+		user_note_ended(registry, node_user(node), ENDED_INSTANCE, &node->fact.instance, node->fact.lease_s, now_ms);
 		node_remove(registry, node, "forgotten", false, now_ms);
 		count++;
 	}

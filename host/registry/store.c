@@ -13,20 +13,17 @@
 
 struct user *user_get(struct registry *registry, const char *name)
 {
+	size_t length = strlen(name);
 	struct user *user;
 
 	HASH_FIND_STR(registry->users, name, user);
 	if (user != NULL)
 		return user;
-	user = calloc(1, sizeof *user);
+	user = calloc(1, sizeof *user + length + 1);
 	if (user == NULL)
 		return NULL;
-	user->name = strdup(name);
-	if (user->name == NULL) {
-		free(user);
-		return NULL;
-	}
-	HASH_ADD_KEYPTR(hh, registry->users, user->name, strlen(user->name), user);
+	memcpy(user->name, name, length);
+	HASH_ADD_KEYPTR(hh, registry->users, user->name, length, user);
 	return user;
 }
 
@@ -35,7 +32,6 @@ void user_free(struct registry *registry, struct user *user)
 	HASH_DEL(registry->users, user);
 	ended_clear(&user->ended);
 	agents_free(&user->agents);
-	free(user->name);
 	free(user);
 }
 
@@ -69,16 +65,16 @@ static void share_add(const struct node *node)
 {
 	struct share share = share_of(node->fact.naliases, node->fact.naddresses);
 
-	node->user->share.names += share.names;
-	node->user->share.records += share.records;
+	node_user(node)->share.names += share.names;
+	node_user(node)->share.records += share.records;
 }
 
 static void share_subtract(const struct node *node)
 {
 	struct share share = share_of(node->fact.naliases, node->fact.naddresses);
 
-	node->user->share.names -= share.names;
-	node->user->share.records -= share.records;
+	node_user(node)->share.names -= share.names;
+	node_user(node)->share.records -= share.records;
 }
 
 static size_t user_max_names(const struct registry *registry, const struct user *user)
@@ -101,6 +97,12 @@ bool user_has_room(const struct registry *registry, const struct user *user, con
 }
 
 /* ---- nodes ---- */
+
+/* The block that holds them all begins with the aliases, or with where they would be. */
+static void records_free(struct node *node)
+{
+	free((void *)(uintptr_t)node->fact.aliases);
+}
 
 /* Name, addresses, aliases and ports into one block: a renewal that says nothing new then costs nothing. */
 static int node_set_records(struct node *node, const struct announcement *message)
@@ -131,8 +133,7 @@ static int node_set_records(struct node *node, const struct announcement *messag
 		text = stpcpy(text, message->aliases[i]) + 1;
 	}
 	stpcpy(text, message->name);
-	free(node->records);
-	node->records = aliases;
+	records_free(node);
 	node->fact.name = text;
 	node->fact.addresses = list;
 	node->fact.naddresses = (uint8_t)message->naddresses;
@@ -228,7 +229,6 @@ struct node *node_new(struct registry *registry, size_t size, struct user *user,
 		free(node);
 		return NULL;
 	}
-	node->user = user;
 	user->facts++;
 	node->fact.user = user->name;
 	node->fact.instance = message->instance;
@@ -239,31 +239,42 @@ struct node *node_new(struct registry *registry, size_t size, struct user *user,
 	return node;
 }
 
-void node_free(struct registry *registry, struct node *node)
-{
-	struct user *user = node->user;
-
-	agents_drop(&user->agents, node->fact.agent);
-	free(node->records);
-	free(node);
-	user->facts--;
-	user_put(registry, user);
-}
-
 /* Before this lost is believed somebody has to look at the broker. */
 void node_ask(struct registry *registry, struct node *node, int64_t now_ms)
 {
-	node->question = ++registry->question;
-	node->asked_ms = now_ms;
-	DL_APPEND2(registry->asked, node, asked_prev, asked_next);
+	struct asking *asking = calloc(1, sizeof *asking);
+
+	/* Without memory nobody is asked, and its grace is all that it has. */
+	if (asking == NULL) {
+		registry_check_at(registry, node->due_ms);
+		return;
+	}
+	asking->node = node;
+	asking->question = ++registry->question;
+	asking->asked_ms = now_ms;
+	node->asking = asking;
+	DL_APPEND(registry->asked, asking);
 }
 
 void node_unask(struct registry *registry, struct node *node)
 {
-	if (node->question == 0)
+	if (node->asking == NULL)
 		return;
-	node->question = 0;
-	DL_DELETE2(registry->asked, node, asked_prev, asked_next);
+	DL_DELETE(registry->asked, node->asking);
+	free(node->asking);
+	node->asking = NULL;
+}
+
+void node_free(struct registry *registry, struct node *node)
+{
+	struct user *user = node_user(node);
+
+	node_unask(registry, node);
+	agents_drop(&user->agents, node->fact.agent);
+	records_free(node);
+	free(node);
+	user->facts--;
+	user_put(registry, user);
 }
 
 /* The counts by state follow every change of it. New nodes are FACT_CONFIRMED. */
@@ -291,9 +302,9 @@ void node_tell(struct registry *registry, struct node *node)
 /* No more names there than in the table: who dies and dies must not fill the memory either. */
 static bool grave_has_room(const struct registry *registry, const struct node *node)
 {
-	size_t max = user_max_names(registry, node->user);
+	size_t max = user_max_names(registry, node_user(node));
 
-	return max == 0 || node->user->buried + 1 + node->fact.naliases <= max;
+	return max == 0 || node_user(node)->buried + 1 + node->fact.naliases <= max;
 }
 
 /* Out of the table. To the graveyard if it may yet turn out that it lives, else freed. */
@@ -311,7 +322,7 @@ void node_remove(struct registry *registry, struct node *node, const char *why, 
 		return;
 	}
 	node->removed_ms = now_ms;
-	node->user->buried += 1 + node->fact.naliases;
+	node_user(node)->buried += 1 + node->fact.naliases;
 	DL_APPEND(registry->graveyard, node);
 }
 
@@ -345,7 +356,7 @@ void node_set_lease(struct registry *registry, struct node *node, uint32_t lease
 static void grave_take(struct registry *registry, struct node *node)
 {
 	DL_DELETE(registry->graveyard, node);
-	node->user->buried -= 1 + node->fact.naliases;
+	node_user(node)->buried -= 1 + node->fact.naliases;
 }
 
 void grave_free(struct registry *registry, struct node *node)

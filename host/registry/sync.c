@@ -167,14 +167,15 @@ void registry_disconnected(struct registry *registry, int64_t now_ms)
 
 uint64_t registry_asks(const struct registry *registry)
 {
-	return registry->asked != NULL ? registry->asked->asked_prev->question : 0;
+	return registry->asked != NULL ? registry->asked->prev->question : 0;
 }
 
 void registry_answer(struct registry *registry, uint64_t question, bool open, int64_t now_ms)
 {
 	struct node *node;
 
-	while ((node = registry->asked) != NULL && node->question <= question) {
+	while (registry->asked != NULL && registry->asked->question <= question) {
+		node = registry->asked->node;
 		node_unask(registry, node);
 		if (!open && node->due_ms < now_ms + REGISTRY_CLOSED_MS)
 			node->due_ms = now_ms + REGISTRY_CLOSED_MS;
@@ -242,7 +243,7 @@ static void registry_check_leases(struct registry *registry, int64_t now_ms)
 		}
 		if (!registry->blocked)
 			registry_check_at(registry, node->fact.expires_ms);
-		if (node->fact.state != FACT_LOST || node->question != 0)
+		if (node->fact.state != FACT_LOST || node->asking != NULL)
 			continue;
 		if (node->due_ms <= now_ms)
 			node_remove(registry, node, "lost", true, now_ms);
