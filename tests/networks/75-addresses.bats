@@ -50,9 +50,9 @@ absent_never() {
     [[ ! -s $BATS_TEST_TMPDIR/absent.at ]]
 }
 
-# resolved_in CONTAINER NAME: the address that its own resolver gives, as its programs ask it.
+# resolved_in CONTAINER NAME: the IPv4 address that its own resolver gives, as its programs ask it. (Which family comes first is chance.)
 resolved_in() {
-    lab_docker exec "$1" nslookup "$2" 2>/dev/null | awk '/^Name/ { found = 1 } found && /^Address/ { print $2; exit }'
+    lab_docker exec "$1" nslookup "$2" 2>/dev/null | awk '/^Name/ { found = 1 } found && /^Address/ && $2 !~ /:/ { print $2; exit }'
 }
 
 # ---- which ----
