@@ -19,9 +19,18 @@ teardown() {
     [[ -n ${BATS_TEST_COMPLETED-} ]] || show_logs
     ((${#PARTS[@]} == 0)) || lab_stop "${PARTS[@]}" || true
     b_end
+    remove_besides
     remove_containers
     lab_start "${LAB_PARTS[@]}"
     poll_until 10000 no_names
+}
+
+# Those in another one's network first: with that one goes the way by which the broker hears of their end, and docker rm takes all at once.
+remove_besides() {
+    local id
+    for id in $(lab_docker ps --all --quiet); do
+        [[ $(lab_docker inspect --format '{{.HostConfig.NetworkMode}}' "$id") != container:* ]] || lab_docker rm --force "$id" >/dev/null
+    done
 }
 
 b_start() {
@@ -150,7 +159,8 @@ beside() {
     resolves_to dd.docker "$address"
     leads_back "$address" dd
     lab_docker kill cc
-    lab_in callsignctl forget cc # the broker has not missed it yet
+    # The broker has not missed it yet, unless all this took longer than its heartbeats.
+    lab_in callsignctl forget cc || [[ $(lab_in callsignctl list --json) != *'"cc"'* ]]
 }
 
 @test "three in one network survive a restart of the daemon" {
