@@ -68,7 +68,7 @@ machine_furnish() {
         [[ -z $set ]] || roots_in "$root" env DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet --download-only install $set || return 1
     done
     mv "$root"/var/cache/apt/archives/*.deb "$1/packages"
-    rm -rf "$root/var/ours" "$root"/var/lib/apt/lists/* "$root"/etc/apt/sources.list* "$root/etc/apt/apt.conf.d/95keep" \
+    rm -rf "$root/var/ours" "$root"/var/lib/apt/lists/* "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/* "$root/etc/apt/apt.conf.d/95keep" \
         "$root/usr/sbin/policy-rc.d" "$root/etc/apt/apt.conf.d/90callsign"
     machine_index "$1/packages"
     printf 'deb [trusted=yes] file:/packages ./\n' >"$root/etc/apt/sources.list"
@@ -217,7 +217,7 @@ machine_boot() {
 machine_start() {
     local kept=$ROOTS/machine-$suite
     machine_spawn "$MACHINE_NAME" "$WORK/root" /run/netns/outside --network-veth --bind-ro="$kept/packages:/packages" \
-        --bind-ro="$kept/image.tar:/images/debian.tar" --bind-ro="$OURS:/root/deb" --bind-ro="$TOP_DIR:/root/callsign" || return 1
+        --bind-ro="$kept/image.tar:/images/debian.tar" --bind-ro="$OURS:/root/deb" --bind-ro="$OURS:/srv/callsign" --bind-ro="$TOP_DIR:/root/callsign" || return 1
     outside_serve
 }
 
