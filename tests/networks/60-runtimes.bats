@@ -204,6 +204,7 @@ as_emit() {
 
 # Its lines to the letter, with the image and the user that they name; and a range, which is the lab's.
 @test "docker-compose: the first lines of the quick start, typed" {
+    # shellcheck disable=SC2016 # the document's own
     sed -n '/^```yaml$/,/^```$/p' "$TOP_DIR/docs/quickstart.md" | sed -e '1d;/^```$/,$d' >"$LAB/run/compose.yml"
     [[ $(grep -cE 'hostname: web|secrets:|callsign-emit@gateway|image: my-image' "$LAB/run/compose.yml") == 5 ]]
     printf 'FROM lab:1\nCMD ["sleep", "1000"]\n' | lab_docker build --quiet --tag my-image - >/dev/null
