@@ -144,7 +144,7 @@ static void variable_add(struct variable *variable, const char *line)
 	while (sscanf(line, " %255s%n", word, &length) == 1 && word[0] != '#' && word[0] != ';') {
 		line += length;
 		if (strcmp(word, LOOPBACK) != 0 && variable->used + strlen(word) + 2 <= sizeof variable->text)
-			variable->used += (size_t)sprintf(variable->text + variable->used, "%s ", word);
+			variable->used += (size_t)snprintf(variable->text + variable->used, sizeof variable->text - variable->used, "%s ", word);
 	}
 }
 
