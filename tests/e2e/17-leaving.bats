@@ -112,8 +112,12 @@ is_left() {
     is_left
     # What names it is mended: now it goes.
     settings 'del(.runtimes.callsign.runtimeArgs) | .runtimes.callsign.path = "runc"'
-    [[ -z $(lab_in "$RUNTIME" --callsign-leave) ]]
+    poll_until 5000 leaves
     not is_left
+}
+
+leaves() {
+    [[ -z $(lab_in "$RUNTIME" --callsign-leave) ]]
 }
 
 @test "a container that ended while there was no runtime starts again once one is there" {
