@@ -15,7 +15,8 @@ DEATH_S = 1.0          # from its death to the name's end
 RETURN_S = 6.0         # from a broker's, link's or process's return: emitters try at least each 5 s
 RESYNC_S = 8.0 + 2.0   # resync_timeout, and what docs/reliability adds to it, after the last that came back
 DAEMON_S = 2.0         # from a daemon's restart
-AGENT_S = 2.5          # from the agent's: what no hook told it of it looks for after 1 s
+AGENT_DEATH_S = 1.0    # from the agent's, until what died meanwhile is gone
+AGENT_START_S = 2.5    # and until what began is there: what no hook told it of it looks for after 1 s
 BLINK_S = 1.0          # a broker that closes connections fires every will
 SILENT_HEARTBEATS = 3  # a dead one that nobody could hear goes when the broker gives up
 
@@ -52,7 +53,7 @@ class Model:
         self.told_late = False     # wills of the living wait for a daemon that does not hear them; until all is mended
         self.unknown = set()       # names of containers whose address we have yet to learn
         self.agent_down = 0
-        self.agent_floor = 0.0     # what became of containers while it was away is right from then on
+        self.agent_back = 0.0      # since then; what became of containers while it was away is right some time later
         self.dns_down = 0
         self.dns_floor = 0.0
         self.violations = []
@@ -82,7 +83,7 @@ class Model:
 
     def is_calm(self, now):
         return not self.broken and not self.dns_down and not self.agent_down \
-            and now > max(self.live_floor, self.dead_floor, self.dns_floor, self.agent_floor)
+            and now > max(self.live_floor, self.dead_floor, self.dns_floor, self.agent_back + AGENT_START_S)
 
     def breaks(self, what, blinks=False):
         """Nothing new gets through until it is mended; blinks: and what stands may be gone for up to BLINK_S."""
@@ -140,7 +141,8 @@ class Model:
     def agent_answers(self):
         with self.lock:
             self.agent_down -= 1
-            self.agent_floor = time.monotonic() + AGENT_S
+            self.one_returns()  # the next one confirms all that it has taken over
+            self.agent_back = time.monotonic()
 
     # ---- what is seen ----
 
@@ -178,7 +180,8 @@ class Model:
     def forgiven(self, pair, floor):
         if self.broken or (pair.by_agent and self.agent_down):
             return NEVER
-        return max(pair.due, floor, self.dns_floor, self.agent_floor if pair.by_agent else 0.0)
+        agent_floor = self.agent_back + (AGENT_START_S if pair.state == LIVE else AGENT_DEATH_S)
+        return max(pair.due, floor, self.dns_floor, agent_floor if pair.by_agent else 0.0)
 
     def right(self, pair, asked, now):
         if pair.absent_since is not None:

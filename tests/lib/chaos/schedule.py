@@ -76,10 +76,10 @@ def emitters(rng, end):
             busy[slot] = back + 0.5
 
 
-def containers(rng, end, lane="docker", first=0, count=CONTAINERS):
+def containers(rng, end, lane="docker", first=0, count=CONTAINERS, gap=2.5):
     running = {}
     now = 1.0
-    while (now := now + rng.expovariate(1 / 2.5)) < end:
+    while (now := now + rng.expovariate(1 / gap)) < end:
         slot = first + rng.randrange(count)
         if not running.get(slot):
             yield Event(now, lane, "run", (slot, f"box{slot}"))
@@ -101,7 +101,7 @@ HOST = (
 )
 # Away for less than lost_grace, and no longer still than the broker has patience with its heartbeat.
 AGENT = (
-    ("kill-agent", 6, (0.0,)), ("end-agent", 3, (0.0,)), ("agent-away", 2, (0.5, 2.0)), ("freeze-agent", 2, (0.5, 2.0)),
+    ("kill-agent", 6, (0.0,)), ("end-agent", 3, (0.0,)), ("agent-away", 5, (0.5, 1.0, 1.5)), ("freeze-agent", 2, (0.5, 2.0)),
 )
 
 
@@ -125,7 +125,7 @@ def schedule(seed, seconds):
         # Between two of the broker's everybody has time to come back: a lease is lengthened by an outage only once.
         faults(random.Random(f"{seed}/broker"), "broker", BROKER, 2.0, 9.0, end - 15),
         faults(random.Random(f"{seed}/host"), "host", HOST, 1.0, 3.0, end - 5),
-        containers(random.Random(f"{seed}/plain"), end, "plain", CONTAINERS, PLAIN),
+        containers(random.Random(f"{seed}/plain"), end, "plain", CONTAINERS, PLAIN, 1.5),
         faults(random.Random(f"{seed}/agent"), "agent", AGENT, 1.5, 2.0, end - 5),
     )
     return sorted((event for lane in lanes for event in lane), key=lambda event: event.at)
