@@ -105,11 +105,11 @@ kill_agent_often() {
 @test "the agent stands still for 2 s: what lives stays, what ended and began meanwhile is told of after it" {
     plain dies
     wait_up dies
-    lab_in pkill -STOP -x callsign-agent
+    lab_in kill -STOP "$(lab_in pidof callsign-agent)"
     lab_docker rm --force dies >/dev/null
     plain comes
     poll_until 1000 false || true
-    lab_in pkill -CONT -x callsign-agent
+    lab_in kill -CONT "$(lab_in pidof callsign-agent)"
     injected "SIGCONT after SIGSTOP of the agent"
     gone_within 1000 dies
     there_within 2000 comes "$(address comes)"

@@ -165,7 +165,7 @@ compose() {
     cp "$LAB/etc/callsign/agent.conf" "$BATS_TEST_TMPDIR/agent.conf"
     # The line of docs/agent.md.
     grep -m 1 -o 'names = {.*' "$TOP_DIR/docs/agent.md" >>"$LAB/etc/callsign/agent.conf"
-    lab_in pkill -HUP -x callsign-agent
+    lab_in kill -HUP "$(lab_in pidof callsign-agent)"
     poll_until 5000 agent_says 'configuration read again'
     printf '%s\n' 'version: "2.4"' 'services:' '  web:' '    image: plain:1' '    command: sleep 1000' '    runtime: callsign' \
         '  db:' '    image: plain:1' '    hostname: database' '    command: sleep 1000' '    runtime: callsign' \
@@ -178,5 +178,5 @@ compose() {
     compose down --timeout 0
     wait_gone database.docker
     cp "$BATS_TEST_TMPDIR/agent.conf" "$LAB/etc/callsign/agent.conf"
-    lab_in pkill -HUP -x callsign-agent
+    lab_in kill -HUP "$(lab_in pidof callsign-agent)"
 }

@@ -217,7 +217,8 @@ class Box:
 
     def run(self, name):
         self.begin()
-        image = ("--runtime", "callsign", "plain:1") if self.plain else ("lab:1",)
+        # busybox's sleep as process 1 does not hear SIGTERM: docker stop would wait for 10 s, in which nothing is tried.
+        image = ("--stop-signal", "KILL", "--runtime", "callsign", "plain:1") if self.plain else ("lab:1",)
         self.docker("run", "--detach", "--hostname", name, "--name", name, *image, "sleep", "100000")
         self.finish(self.address())
 
@@ -375,7 +376,7 @@ class Agent:
         self.without(f"lab_stop agent; sleep {length}; lab_start agent")
 
     def freeze_agent(self, length):
-        self.without(f"lab_in pkill -STOP -x callsign-agent; sleep {length}; lab_in pkill -CONT -x callsign-agent; poll_until 10000 agent_answers")
+        self.without(f"pid=$(lab_in pidof callsign-agent); lab_in kill -STOP $pid; sleep {length}; lab_in kill -CONT $pid; poll_until 10000 agent_answers")
 
 
 class Lane(threading.Thread):
