@@ -64,7 +64,10 @@ static const char kept_path[] =
 	"[Path]\n"
 	"PathChanged=" RESOLVED_LINKS "\n";
 
-/* %s: a domain that is to be asked for there. */
+/*
+ * %s: a domain that is to be asked for there. What happens while it runs starts it no second time (systemd.path(5): it runs already), so it looks again when
+ * it has told, until it has found all in place; somebody may take it away again while it is being told.
+ */
 static const char kept_service[] =
 	"# Made by callsign-setup; callsign-setup --undo takes it away.\n"
 	"[Unit]\n"
@@ -72,7 +75,9 @@ static const char kept_service[] =
 	"StartLimitIntervalSec=0\n\n"
 	"[Service]\n"
 	"Type=oneshot\n"
-	"ExecStart=/bin/sh -c '/usr/bin/resolvectl domain docker0 | grep -qF \" ~%s\" || exec /bin/systemctl try-reload-or-restart callsign-dns.service'\n";
+	"ExecStart=/bin/sh -c 'told() { [ ! -e /sys/class/net/docker0 ] || /usr/bin/resolvectl domain docker0 | grep -qF \" ~%s\"; }; for round in 1 2 3 4 5; do"
+	" told || /bin/systemctl try-reload-or-restart callsign-dns.service; sleep 1; ! told || exit 0; done;"
+	" echo \"docker0: somebody takes its domains away as fast as they are told\"'\n";
 
 #define TELL_SIZE (1024 + SETUP_DOMAINS_SIZE + SETUP_ZONES_SIZE)
 

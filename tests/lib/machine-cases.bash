@@ -307,10 +307,10 @@ case_kept() {
         poll_until 10000 told_of_docker0 "~docker"
         poll_until 10000 host_finds_all
     done
-    # What is told again is seen, too, and is no reason to tell it again.
+    # What is told again is seen, too, and is no reason to tell it again. One run looks more than once: the second time may be the first one's.
     sleep 3
     times=$(($(times_kept) - before))
-    ((times >= 2 && times <= 12)) || fail "told again $times times"
+    ((times >= 1 && times <= 12)) || fail "told again $times times"
     sleep 3
     (($(times_kept) - before == times)) || fail "and goes on"
     guest docker network create --subnet 198.19.250.0/24 passing >/dev/null
