@@ -94,16 +94,15 @@ static bool by_dhclient(const struct setup *setup, const char *text)
 void setup_find_writer(struct setup *setup)
 {
 	char *text = setup_read(setup, "/etc/resolv.conf");
+	bool undecided = text != NULL && setup->resolver.kind == RESOLVER_STATIC && setup->holder[0] == '\0';
 
 	/* Once it was told the file names the loopback, as it would where dnsmasq was the resolver before. */
-	if (setup_recorded(setup, HOOK))
+	if (setup_recorded(setup, HOOK) || (undecided && !by_resolvconf(setup, text) && by_dhclient(setup, text)))
 		setup->writer = SETUP_WRITER_DHCLIENT;
-	else if (text == NULL || setup->resolver.kind != RESOLVER_STATIC || setup->holder[0] != '\0')
+	else if (undecided && by_resolvconf(setup, text) && setup_registers(setup))
+		setup->writer = SETUP_WRITER_RESOLVCONF;
+	else
 		setup->writer = SETUP_WRITER_NONE;
-	else if (by_resolvconf(setup, text))
-		setup->writer = setup_registers(setup) ? SETUP_WRITER_RESOLVCONF : SETUP_WRITER_NONE;
-	else if (by_dhclient(setup, text))
-		setup->writer = SETUP_WRITER_DHCLIENT;
 	free(text);
 }
 

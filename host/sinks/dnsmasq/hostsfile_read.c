@@ -280,8 +280,8 @@ int hostsfile_read(const char *path, const struct hostsfile_domains *domains, co
 	if (error == 0 && (text = read_all(fd, (size_t)status.st_size)) == NULL)
 		error = errno;
 	close(fd);
-	if (error != 0) {
-		errno = error;
+	if (error != 0 || text == NULL) {
+		errno = error != 0 ? error : EIO;
 		return -1;
 	}
 	hostsfile_parse(text, (size_t)status.st_size, domains, boot_id, visit, arg, out);

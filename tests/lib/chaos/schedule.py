@@ -117,15 +117,16 @@ def faults(rng, lane, table, first, gap, end):
         now += length
 
 
-def schedule(seed, seconds):
+def schedule(seed, seconds, agent=False):
     end = seconds - QUIET_S
-    lanes = (
+    lanes = [
         emitters(random.Random(f"{seed}/emitters"), end),
         containers(random.Random(f"{seed}/containers"), end),
         # Between two of the broker's everybody has time to come back: a lease is lengthened by an outage only once.
         faults(random.Random(f"{seed}/broker"), "broker", BROKER, 2.0, 9.0, end - 15),
         faults(random.Random(f"{seed}/host"), "host", HOST, 1.0, 3.0, end - 5),
-        containers(random.Random(f"{seed}/plain"), end, "plain", CONTAINERS, PLAIN, 1.5),
-        faults(random.Random(f"{seed}/agent"), "agent", AGENT, 1.5, 2.0, end - 5),
-    )
+    ]
+    if agent:
+        lanes.append(containers(random.Random(f"{seed}/plain"), end, "plain", CONTAINERS, PLAIN, 1.5))
+        lanes.append(faults(random.Random(f"{seed}/agent"), "agent", AGENT, 1.5, 2.0, end - 5))
     return sorted((event for lane in lanes for event in lane), key=lambda event: event.at)

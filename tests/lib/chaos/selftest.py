@@ -69,7 +69,8 @@ def caught(fault, program, build):
     """Whether chaos found fault, and what it said."""
     folder = make(fault, build)
     try:
-        run = subprocess.run([sys.executable, program, "--until-wrong", "--minutes", str(MINUTES), "--seed", str(SEED)],
+        run = subprocess.run([sys.executable, program, "--until-wrong", "--minutes", str(MINUTES), "--seed", str(SEED),
+                              *(["--agent"] if fault.name == "agent" else [])],
                              env={**os.environ, "CALLSIGN_BUILD": folder}, check=False, stdin=subprocess.DEVNULL,
                              capture_output=True, text=True)
     finally:
