@@ -25,7 +25,7 @@
  */
 #define PATIENCE_MS 3000 /* for each of the three */
 #define EVERY_MS 50
-#define AT_ONCE_MS 1000  /* what pdns-recursor's least packet cache takes */
+#define AT_ONCE_MS 1500  /* the second that is pdns-recursor's least packet cache, and what is between two questions */
 
 struct path {
 	char fqdn[HOSTNAME_FQDN_SIZE];

@@ -35,7 +35,10 @@ static const struct {
 	                  "  forward-zones-recurse+=%r=%a:%p\n"
 	                  "  packetcache-ttl=1\n"
 	                  "  packetcache-servfail-ttl=1\n"
-	                  "  max-negative-ttl=1\n"},
+	                  "  max-negative-ttl=1\n"
+	                  "and after it, where it validates (dnssec=validate), in its lua-config-file (recursor.yml: dnssec.negative_trustanchors):\n"
+	                  "  addNTA('%d')\n"
+	                  "  addNTA('%r')\n"},
 	{"kresd", "in kresd.conf (Knot Resolver 5), behind cache.size:\n"
 	          "  cache.min_ttl(0)\n"
 	          "  policy.add(policy.suffix(policy.STUB('%a@%p'), policy.todnames({'%d.'})))\n"

@@ -5,7 +5,7 @@
 load common
 
 UNPACKED=$BUILD/servers
-SERVERS=(unbound pdns-recursor bind9 nscd)
+SERVERS=(unbound pdns-recursor bind9 bind9-utils nscd)
 
 setup_file() {
     [[ -z $(apt-cache madison knot-resolver 2>/dev/null) ]] || SERVERS+=(knot-resolver)
@@ -22,6 +22,7 @@ setup() {
 teardown() {
     [[ -n ${BATS_TEST_COMPLETED-} ]] || tail -n 30 "$LAB/log/between" || true
     lab_stop between || true
+    [[ ! -e $DIR/root.conf ]] || lab_stop root || true
     rm -rf "$DIR" "$LAB/state"
     printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
     common_teardown
@@ -74,6 +75,7 @@ all_is_true() {
     remove_containers
     poll_until 3000 finds_nothing web.docker
     run -0 freshness
+    printf '%s\n' "$output"
     [[ $(grep -c '^ok ' <<<"$output") == 2 ]]
 }
 
@@ -119,6 +121,103 @@ finds_ipv6() {
 private_is_held_back() {
     [[ -z $(lab_in dig +short +time=2 +tries=1 @127.0.0.1 web.docker AAAA) ]]
 }
+
+# ---- servers that validate ----
+
+over() {
+    lab_in "${OVER_USR[@]}" "$UNPACKED" "$@"
+}
+
+# A signed root of a world of one name, at 127.0.0.1 port 5354. As in the world's own root nothing is below `docker`, and that is signed; and the reverse zones
+# of private networks are delegated without a signature (RFC 7535), as this one is. Its key: $DIR/anchor.
+signed_root() {
+    over dnssec-keygen -q -a ECDSAP256SHA256 -K /run/between .
+    over dnssec-keygen -q -a ECDSAP256SHA256 -f KSK -K /run/between . >"$BATS_TEST_TMPDIR/key"
+    grep -v '^;' "$DIR/$(<"$BATS_TEST_TMPDIR/key").key" >"$DIR/anchor"
+    printf '%s\n' '. 60 SOA ns. admin. 1 3600 600 86400 60' '. 60 NS ns.' 'ns. 60 A 127.0.0.1' 'known.example. 60 A 198.18.255.1' \
+        '18.198.in-addr.arpa. 60 NS ns.' >"$DIR/root.zone"
+    over dnssec-signzone -S -K /run/between -d /run/between -o . -f /run/between/root.signed /run/between/root.zone >"$BATS_TEST_TMPDIR/signed" 2>&1
+    printf '%s\n' 'options { directory "/run/between"; listen-on port 5354 { 127.0.0.1; }; listen-on-v6 { none; }; recursion no;' \
+        '  pid-file "/run/between/root.pid"; session-keyfile "/run/between/root.key"; dnssec-validation no; };' 'controls { };' \
+        'zone "." { type primary; file "/run/between/root.signed"; };' >"$DIR/root.conf"
+    lab_spawn root "${OVER_USR[@]}" "$UNPACKED" named -g -c /run/between/root.conf
+    poll_until 10000 root_answers
+}
+
+root_answers() {
+    [[ $(lab_in dig +short +time=1 +tries=1 -p 5354 @127.0.0.1 known.example A) == 198.18.255.1 ]]
+}
+
+validates() {
+    lab_in dig +adflag +time=3 +tries=1 @127.0.0.1 known.example A | grep -q '^;; flags:[^;]* ad[ ;]'
+}
+
+is_bogus() {
+    [[ $(lab_in dig +time=3 +tries=1 @127.0.0.1 web.docker A) == *"status: SERVFAIL"* ]]
+}
+
+# insecure_then_right WORD RUN…: RUN… runs the server with what was said (a file for each part). Without the lines with WORD it takes the names for forged.
+insecure_then_right() {
+    local word=$1
+    shift
+    grep -v "$word" "$BATS_TEST_TMPDIR/said" >"$BATS_TEST_TMPDIR/less" || true
+    grep -v "$word" "$BATS_TEST_TMPDIR/said.after" >"$BATS_TEST_TMPDIR/less.after" || true
+    "$@" "$BATS_TEST_TMPDIR/less" "$BATS_TEST_TMPDIR/less.after"
+    validates
+    start web
+    wait_up web
+    is_bogus
+    remove_containers
+    "$@" "$BATS_TEST_TMPDIR/said" "$BATS_TEST_TMPDIR/said.after"
+    validates
+    poll_until 5000 finds_nothing web.docker
+    all_is_true
+}
+
+unbound_validating() {
+    unbound_conf "$1" "$2" | sed 's,^server:,&\n  do-not-query-localhost: no\n  module-config: "validator iterator"\n  trust-anchor-file: /run/between/anchor,
+        s/127\.0\.0\.9/127.0.0.1@5354/' >"$DIR/conf"
+    between unbound -d -c /run/between/conf
+}
+
+@test "unbound that validates: nobody can have signed the names, and the lines that are said make it right" {
+    signed_root
+    unbound_validating /dev/null /dev/null
+    told unbound
+    insecure_then_right domain-insecure unbound_validating
+}
+
+bind_validating() {
+    bind_conf "$1" "$2" | sed 's/dnssec-validation no; forwarders { 127.0.0.9; }/dnssec-validation yes; forwarders { 127.0.0.1 port 5354; }/' >"$DIR/conf"
+    awk '{ sub(/.* DNSKEY /, ""); printf "trust-anchors { . static-key %s %s %s \"", $1, $2, $3; $1 = $2 = $3 = ""; gsub(/ /, ""); print $0 "\"; };" }' "$DIR/anchor" \
+        >>"$DIR/conf"
+    between named -g -c /run/between/conf
+}
+
+@test "BIND that validates: nobody can have signed the names, and the lines that are said make it right" {
+    signed_root
+    bind_validating /dev/null /dev/null
+    told named
+    insecure_then_right validate-except bind_validating
+}
+
+pdns_validating() {
+    printf '%s\n' local-address=127.0.0.1 socket-dir=/run/between daemon=no setuid= setgid= write-pid=no dnssec=validate dont-query= \
+        forward-zones-recurse=.=127.0.0.1:5354 lua-config-file=/run/between/trust.lua >"$DIR/recursor.conf"
+    sed 's/^  //' "$1" >>"$DIR/recursor.conf"
+    printf '%s\n' "clearTA('.')" "addTA('.', \"$(over dnssec-dsfromkey -2 "/run/between/$(<"$BATS_TEST_TMPDIR/key")" | sed 's/.* DS //')\")" >"$DIR/trust.lua"
+    cat "$2" >>"$DIR/trust.lua"
+    pdns
+}
+
+@test "pdns-recursor that validates: nobody can have signed the names, and the lines that are said make it right" {
+    signed_root
+    pdns_validating /dev/null /dev/null
+    told pdns_recursor
+    insecure_then_right addNTA pdns_validating
+}
+
+# ---- others ----
 
 # One that is not the service's: it reads a file of its own. LINE…: in there.
 other_dnsmasq() {
