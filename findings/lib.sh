@@ -196,6 +196,41 @@ rabbitmq_node_up() {
     changed "node $1 does not start: $(tail -n 3 "$work/$1.log")"
 }
 
+# yadifa ALLOWED [SECTION…]: with the zone `example` of $root/tmp/y/example.zone on 127.0.0.1 port 5300, which ALLOWED may update; SECTIONs of its own besides.
+yadifa() {
+    allowed=$1
+    shift
+    mkdir -p "$root/tmp/y/log" "$root/tmp/y/xfr"
+    cat >"$root/tmp/y/yadifad.conf" <<CONF
+<main>
+    listen 127.0.0.1 port 5300
+    datapath /tmp/y
+    keyspath /tmp/y/xfr
+    xfrpath /tmp/y/xfr
+    logpath /tmp/y/log
+    pidfile /tmp/y/pid
+    uid root
+    gid root
+    daemon off
+</main>
+<channels>
+    out log/all 0644
+</channels>
+<loggers>
+    * * out
+</loggers>
+$*
+<zone>
+    domain example
+    file example.zone
+    type primary
+    allow-update $allowed
+</zone>
+CONF
+    start yadifa yadifad -c /tmp/y/yadifad.conf --nodaemon
+    until_it inside dig +short +time=1 +tries=1 -p 5300 @127.0.0.1 example SOA || changed "yadifad does not answer: $(cat "$work/yadifa.log")"
+}
+
 # dns SERVER PORT WORDS…: what dig gets from it, as `NOERROR answer=1 authority=0` with `aa` before it if it has authority; or `nothing`.
 dns() {
     server=$1 port=$2

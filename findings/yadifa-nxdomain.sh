@@ -13,44 +13,17 @@ set -eu
 root_of trixie yadifa=3.0.2-3 bind9-dnsutils=1:9.20.30-1~deb13u1
 
 secret=bm90IGEgc2VjcmV0OiBmb3IgYSB0ZXN0IG9ubHkhISE=
-mkdir -p "$root/tmp/y/log" "$root/tmp/y/xfr"
-cat >"$root/tmp/y/yadifad.conf" <<CONF
-<main>
-    listen 127.0.0.1 port 5300
-    datapath /tmp/y
-    keyspath /tmp/y/xfr
-    xfrpath /tmp/y/xfr
-    logpath /tmp/y/log
-    pidfile /tmp/y/pid
-    uid root
-    gid root
-    daemon off
-</main>
-<channels>
-    out log/all 0644
-</channels>
-<loggers>
-    * * out
-</loggers>
-<key>
-    name tester
-    algorithm hmac-sha256
-    secret $secret
-</key>
-<zone>
-    domain example
-    file example.zone
-    type primary
-    allow-update key tester
-</zone>
-CONF
+mkdir -p "$root/tmp/y"
 cat >"$root/tmp/y/example.zone" <<'ZONE'
 example. 60 SOA ns.example. admin.example. 1 3600 600 86400 60
 example. 60 NS ns.example.
 ns.example. 60 A 127.0.0.1
 ZONE
-start yadifa yadifad -c /tmp/y/yadifad.conf --nodaemon
-until_it inside dig +short +time=1 +tries=1 -p 5300 @127.0.0.1 example SOA || changed "yadifad does not answer: $(cat "$work/yadifa.log")"
+yadifa 'key tester' "<key>
+    name tester
+    algorithm hmac-sha256
+    secret $secret
+</key>"
 
 key=hmac-sha256:tester:$secret
 

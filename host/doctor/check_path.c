@@ -25,7 +25,7 @@
  */
 #define PATIENCE_MS 3000 /* for each of the three */
 #define EVERY_MS 50
-#define AT_ONCE_MS 1500  /* the second that is pdns-recursor's least packet cache, and what is between two questions */
+#define AT_ONCE_MS (1000 + 4 * EVERY_MS) /* the second that is pdns-recursor's least packet cache; and that we ask in steps, each with a question that takes its time */
 
 struct path {
 	char fqdn[HOSTNAME_FQDN_SIZE];

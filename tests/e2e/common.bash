@@ -219,11 +219,11 @@ amqp() {
     lab_in /usr/bin/python3 "$TESTS_DIR/lib/amqp.py" --user "$user" --password-file "$LAB/secret/$user" "$@"
 }
 
-# broker_is_at_least MAJOR: RabbitMQ does some things otherwise since then.
+# broker_is_at_least MAJOR[.MINOR]: RabbitMQ does some things otherwise since then.
 broker_is_at_least() {
     local version
     version=$(amqp admin version)
-    ((${version%%.*} >= $1))
+    [[ $(printf '%s\n' "$1" "$version" | sort --version-sort | head -n 1) == "$1" ]]
 }
 
 # A new instance for an announcement: a UUIDv7 without dashes (RFC 9562, 5.7).

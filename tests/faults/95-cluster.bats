@@ -197,7 +197,7 @@ apart() {
 # in who comes, but answers nobody who wants something of it: so a host and an emitter there learn it by what is not answered within 60 s, the host after 60 s.
 @test "a node cut off from the two others" {
     local bound=90000
-    ! broker_is_at_least 4 || bound=130000
+    ! broker_is_at_least 4.3 || bound=130000
     KILLED_NS=
     start_on with 3 --env CALLSIGN_RENEW=5
     NAMES=$((3 * EACH + 14))
