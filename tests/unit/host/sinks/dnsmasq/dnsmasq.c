@@ -40,6 +40,7 @@ struct lab {
 	struct sink sink;
 	uint64_t generation;
 	pid_t pid; /* of dnsmasq; 0: not running */
+	int64_t ahead_ms; /* the sink's time is so much later than the clock: what it asks and waits for then is due in that time, too */
 	struct fact fact;
 	struct address address;
 	struct listing listing;
@@ -120,6 +121,11 @@ static void stop_dnsmasq(struct lab *lab, int number)
 	lab->pid = 0;
 }
 
+static int64_t lab_ms(const struct lab *lab)
+{
+	return clock_ms() + lab->ahead_ms;
+}
+
 static void open_sink(struct lab *lab)
 {
 	lab->dnsmasq = dnsmasq_new(&lab->conf, lab->localaddr, clock_ms());
@@ -138,7 +144,7 @@ static void restore_nothing(void *arg, const struct announcement *message, const
 
 static void flush(struct lab *lab)
 {
-	lab->sink.operations->flush(lab->sink.self, ++lab->generation, clock_ms());
+	lab->sink.operations->flush(lab->sink.self, ++lab->generation, lab_ms(lab));
 }
 
 /* The one container of these tests gets another address. */
@@ -180,8 +186,8 @@ static void turn(struct lab *lab, int64_t end_ms)
 	int64_t due_ms = lab->sink.operations->deadline_ms(lab->sink.self);
 
 	assert_true(count <= SINK_POLLFDS_MAX);
-	poll(fds, (nfds_t)count, clock_poll_timeout(clock_ms(), due_ms < end_ms ? due_ms : end_ms));
-	lab->sink.operations->step(lab->sink.self, fds, count, clock_ms());
+	poll(fds, (nfds_t)count, clock_poll_timeout(lab_ms(lab), due_ms < end_ms ? due_ms : end_ms));
+	lab->sink.operations->step(lab->sink.self, fds, count, lab_ms(lab));
 }
 
 static bool is_served(struct lab *lab)
@@ -202,22 +208,22 @@ static bool is_at_rest(struct lab *lab)
 /* Until everything is served, nothing is wrong and nothing is being asked. Returns how long it took. */
 static int64_t wait_served(struct lab *lab)
 {
-	int64_t start_ms = clock_ms();
+	int64_t start_ms = lab_ms(lab);
 
 	while (!is_served(lab) || trouble(lab) != NULL || !is_at_rest(lab)) {
-		if (clock_ms() > start_ms + WAIT_MS)
+		if (lab_ms(lab) > start_ms + WAIT_MS)
 			fail_msg("not served: %s", trouble(lab) != NULL ? trouble(lab) : "no trouble known");
 		turn(lab, start_ms + WAIT_MS + 1);
 	}
-	return clock_ms() - start_ms;
+	return lab_ms(lab) - start_ms;
 }
 
 static void wait_trouble(struct lab *lab, const char *text)
 {
-	int64_t start_ms = clock_ms();
+	int64_t start_ms = lab_ms(lab);
 
 	while (trouble(lab) == NULL || strstr(trouble(lab), text) == NULL) {
-		if (clock_ms() > start_ms + WAIT_MS)
+		if (lab_ms(lab) > start_ms + WAIT_MS)
 			fail_msg("\"%s\" is not said, but: %s", text, trouble(lab) != NULL ? trouble(lab) : "nothing");
 		turn(lab, start_ms + WAIT_MS + 1);
 	}
@@ -432,10 +438,12 @@ static void a_name_with_too_many_addresses_is_served_in_turn(void **state)
 	}
 	flush(lab);
 	start_dnsmasq(lab);
-	while (!is_served(lab) || trouble(lab) != NULL) {
+	/* It may answer before its pid file is there: then it is asked once more as soon as it is found, and served are those that it says then. */
+	while (stats(lab).served_serial != stats(lab).written_serial || trouble(lab) != NULL) {
 		assert_true(clock_ms() < before_ms + WAIT_MS);
 		turn(lab, before_ms + WAIT_MS);
 	}
+	assert_true(is_served(lab));
 	assert_int_equal(lines_of(lab, "web.docker"), 30);
 	assert_int_equal(stats(lab).in_turn, 1);
 	assert_true(dnsmasq_in_turn(lab->dnsmasq, 4, "web.docker", &crowd));
@@ -448,6 +456,7 @@ static void a_name_with_too_many_addresses_is_served_in_turn(void **state)
 	writes = stats(lab).writes;
 	step_at(lab, due_ms - 1);
 	assert_int_equal(stats(lab).writes, writes);
+	lab->ahead_ms = due_ms - clock_ms();
 	step_at(lab, due_ms);
 	step_at(lab, due_ms + 50); /* dnsmasq may have been told a moment ago */
 	assert_int_equal(stats(lab).writes, writes + 1);
