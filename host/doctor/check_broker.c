@@ -31,24 +31,32 @@ bool doctor_is_here(const char *host)
 	return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 || strcmp(host, "localhost") == 0;
 }
 
-static void mend_broker(const struct doctor *doctor, char *out, size_t size)
+/* Of the first one in the list. A start helps where nobody listens, and nowhere else. */
+static void mend_broker(const struct doctor *doctor, enum bus_failure_kind kind, char *out, size_t size)
 {
 	const struct bus_endpoint *endpoint = &doctor->conf->bus.endpoints[0];
+	bool here = doctor_is_here(endpoint->host);
 
-	if (doctor_is_here(endpoint->host))
+	if (kind == BUS_FAILED_LOOKUP)
+		snprintf(out, size, "getent hosts %s; or its address in urls, in %s", endpoint->host, doctor->conf_path);
+	else if (kind == BUS_FAILED_TLS)
+		snprintf(out, size, "bus { tls { ... } } in %s, or the broker's certificate, as it says", doctor->conf_path);
+	else if (kind == BUS_FAILED_BROKER)
+		snprintf(out, size, "upgrade that broker, or name another one: urls in %s", doctor->conf_path);
+	else if (kind == BUS_FAILED_CONNECT && here)
 		doctor_service(out, size, "start", "rabbitmq-server");
 	else
-		snprintf(out, size, "on %s: rabbitmq-diagnostics listeners; and see that port %u is open from here", endpoint->host, endpoint->port);
+		snprintf(out, size, "%s%s%srabbitmq-diagnostics listeners; and see that port %u is %s", here ? "" : "on ", here ? "" : endpoint->host,
+		         here ? "" : ": ", endpoint->port, kind == BUS_FAILED_CONNECT ? "open from here" : "one of amqp, or amqps, as in urls");
 }
 
 /* The first broker that answers, whatever it says to our login. */
 void doctor_broker(struct doctor *doctor, struct doctor_finding *finding)
 {
 	const struct busconf *bus = &doctor->conf->bus;
-	char text[256], mend[DOCTOR_MEND_SIZE], first[BUS_FAILURE_TEXT] = "";
+	char text[256], mend[DOCTOR_MEND_SIZE] = "", first[BUS_FAILURE_TEXT] = "";
 	struct line line;
 
-	mend_broker(doctor, mend, sizeof mend);
 	for (doctor->endpoint = 0; doctor->endpoint < bus->nendpoints && !doctor->reached; doctor->endpoint++) {
 		int result = line_open(&line, doctor->conf, doctor->endpoint);
 
@@ -56,8 +64,10 @@ void doctor_broker(struct doctor *doctor, struct doctor_finding *finding)
 		memset(&doctor->failure, 0, sizeof doctor->failure);
 		if (result == -1)
 			doctor->failure = line.failure;
-		if (!doctor->reached && first[0] == '\0')
+		if (!doctor->reached && doctor->endpoint == 0) {
 			snprintf(first, sizeof first, "%s", line.failure.text);
+			mend_broker(doctor, line.failure.kind, mend, sizeof mend);
+		}
 		line_close(&line);
 	}
 	if (!doctor->reached) {

@@ -91,6 +91,12 @@ says() {
     grep -qE -- "^$1 +$2 .*${3-}" <<<"$output"
 }
 
+# mends PATTERN: what is said to mend the broker; nothing else is broken.
+mends() {
+    grep -qzP "\nbroken +broker .*\n +-> $1" <<<"$output"
+    not grep -qzP '\nbroken(?s:.*)\nbroken' <<<"$output"
+}
+
 # other_conf SED-EXPRESSION…: the daemon's configuration, changed, for the doctor alone.
 other_conf() {
     sed "${@/#/-e}" "$CONF" >"$LAB/etc/callsign/other.conf"
@@ -170,6 +176,21 @@ assert all(0 < step < 5000 for step in steps.values()), steps
     says broken broker 5999
     says skipped login 'broker is broken'
     [[ $(grep -c '^broken' <<<"$output") == 1 ]]
+}
+
+@test "doctor: a broker that has no address, speaks no AMQP, or not as the URL says: a start of the broker does not mend it" {
+    other_conf 's,@127.0.0.1/,@nosuch.invalid/,'
+    doctor 1 -c /etc/callsign/other.conf
+    says broken broker nosuch.invalid
+    mends 'getent hosts nosuch[.]invalid; or its address in urls, in /etc/callsign/other[.]conf'
+    other_conf 's,@127.0.0.1/,@'"$LAB_ADDRESS"':53/,'
+    doctor 1 -c /etc/callsign/other.conf
+    says broken broker 'no AMQP answer|connection lost'
+    mends "on $LAB_ADDRESS: rabbitmq-diagnostics listeners; and see that port 53 is one of amqp"
+    other_conf 's,amqp://\([^"]*\)@127.0.0.1/,amqps://\1@127.0.0.1:5672/,'
+    doctor 1 -c /etc/callsign/other.conf
+    says broken broker 'TLS failed'
+    mends 'bus { tls { ... } } in /etc/callsign/other[.]conf'
 }
 
 @test "doctor: the first of two brokers is away" {

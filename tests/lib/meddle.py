@@ -2,6 +2,8 @@
 
 cut: both connections are reset as soon as the broker has said TEXT, as a filter does that takes offence at something.
 say: OTHER, which is as long, in TEXT's place.
+
+A line `connection` for each that comes.
 """
 import asyncio
 import socket
@@ -41,6 +43,7 @@ async def main():
     port, to, meddle = int(sys.argv[1]), int(sys.argv[2]), meddler()
 
     async def serve(reader, writer):
+        print("connection", flush=True)
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", to)
         except OSError:
