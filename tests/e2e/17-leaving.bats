@@ -5,6 +5,7 @@
 load common
 
 RUNTIME=/usr/bin/callsign-runtime
+HOOK=/usr/libexec/callsign-hook
 
 setup() {
     common_setup
@@ -45,7 +46,7 @@ knows_runtime() {
 # package_goes: what dpkg --remove does of it.
 package_goes() {
     lab_in sh "$TOP_DIR/debian/callsign-host.prerm" remove
-    lab_in rm "$RUNTIME" /usr/libexec/callsign-hook
+    lab_in rm "$RUNTIME" "$HOOK"
     lab_in sh "$TOP_DIR/debian/callsign-host.postrm" remove
 }
 
@@ -60,7 +61,7 @@ runs() {
 }
 
 is_left() {
-    lab_in test -e "$RUNTIME"
+    lab_in test -e "$RUNTIME" -o -e "$HOOK"
 }
 
 @test "the package goes: what runs stops, is killed, is removed, starts again, and the last one takes the rest along" {
@@ -98,6 +99,24 @@ is_left() {
     lab_docker rm --force web
     package_goes
     not is_left
+}
+
+@test "the package goes, and all that need the runtime go at once" {
+    local name names=(a1 a2 a3 a4 a5 a6)
+    for name in "${names[@]}"; do
+        named "$name"
+    done
+    package_goes
+    is_left
+    lab_docker rm --force "${names[@]}"
+    poll_until 10000 not is_left
+    # A container that could not be deleted would keep its shim.
+    poll_until 10000 no_shims
+}
+
+no_shims() {
+    # shellcheck disable=SC2016 # for the inner shell
+    lab_in sh -c '! grep -qs "^containerd-shim" /proc/[0-9]*/comm'
 }
 
 @test "the package goes, and the runtime has arguments of ours: the engine's settings stay, and containers start" {
