@@ -589,7 +589,7 @@ docker start left-stop
 docker restart --time 1 left-restart
 kill -9 $(docker inspect --format '{{.State.Pid}}' left-always)
 END
-    poll_until 10000 not guest test -e /usr/bin/callsign-runtime || fail "it stays behind"
+    poll_until 10000 not guest test -e /usr/bin/callsign-runtime -o -e /usr/libexec/callsign-hook || fail "it stays behind"
     guest systemctl restart docker
     # shellcheck disable=SC2016 # for the guest
     poll_until 10000 guest sh -c '[ "$(docker inspect --format "{{.State.Running}}" left-always)" = true ]'
