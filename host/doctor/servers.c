@@ -48,7 +48,7 @@ static const struct {
 	          "forward:\n"
 	          "- {subtree: %d., servers: [%a@%p], options: {authoritative: true, dnssec: false}}\n"
 	          "- {subtree: %r., servers: [%a@%p], options: {authoritative: true, dnssec: false}}\n"},
-	{"dnsmasq", "in its configuration (Debian's own: /etc/dnsmasq.d), and neither use-stale-cache nor min-cache-ttl:\n"
+	{"dnsmasq", "in its configuration (Debian's own: /etc/dnsmasq.d), and none of use-stale-cache, min-cache-ttl and neg-ttl:\n"
 	            "  server=/%d/%a#%p\n"
 	            "  server=/%r/%a#%p\n"
 	            "  rebind-domain-ok=/%d/\n"},

@@ -97,6 +97,11 @@ mends() {
     not grep -qzP '\nbroken(?s:.*)\nbroken' <<<"$output"
 }
 
+# told_to COMMANDS: as what mends it.
+told_to() {
+    grep -qF -- "-> $1" <<<"$output"
+}
+
 # other_conf SED-EXPRESSION…: the daemon's configuration, changed, for the doctor alone.
 other_conf() {
     sed "${@/#/-e}" "$CONF" >"$LAB/etc/callsign/other.conf"
@@ -648,9 +653,10 @@ nft_rules() {
     poll_until 5000 no_names
 }
 
-# ask_through COMMAND…: this host's programs ask it on 127.0.0.1 instead of dnsmasq.
-ask_through() {
-    lab_spawn between "$@"
+# another_dnsmasq OPTION…: this host's programs ask it on 127.0.0.1, and it asks dnsmasq for the domain.
+another_dnsmasq() {
+    lab_spawn between dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --bind-interfaces --listen-address=127.0.0.1 \
+        --pid-file="$LAB/run/between.pid" --server="/docker/$LAB_ADDRESS" --server=127.0.0.9 "$@"
     printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:2\n' >"$LAB/etc/resolv.conf"
     poll_until 10000 own_serial
 }
@@ -659,22 +665,49 @@ own_serial() {
     lab_in getent ahostsv4 serial.callsign.docker >/dev/null
 }
 
-@test "doctor: a server on the way that keeps denials, with that server's own settings" {
-    ask_through dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --bind-interfaces --listen-address=127.0.0.1 \
-        --pid-file="$LAB/run/between.pid" --server="/docker/$LAB_ADDRESS" --neg-ttl=20 --server=127.0.0.9
+# keeps TEXT OPTION [OPTION…]: with these the doctor says TEXT, and the first is what it says is to be taken out.
+keeps() {
+    local text=$1
+    shift
+    another_dnsmasq --server="/18.198.in-addr.arpa/$LAB_ADDRESS" "$@"
     doctor_with "$(broker_tool)" 0
     lab_stop between
     printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
-    says warning freshness 'keeps "no such name"'
-    grep -q "server=/docker/$LAB_ADDRESS#53" <<<"$output"
+    says warning freshness "somebody on the way of this host's programs \(dnsmasq\) $text"
+    told_to "take out ${1#--} (its command line), then restart that dnsmasq"
 }
 
-@test "doctor: a server on the way that keeps addresses of who has gone" {
-    ask_through dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --bind-interfaces --listen-address=127.0.0.1 \
-        --pid-file="$LAB/run/between.pid" --server="/docker/$LAB_ADDRESS" --server=/18.198.in-addr.arpa/"$LAB_ADDRESS" --min-cache-ttl=20 --no-negcache \
-        --server=127.0.0.9
+@test "doctor: a dnsmasq on the way that keeps nothing is no fault" {
+    another_dnsmasq --server="/18.198.in-addr.arpa/$LAB_ADDRESS"
     doctor_with "$(broker_tool)" 0
     lab_stop between
     printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
-    says warning freshness 'keeps addresses'
+    says ok freshness
+}
+
+@test "doctor: a dnsmasq on the way with neg-ttl keeps denials" {
+    keeps 'keeps "no such name"' --neg-ttl=20
+    grep -qF ', or: callsign-setup --dnsmasq own' <<<"$output"
+}
+
+# 2.93 keeps no denial without a SOA.
+@test "doctor: a dnsmasq on the way with min-cache-ttl keeps denials, and addresses of who has gone" {
+    keeps 'keeps ("no such name"|addresses)' --min-cache-ttl=20
+    keeps 'keeps addresses' --min-cache-ttl=20 --no-negcache
+}
+
+# By its second question it knows better, if there is anything to put in the old answer's place: 2.93 takes no denial without a SOA for that.
+@test "doctor: a dnsmasq on the way with use-stale-cache gives the old answer first" {
+    keeps '(answers from what it knew, and asks only then: the first question, [0-9.]+ s after a name had (come|gone), got the old answer|keeps )' \
+        --use-stale-cache
+    keeps 'keeps addresses: a name was found for longer than 3 s after it had gone' --use-stale-cache --no-negcache
+}
+
+@test "doctor: a dnsmasq on the way that asks others for reverse names is told what it is to ask" {
+    another_dnsmasq
+    doctor_with "$(broker_tool)" 0
+    lab_stop between
+    printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
+    says warning freshness "this host's programs \(dnsmasq\) do not find the name of a container's address"
+    grep -q "server=/docker/$LAB_ADDRESS#53" <<<"$output"
 }

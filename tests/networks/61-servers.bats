@@ -23,7 +23,8 @@ teardown() {
     [[ -n ${BATS_TEST_COMPLETED-} ]] || tail -n 30 "$LAB/log/between" || true
     lab_stop between || true
     [[ ! -e $DIR/root.conf ]] || lab_stop root || true
-    rm -rf "$DIR" "$LAB/state"
+    rm -rf "$DIR" "$LAB/state" "$LAB/etc/dnsmasq.d/other"
+    own_end
     printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
     common_teardown
 }
@@ -83,6 +84,14 @@ finds_by_address() {
     [[ $(lab_in getent hosts "$1" | awk '{ print $2 }') == "$2" ]]
 }
 
+# whom_containers_ask LINE RESULT TEXT: the doctor's word on a dnsmasq with LINE, which asks one of our own.
+whom_containers_ask() {
+    printf '%s\n' "$1" >"$LAB/etc/dnsmasq.d/other"
+    lab_restart dnsmasq
+    run -0 lab_in env PATH="$(broker_tool):$LAB_PATH" callsignctl doctor
+    grep -qE -- "^$2 +freshness +$3" <<<"$output"
+}
+
 unbound_conf() {
     printf 'server:\n  directory: "%s"\n  username: ""\n  chroot: ""\n  pidfile: ""\n  interface: 127.0.0.1\n' /run/between
     cat "$1"
@@ -95,8 +104,9 @@ unbound_conf() {
     between unbound -d -c /run/between/conf
     not finds serial.callsign.docker "$(resolve serial.callsign.docker)"
     told unbound
-    # Private addresses are let through for the domain alone.
-    unbound_conf "$BATS_TEST_TMPDIR/said" "$BATS_TEST_TMPDIR/said.after" | sed 's/^server:/&\n  private-address: fd00::\/8/' >"$DIR/conf"
+    # Private addresses are let through for the domain alone; and what is past its time to live is no answer, where others' is.
+    unbound_conf "$BATS_TEST_TMPDIR/said" "$BATS_TEST_TMPDIR/said.after" |
+        sed 's/^server:/&\n  serve-expired: yes\n  private-address: fd00::\/8/' >"$DIR/conf"
     between unbound -d -c /run/between/conf
     all_is_true
     private_is_let_through
@@ -268,7 +278,9 @@ bind_conf() {
     bind_conf /dev/null /dev/null >"$DIR/conf"
     between named -g -c /run/between/conf
     told named
-    bind_conf "$BATS_TEST_TMPDIR/said" "$BATS_TEST_TMPDIR/said.after" >"$DIR/conf"
+    # One that gives old answers at once, and asks only then.
+    bind_conf "$BATS_TEST_TMPDIR/said" "$BATS_TEST_TMPDIR/said.after" |
+        sed 's/^options {/& stale-cache-enable yes; stale-answer-enable yes; stale-answer-client-timeout 0;/' >"$DIR/conf"
     between named -g -c /run/between/conf
     all_is_true
 }
@@ -320,4 +332,17 @@ over_help() {
     grep -q 'negative-time-to-live hosts 0' <<<"$output"
     lab_stop between
     rm -rf "$LAB/run/nscd"
+}
+
+@test "this host's dnsmasq keeps what one of our own says: the doctor names its setting and the line, whoever asks" {
+    own_begin
+    printf 'nameserver %s\noptions timeout:1 attempts:2\n' "$LAB_ADDRESS" >"$LAB/etc/resolv.conf"
+    whom_containers_ask use-stale-cache warning 'whom containers ask \(dnsmasq\) (answers from what it knew, and asks only then: .* got the old answer|keeps )'
+    grep -qF -- '-> take out use-stale-cache (/etc/dnsmasq.d/other:1), then restart that dnsmasq' <<<"$output"
+    # This host's own programs ask somebody else.
+    printf 'nameserver 198.18.0.77\n' >"$LAB/etc/resolv.conf"
+    whom_containers_ask min-cache-ttl=20 warning 'whom containers ask \(dnsmasq\) keeps'
+    grep -qF -- '-> take out min-cache-ttl=20 (/etc/dnsmasq.d/other:1), then restart that dnsmasq' <<<"$output"
+    whom_containers_ask neg-ttl=20 ok 'what containers find is so now'
+    [[ $output != *"no such name"* ]]
 }
