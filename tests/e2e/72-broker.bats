@@ -271,11 +271,13 @@ of_broker() {
 }
 
 @test "a message over which the connection breaks, again at each redelivery: the queue is emptied, everyone asked, and all is well within 2 s" {
-    local i instance published
+    local i instance published watch
     start web
     wait_up web
     meddle cut poison-poison
     through_meddler
+    stays web 8000 &
+    watch=$!
     for i in 1 2 3; do
         instance=$(new_instance)
         log_mark
@@ -292,6 +294,7 @@ of_broker() {
         [[ $(of_broker poisoned) == "$i" ]]
         amqp emit publish callsign "down.after-$i" "$(down_body "after-$i" "$instance")"
     done
+    wait "$watch"
     lab_in callsignctl metrics | grep -qx 'callsign_poisoned_total 3'
     lab_in callsignctl status | grep -q 'poisoned'
     # Who ended meanwhile is gone with the resync.
