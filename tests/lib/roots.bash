@@ -129,7 +129,7 @@ roots_furnish() {
 }
 
 roots_packages() {
-    roots_in "$1" "$ROOTS_SOURCE/tests/lib/packages"
+    CALLSIGN_VERBOSE=1 roots_in "$1" "$ROOTS_SOURCE/tests/lib/packages"
 }
 
 # roots_explain SUITE: one line of why it could not be made: what the log tells last.
@@ -138,7 +138,7 @@ roots_explain() {
     if grep -qiE 'no space left|enough (free )?space' "$log" || (($(roots_free_mb) < 20)); then
         said=$(roots_no_space)
     else
-        said="$(grep -E '^(E|W): |missing' "$log" | tail -n 1) (all of it: $log)"
+        said="$(grep -E '^(E|W): |missing|cannot be installed' "$log" | tail -n 1) (all of it: $log)"
     fi
     note "${0##*/}: $1 could not be made: $said"
 }
