@@ -129,18 +129,18 @@ static void loop_fact_changed(void *arg, struct fact *fact)
 	watcher.changed(watcher.arg, fact);
 }
 
-static void loop_fact_gone(void *arg, struct fact *fact, const char *why)
+static void loop_fact_gone(void *arg, struct fact *fact, const char *why, const char *reason)
 {
 	struct loop *loop = arg;
 	struct registry_watcher watcher = view_registry_watcher(loop->view);
 
 	measure_change(&loop->measure, clock_ms());
-	changelog_gone(loop->changelog, fact, why, clock_ms());
-	if (fact->reason != NULL)
-		withdrawals_note(loop->withdrawals, fact, clock_ms());
+	changelog_gone(loop->changelog, fact, why, reason, clock_ms());
+	if (reason != NULL)
+		withdrawals_note(loop->withdrawals, fact, reason, clock_ms());
 	status_note_change(&loop->changes, STATUS_WENT, fact->name, clock_ms());
 	control_gone(loop->control, fact, why);
-	watcher.gone(watcher.arg, fact, why);
+	watcher.gone(watcher.arg, fact, why, reason);
 }
 
 static void loop_fact_state(void *arg, struct fact *fact)

@@ -76,17 +76,17 @@ void changelog_changed(struct changelog *changelog, const struct fact *fact, int
 	         ident_format(&fact->instance, instance), fact->lease_s, fact->state == FACT_UNCONFIRMED ? " state=unconfirmed" : "");
 }
 
-void changelog_gone(struct changelog *changelog, const struct fact *fact, const char *why, int64_t now_ms)
+void changelog_gone(struct changelog *changelog, const struct fact *fact, const char *why, const char *reason, int64_t now_ms)
 {
-	char user[LOG_SAFE_MAX], instance[IDENT_TEXT_SIZE], reason[ANNOUNCEMENT_REASON_MAX + 3];
+	char user[LOG_SAFE_MAX], instance[IDENT_TEXT_SIZE], said[ANNOUNCEMENT_REASON_MAX + 3];
 	char *quote;
 
 	if (!changelog_may(changelog, now_ms))
 		return;
-	snprintf(reason, sizeof reason, "%s%s", fact->reason != NULL ? ": " : "", fact->reason != NULL ? fact->reason : "");
-	for (quote = reason; (quote = strchr(quote, '"')) != NULL; quote++)
+	snprintf(said, sizeof said, "%s%s", reason != NULL ? ": " : "", reason != NULL ? reason : "");
+	for (quote = said; (quote = strchr(quote, '"')) != NULL; quote++)
 		*quote = '\'';
-	log_each(LOG_LEVEL_INFO, "gone name=%s why=\"%s%s\" user=%s instance=%s", fact->name, why, reason,
+	log_each(LOG_LEVEL_INFO, "gone name=%s why=\"%s%s\" user=%s instance=%s", fact->name, why, said,
 	         log_safe(user, sizeof user, fact->user, strlen(fact->user)), ident_format(&fact->instance, instance));
 }
 

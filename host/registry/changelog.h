@@ -17,7 +17,7 @@ struct changelog *changelog_new(void); /* NULL with errno */
 void changelog_free(struct changelog *changelog);
 
 void changelog_changed(struct changelog *changelog, const struct fact *fact, int64_t now_ms);
-void changelog_gone(struct changelog *changelog, const struct fact *fact, const char *why, int64_t now_ms);
+void changelog_gone(struct changelog *changelog, const struct fact *fact, const char *why, const char *reason, int64_t now_ms);
 
 /* counts as they are now: says once if the last resync left so many names unconfirmed that it is not believed. */
 void changelog_resync(struct changelog *changelog, const struct registry_counts *counts);

@@ -36,6 +36,7 @@ struct asking {
 	struct asking *prev, *next;
 	uint64_t question;
 	int64_t asked_ms; /* since when */
+	int64_t due_ms;   /* when the grace is over: as the node's, which has no room for it meanwhile */
 };
 
 /*
@@ -47,14 +48,16 @@ struct node {
 	uint64_t order;           /* of being first heard of: two may share a millisecond */
 	struct table_link link;   /* in the table, by instance */
 	struct node *prev, *next; /* all of the table in the order of arrival, or those in the graveyard */
-	struct asking *asking;    /* FACT_LOST: the broker has to be asked first; NULL: no */
 	union {
-		int64_t due_ms;     /* FACT_LOST: when the grace is over */
-		int64_t removed_ms; /* in the graveyard: since when */
+		struct asking *asking; /* asks */
+		int64_t due_ms;        /* FACT_LOST, else: when the grace is over */
+		int64_t removed_ms;    /* in the graveyard: since when */
 	};
-	bool endless;  /* of the older wire format: the node of a struct endless */
+	bool asks;     /* FACT_LOST: the broker has to be asked first */
+	bool endless;  /* of the older wire format: there is a struct endless for it */
 	bool extended; /* its lease was lengthened by an outage since it was last confirmed */
 	bool told;     /* FACT_UNCONFIRMED: not by silence alone, its session was lost in this resync */
+	_Alignas(char *) char records[]; /* as it was first announced: most of them never say anything else */
 };
 
 /* Whose it is: a fact's user is the name in one of these. */
@@ -63,10 +66,10 @@ static inline struct user *node_user(const struct node *node)
 	return (struct user *)(uintptr_t)(node->fact.user - offsetof(struct user, name));
 }
 
-/* One of the older wire format: see legacy.c. Others are spared the handle. */
+/* One of the older wire format, by its address: see legacy.c. */
 struct endless {
-	struct node node;
-	UT_hash_handle hh;
+	struct table_link link;
+	struct node *node;
 };
 
 struct registry {
@@ -74,7 +77,7 @@ struct registry {
 	struct registry_watcher watcher;
 	struct table table; /* the nodes by instance */
 	struct node *nodes; /* the same in the order of arrival */
-	struct endless *endless; /* those of the older wire format, by address */
+	struct table endless; /* those of the older wire format */
 	struct user *users;
 	struct node *graveyard; /* lost in the last REGISTRY_LOST_RECENTLY_MS, oldest first */
 	struct asking *asked;   /* oldest first */
@@ -105,17 +108,19 @@ int node_replace_records(struct node *node, const struct announcement *message);
 bool node_same_records(const struct node *node, const struct announcement *message);
 table_key node_key;
 struct node *node_find(const struct registry *registry, const struct ident *instance);
-/* size: of a node, or of what begins with one. */
-struct node *node_new(struct registry *registry, size_t size, struct user *user, const struct announcement *message, int64_t now_ms);
-void endless_remember(struct registry *registry, struct node *node);
+struct node *node_new(struct registry *registry, struct user *user, const struct announcement *message, int64_t now_ms);
+table_key endless_key;
+struct endless *endless_find(const struct registry *registry, const struct address *address); /* NULL */
+void endless_remember(struct registry *registry, struct endless *endless, struct node *node);
 void endless_forget(struct registry *registry, struct node *node);
 void node_leave(struct registry *registry, struct node *node); /* the table and the list */
 void node_free(struct registry *registry, struct node *node);
 void node_set_state(struct registry *registry, struct node *node, enum fact_state state);
 void node_ask(struct registry *registry, struct node *node, int64_t now_ms);
-void node_unask(struct registry *registry, struct node *node);
+void node_unask(struct registry *registry, struct node *node); /* from here on due_ms is the node's */
 void node_tell(struct registry *registry, struct node *node);
 void node_remove(struct registry *registry, struct node *node, const char *why, bool doubtful, int64_t now_ms);
+void node_withdraw(struct registry *registry, struct node *node, const char *reason, int64_t now_ms); /* by its own down; NULL: without a word */
 void registry_check_at(struct registry *registry, int64_t due_ms);
 int64_t node_doubt_ms(const struct node *node);
 void registry_doubt_at(struct registry *registry, int64_t due_ms);

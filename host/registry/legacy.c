@@ -2,6 +2,7 @@
 
 #include "internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "shared/clock.h"
@@ -10,18 +11,16 @@
 
 void endless_yield(struct registry *registry, const struct address *address, int64_t now_ms)
 {
-	struct endless *endless;
+	const struct endless *endless = registry->endless.count > 0 ? endless_find(registry, address) : NULL;
 
-	if (registry->endless == NULL)
-		return;
-	HASH_FIND(hh, registry->endless, address, sizeof *address, endless);
 	if (endless != NULL)
-		node_remove(registry, &endless->node, "address claimed", false, now_ms);
+		node_remove(registry, endless->node, "address claimed", false, now_ms);
 }
 
 enum registry_verdict registry_legacy_up(struct registry *registry, const struct announcement *message, int64_t now_ms)
 {
 	struct node *node = node_find(registry, &message->instance);
+	struct endless *endless;
 	struct user *user;
 
 	if (node != NULL)
@@ -39,13 +38,15 @@ enum registry_verdict registry_legacy_up(struct registry *registry, const struct
 		user_put(registry, user);
 		return REGISTRY_REJECTED_LIMIT;
 	}
-	node = node_new(registry, sizeof(struct endless), user, message, now_ms);
+	endless = malloc(sizeof *endless);
+	node = endless != NULL ? node_new(registry, user, message, now_ms) : NULL;
 	if (node == NULL) {
+		free(endless);
 		user_put(registry, user);
 		return REGISTRY_REJECTED_MEMORY;
 	}
 	node->fact.expires_ms = CLOCK_NEVER;
-	endless_remember(registry, node);
+	endless_remember(registry, endless, node);
 	node_tell(registry, node);
 	resync_check(registry, now_ms);
 	return REGISTRY_APPLIED;
@@ -64,11 +65,13 @@ enum registry_verdict registry_legacy_down(struct registry *registry, const stru
 
 size_t registry_legacy_end(struct registry *registry, int64_t now_ms)
 {
-	struct endless *endless, *next;
+	struct node *node, *next;
 	size_t count = 0;
 
-	HASH_ITER(hh, registry->endless, endless, next) {
-		node_remove(registry, &endless->node, "legacy is off", false, now_ms);
+	DL_FOREACH_SAFE(registry->nodes, node, next) {
+		if (!node->endless)
+			continue;
+		node_remove(registry, node, "legacy is off", false, now_ms);
 		count++;
 	}
 	resync_check(registry, now_ms);

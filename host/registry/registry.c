@@ -32,6 +32,7 @@ struct registry *registry_new(const struct registry_options *options, const stru
 	registry->options = *options;
 	registry->watcher = *watcher;
 	registry->table = (struct table)TABLE_EMPTY(node_key);
+	registry->endless = (struct table)TABLE_EMPTY(endless_key);
 	registry->resync = REGISTRY_OFFLINE;
 	registry->starting = true;
 	registry->offline_ms = now_ms;
@@ -56,6 +57,7 @@ static bool node_set_place(struct node *node, const struct announcement *message
 		return false;
 	node->fact.place = place;
 	node->fact.revision++;
+	node->fact.origin++;
 	return true;
 }
 
@@ -86,7 +88,7 @@ enum registry_verdict registry_restore(struct registry *registry, const struct a
 	user = user_get(registry, user_name);
 	if (user == NULL)
 		return REGISTRY_REJECTED_MEMORY;
-	node = node_new(registry, sizeof(struct node), user, message, now_ms);
+	node = node_new(registry, user, message, now_ms);
 	if (node == NULL) {
 		user_put(registry, user);
 		return REGISTRY_REJECTED_MEMORY;
@@ -160,6 +162,7 @@ static enum registry_verdict up_existing(struct registry *registry, struct node 
 	node->fact.has_session = message->has_session;
 	if (message->has_session)
 		node->fact.session = message->session;
+	node->fact.origin = (uint16_t)(node->fact.origin + !same_session);
 	node->fact.seq = message->seq;
 	node_set_lease(registry, node, message->lease_s, now_ms);
 	node_confirm(registry, node, false, now_ms);
@@ -177,7 +180,7 @@ static enum registry_verdict up_new(struct registry *registry, struct user *user
 	if (!user_has_room(registry, user, NULL, message))
 		return REGISTRY_REJECTED_LIMIT;
 	claim_addresses(registry, NULL, message, now_ms);
-	node = node_new(registry, sizeof(struct node), user, message, now_ms);
+	node = node_new(registry, user, message, now_ms);
 	if (node == NULL)
 		return REGISTRY_REJECTED_MEMORY;
 	node->fact.has_session = message->has_session;
@@ -233,8 +236,7 @@ enum registry_verdict registry_down(struct registry *registry, const struct anno
 		if (verdict != REGISTRY_APPLIED)
 			return verdict;
 		user_note_ended(registry, node_user(node), ENDED_INSTANCE, &message->instance, node->fact.lease_s, now_ms);
-		node->fact.reason = message->reason[0] != '\0' ? message->reason : NULL;
-		node_remove(registry, node, node->fact.reason != NULL ? "withdrawn" : "down", false, now_ms);
+		node_withdraw(registry, node, message->reason[0] != '\0' ? message->reason : NULL, now_ms);
 		resync_check(registry, now_ms);
 		return REGISTRY_APPLIED;
 	}
@@ -368,6 +370,7 @@ void registry_free(struct registry *registry)
 		node_free(registry, node);
 	}
 	table_clear(&registry->table, NULL);
+	table_clear(&registry->endless, NULL);
 	HASH_ITER(hh, registry->users, user, next_user)
 		user_free(registry, user);
 	free(registry);

@@ -38,12 +38,12 @@ struct fact {
 	const struct address *addresses;
 	const char *const *aliases;
 	const struct announcement_port *ports; /* sorted by name; NULL if there are none */
-	const char *reason; /* for gone() only: what its emitter said of why it withdraws; NULL: nothing */
 	void *view;         /* the watcher's own */
 	struct place place; /* none: not said */
-	enum fact_state state;
 	uint32_t lease_s; /* clamped */
+	uint8_t state;    /* enum fact_state */
 	uint16_t revision; /* another one each time that addresses, aliases, ports or the place change */
+	uint16_t origin;   /* another one each time that the session or the place change */
 	uint8_t naddresses, naliases, nports;
 	uint8_t agent; /* see fact_agent() */
 	bool has_session;
@@ -68,8 +68,9 @@ const char *registry_verdict_text(enum registry_verdict verdict);
 /* Called from within registry_* functions. They must not call back into the registry. */
 struct registry_watcher {
 	void (*changed)(void *arg, struct fact *fact); /* new, or another announcement or session; fact->view is NULL when new */
-	/* About to be freed. why: "down", "withdrawn", "lost", "lease over", "not confirmed", "forgotten", "address claimed", "legacy is off". */
-	void (*gone)(void *arg, struct fact *fact, const char *why);
+	/* About to be freed. why: "down", "withdrawn", "lost", "lease over", "not confirmed", "forgotten", "address claimed", "legacy is off".
+	 * reason: what its emitter said of why it withdraws; NULL: nothing. */
+	void (*gone)(void *arg, struct fact *fact, const char *why, const char *reason);
 	void (*state)(void *arg, struct fact *fact); /* only its state changed, nothing else; also just before gone */
 	void *arg;
 	/* How many names a user may have, aliases counted; 0: no bound. NULL: nobody has a bound. */

@@ -101,27 +101,32 @@ bool user_has_room(const struct registry *registry, const struct user *user, con
 /* The block that holds them all begins with the aliases, or with where they would be. */
 static void records_free(struct node *node)
 {
-	free((void *)(uintptr_t)node->fact.aliases);
+	if (node->fact.aliases != (void *)node->records)
+		free((void *)(uintptr_t)node->fact.aliases);
 }
 
-/* Name, addresses, aliases and ports into one block: a renewal that says nothing new then costs nothing. */
-static int node_set_records(struct node *node, const struct announcement *message)
+static size_t records_size(const struct announcement *message)
+{
+	size_t size = message->naliases * sizeof(char *) + message->nports * sizeof *message->ports +
+	              message->naddresses * sizeof *message->addresses + strlen(message->name) + 1;
+
+	for (unsigned i = 0; i < message->naliases; i++)
+		size += strlen(message->aliases[i]) + 1;
+	return size;
+}
+
+/* Name, addresses, aliases and ports into one block of that size: a renewal that says nothing new then costs nothing. */
+static void node_set_records(struct node *node, const struct announcement *message, void *block)
 {
 	size_t addresses = message->naddresses * sizeof *message->addresses;
 	size_t pointers = message->naliases * sizeof(char *);
 	size_t ports = message->nports * sizeof *message->ports;
-	size_t size = pointers + ports + addresses + strlen(message->name) + 1;
 	struct announcement_port *port_list;
-	char **aliases;
+	char **aliases = block;
 	struct address *list;
 	char *text;
 	unsigned i;
 
-	for (i = 0; i < message->naliases; i++)
-		size += strlen(message->aliases[i]) + 1;
-	aliases = malloc(size);
-	if (aliases == NULL)
-		return -1;
 	/* What needs the most alignment first. */
 	port_list = (struct announcement_port *)(void *)((char *)aliases + pointers);
 	memcpy(port_list, message->ports, ports);
@@ -133,7 +138,6 @@ static int node_set_records(struct node *node, const struct announcement *messag
 		text = stpcpy(text, message->aliases[i]) + 1;
 	}
 	stpcpy(text, message->name);
-	records_free(node);
 	node->fact.name = text;
 	node->fact.addresses = list;
 	node->fact.naddresses = (uint8_t)message->naddresses;
@@ -142,17 +146,19 @@ static int node_set_records(struct node *node, const struct announcement *messag
 	node->fact.ports = message->nports > 0 ? port_list : NULL;
 	node->fact.nports = (uint8_t)message->nports;
 	node->fact.revision++;
-	return 0;
 }
 
 int node_replace_records(struct node *node, const struct announcement *message)
 {
-	int result;
+	void *block = malloc(records_size(message));
 
+	if (block == NULL)
+		return -1;
 	share_subtract(node);
-	result = node_set_records(node, message);
+	records_free(node);
+	node_set_records(node, message, block);
 	share_add(node);
-	return result;
+	return 0;
 }
 
 bool node_same_records(const struct node *node, const struct announcement *message)
@@ -201,34 +207,48 @@ void node_leave(struct registry *registry, struct node *node)
 
 /* ---- those of the older wire format, by address ---- */
 
-void endless_remember(struct registry *registry, struct node *node)
+const void *endless_key(const struct table_link *link, size_t *length)
 {
-	struct endless *endless = (struct endless *)node;
+	const struct address *address = &TABLE_ENTRY(link, const struct endless, link)->node->fact.addresses[0];
 
-	HASH_ADD_KEYPTR(hh, registry->endless, &node->fact.addresses[0], sizeof node->fact.addresses[0], endless);
+	*length = sizeof *address;
+	return address;
+}
+
+struct endless *endless_find(const struct registry *registry, const struct address *address)
+{
+	struct table_link *link = table_find(&registry->endless, address, sizeof *address);
+
+	return link != NULL ? TABLE_ENTRY(link, struct endless, link) : NULL;
+}
+
+void endless_remember(struct registry *registry, struct endless *endless, struct node *node)
+{
+	endless->node = node;
+	table_add(&registry->endless, &endless->link);
 	node->endless = true;
 }
 
 void endless_forget(struct registry *registry, struct node *node)
 {
-	struct endless *endless = (struct endless *)node;
+	struct endless *endless = node->endless ? endless_find(registry, &node->fact.addresses[0]) : NULL;
 
-	if (!node->endless)
+	if (endless == NULL)
 		return;
-	HASH_DELETE(hh, registry->endless, endless);
+	table_remove(&registry->endless, &endless->link);
+	free(endless);
 	node->endless = false;
 }
 
 /* ---- a node's life ---- */
 
-struct node *node_new(struct registry *registry, size_t size, struct user *user, const struct announcement *message, int64_t now_ms)
+struct node *node_new(struct registry *registry, struct user *user, const struct announcement *message, int64_t now_ms)
 {
-	struct node *node = calloc(1, size);
+	struct node *node = calloc(1, sizeof *node + records_size(message));
 
-	if (node == NULL || node_set_records(node, message) == -1) {
-		free(node);
+	if (node == NULL)
 		return NULL;
-	}
+	node_set_records(node, message, node->records);
 	user->facts++;
 	node->fact.user = user->name;
 	node->fact.instance = message->instance;
@@ -252,17 +272,22 @@ void node_ask(struct registry *registry, struct node *node, int64_t now_ms)
 	asking->node = node;
 	asking->question = ++registry->question;
 	asking->asked_ms = now_ms;
+	asking->due_ms = node->due_ms;
 	node->asking = asking;
+	node->asks = true;
 	DL_APPEND(registry->asked, asking);
 }
 
 void node_unask(struct registry *registry, struct node *node)
 {
-	if (node->asking == NULL)
+	struct asking *asking = node->asking;
+
+	if (!node->asks)
 		return;
-	DL_DELETE(registry->asked, node->asking);
-	free(node->asking);
-	node->asking = NULL;
+	DL_DELETE(registry->asked, asking);
+	node->due_ms = asking->due_ms;
+	node->asks = false;
+	free(asking);
 }
 
 void node_free(struct registry *registry, struct node *node)
@@ -285,7 +310,7 @@ void node_set_state(struct registry *registry, struct node *node, enum fact_stat
 	registry->unconfirmed -= node->fact.state == FACT_UNCONFIRMED;
 	registry->lost -= node->fact.state == FACT_LOST;
 	node_unask(registry, node);
-	node->fact.state = state;
+	node->fact.state = (uint8_t)state;
 	registry->unconfirmed += state == FACT_UNCONFIRMED;
 	registry->lost += state == FACT_LOST;
 	/* Without a view it is new or was dead, and is told of as changed in a moment. */
@@ -308,11 +333,11 @@ static bool grave_has_room(const struct registry *registry, const struct node *n
 }
 
 /* Out of the table. To the graveyard if it may yet turn out that it lives, else freed. */
-void node_remove(struct registry *registry, struct node *node, const char *why, bool doubtful, int64_t now_ms)
+static void node_end(struct registry *registry, struct node *node, const char *why, const char *reason, bool doubtful, int64_t now_ms)
 {
 	node_set_state(registry, node, FACT_CONFIRMED);
 	if (registry->watcher.gone != NULL)
-		registry->watcher.gone(registry->watcher.arg, &node->fact, why);
+		registry->watcher.gone(registry->watcher.arg, &node->fact, why, reason);
 	node->fact.view = NULL;
 	node_leave(registry, node);
 	endless_forget(registry, node);
@@ -324,6 +349,16 @@ void node_remove(struct registry *registry, struct node *node, const char *why, 
 	node->removed_ms = now_ms;
 	node_user(node)->buried += 1 + node->fact.naliases;
 	DL_APPEND(registry->graveyard, node);
+}
+
+void node_remove(struct registry *registry, struct node *node, const char *why, bool doubtful, int64_t now_ms)
+{
+	node_end(registry, node, why, NULL, doubtful, now_ms);
+}
+
+void node_withdraw(struct registry *registry, struct node *node, const char *reason, int64_t now_ms)
+{
+	node_end(registry, node, reason != NULL ? "withdrawn" : "down", reason, false, now_ms);
 }
 
 void registry_check_at(struct registry *registry, int64_t due_ms)

@@ -243,7 +243,7 @@ static void registry_check_leases(struct registry *registry, int64_t now_ms)
 		}
 		if (!registry->blocked)
 			registry_check_at(registry, node->fact.expires_ms);
-		if (node->fact.state != FACT_LOST || node->asking != NULL)
+		if (node->fact.state != FACT_LOST || node->asks)
 			continue;
 		if (node->due_ms <= now_ms)
 			node_remove(registry, node, "lost", true, now_ms);

@@ -23,7 +23,9 @@ static bool entry_claims_the_same(const struct entry *entry)
 			return false;
 	}
 	for (i = 0; i < fact->naddresses; i++) {
-		if (memcmp(entry->claims[entry->nnames + i].key->bytes, &fact->addresses[i], sizeof fact->addresses[i]) != 0)
+		struct address address = key_address(entry->claims[entry->nnames + i].key);
+
+		if (!address_equal(&address, &fact->addresses[i]))
 			return false;
 	}
 	return true;
@@ -55,50 +57,58 @@ static void entry_take_revision(struct view *view, struct entry *entry)
 	}
 }
 
+/* In the place of the one that claims what the fact says no more. */
+static void entry_replace(struct view *view, struct entry *before, struct entry *entry)
+{
+	entry->listing.names = before->listing.names;
+	entry->listing.addresses = before->listing.addresses;
+	entry->listing.later = before->listing.later;
+	entry->listing.crowded = before->listing.crowded;
+	entry->fresh = before->fresh;
+	entry->content = true;
+	DL_REPLACE_ELEM(view->entries, before, entry);
+	entry_mark_instead(view, before, entry);
+}
+
 static void view_fact_changed(void *arg, struct fact *fact)
 {
 	struct view *view = arg;
-	struct entry *entry = fact->view;
-	struct claim *before = NULL;
-	unsigned count = 0;
+	struct entry *before = fact->view, *entry;
 
-	if (entry == NULL) {
-		entry = view_allocate(1, sizeof *entry);
-		entry->listing.fact = fact;
-		entry->fresh = true;
-		fact->view = entry;
-		DL_APPEND(view->entries, entry);
-	} else if (entry_claims_the_same(entry)) {
-		entry_take_revision(view, entry);
-		entry_mark(view, entry);
+	if (before != NULL && entry_claims_the_same(before)) {
+		entry_take_revision(view, before);
+		entry_mark(view, before);
 		return;
-	} else {
-		before = entry->claims;
-		count = entry->nnames + entry->naddresses;
-		entry->content = true;
 	}
+	entry = entry_new(fact);
+	if (before != NULL) {
+		entry_replace(view, before, entry);
+	} else {
+		entry->fresh = true;
+		DL_APPEND(view->entries, entry);
+	}
+	fact->view = entry;
 	entry_reach(view, entry);
 	/* The new claims come before the old ones go, so that what is claimed still keeps its place. */
-	entry->claims = claims_open(view, entry);
-	entry->nnames = (uint8_t)(1 + fact->naliases);
-	entry->naddresses = fact->naddresses;
-	entry->revision = fact->revision;
+	claims_open(view, entry);
 	if (before != NULL)
-		claims_close(view, before, count);
+		claims_close(view, before);
+	free(before);
 	entry_mark(view, entry);
 }
 
-static void view_fact_gone(void *arg, struct fact *fact, const char *why)
+static void view_fact_gone(void *arg, struct fact *fact, const char *why, const char *reason)
 {
 	struct view *view = arg;
 	struct entry *entry = fact->view;
 
 	(void)why;
+	(void)reason;
 	entry->listing.names = 0;
 	entry->listing.addresses = 0;
 	if (view->watcher.gone != NULL && !entry->fresh)
 		view->watcher.gone(view->watcher.arg, &entry->listing);
-	claims_close(view, entry->claims, entry->nnames + entry->naddresses);
+	claims_close(view, entry);
 	entry_unmark(view, entry);
 	DL_DELETE(view->entries, entry);
 	free(entry);
@@ -178,8 +188,7 @@ static void view_decide_keys(struct view *view)
 			key_decide(view, key);
 			continue;
 		}
-		table_remove(&view->keys, &key->link);
-		free(key);
+		key_drop(view, key);
 	}
 	dirty_clear(&view->dirty_keys);
 }
@@ -218,8 +227,8 @@ static void entry_refresh(struct view *view, struct entry *entry)
 	listing->names = listing->crowded = 0;
 	listing->addresses = listing->later = 0;
 	for (i = 0; i < entry->naddresses; i++) {
-		listing->addresses |= (uint32_t)(listing->in[entry->nnames + i] != 0) << i;
-		listing->later |= (uint32_t)entry->claims[entry->nnames + i].later << i;
+		listing->addresses |= (uint16_t)((listing->in[entry->nnames + i] != 0) << i);
+		listing->later |= (uint16_t)(entry->claims[entry->nnames + i].later << i);
 	}
 	records = records || later != listing->later;
 	for (i = 0; i < entry->nnames; i++) {
@@ -241,7 +250,7 @@ void view_refresh(struct view *view)
 
 		if (entry == NULL)
 			continue;
-		entry->dirty = 0;
+		entry->listing.mark = 0;
 		entry_refresh(view, entry);
 	}
 	dirty_clear(&view->dirty_entries);
@@ -268,7 +277,7 @@ static void each_claim(const struct key *key, bool (*visit)(void *arg, const str
 		return;
 	for (pass = 1; pass >= 0; pass--) {
 		DL_FOREACH(key->claims, claim) {
-			if ((claim->listed != 0) == (pass == 1) && !visit(arg, &claim->entry->listing, claim->listed != 0))
+			if ((claim->listed != 0) == (pass == 1) && !visit(arg, &claim_entry(claim)->listing, claim->listed != 0))
 				return;
 		}
 	}
@@ -276,12 +285,12 @@ static void each_claim(const struct key *key, bool (*visit)(void *arg, const str
 
 void view_each_claim(struct view *view, const char *name, bool (*visit)(void *arg, const struct listing *listing, bool listed), void *arg)
 {
-	each_claim(key_find(view, name, strlen(name)), visit, arg);
+	each_claim(key_find_name(view, name), visit, arg);
 }
 
 void view_each_address_claim(struct view *view, const struct address *address, bool (*visit)(void *arg, const struct listing *listing, bool listed), void *arg)
 {
-	each_claim(key_find(view, address, sizeof *address), visit, arg);
+	each_claim(key_find_address(view, address), visit, arg);
 }
 
 bool view_listed(const struct fact *fact)
@@ -313,7 +322,7 @@ struct view *view_new(enum view_conflict conflict, const struct view_policy *pol
 		return NULL;
 	view->conflict = conflict;
 	view->policy = *policy;
-	view->keys = (struct table)TABLE_EMPTY(key_bytes);
+	keys_begin(view);
 	return view;
 }
 
@@ -328,11 +337,9 @@ void view_free(struct view *view)
 
 	if (view == NULL)
 		return;
-	DL_FOREACH_SAFE(view->entries, entry, next) {
-		free(entry->claims);
+	DL_FOREACH_SAFE(view->entries, entry, next)
 		free(entry);
-	}
-	table_clear(&view->keys, key_free);
+	keys_clear(view);
 	free(view->dirty_keys.list);
 	free(view->dirty_entries.list);
 	free(view);

@@ -48,11 +48,14 @@ struct view_policy {
 struct listing {
 	const struct fact *fact;
 	uint64_t names;     /* bit 0: fact->name; bit 1 + i: fact->aliases[i]; in any domain */
-	uint32_t addresses; /* bit i: fact->addresses[i] */
-	uint32_t later;     /* likewise: those that another listing has too, which comes first, for what may lead to one name alone (PTR) */
 	uint64_t crowded;   /* as names: those that lead to more than VIEW_CROWD addresses, all instances together */
 	const uint16_t *in; /* domains of each name, then of each address, a bit each; NULL: all that is listed is in the first domain */
+	uint16_t addresses; /* bit i: fact->addresses[i] */
+	uint16_t later;     /* likewise: those that another listing has too, which comes first, for what may lead to one name alone (PTR) */
+	uint32_t mark;      /* the view's own */
 };
+
+_Static_assert(ANNOUNCEMENT_ADDRESSES_MAX <= 16 && ANNOUNCEMENT_ALIASES_MAX < 64, "a bit for each address and name");
 
 /* Told of each listing that changed when view_refresh() runs: before and after as texts are the receiver's business. gone: no longer there
  * at all (the fact is freed after this call). records: names, addresses or ports changed; else only session or state did. */

@@ -45,27 +45,63 @@ void dirty_clear(struct dirty *dirty)
 
 void entry_mark(struct view *view, struct entry *entry)
 {
-	if (entry->dirty == 0)
-		entry->dirty = dirty_add(&view->dirty_entries, entry);
+	if (entry->listing.mark == 0)
+		entry->listing.mark = dirty_add(&view->dirty_entries, entry);
 }
 
 void entry_unmark(struct view *view, struct entry *entry)
 {
-	if (entry->dirty == 0)
+	if (entry->listing.mark == 0)
 		return;
-	view->dirty_entries.list[entry->dirty - 1] = NULL;
-	entry->dirty = 0;
+	view->dirty_entries.list[entry->listing.mark - 1] = NULL;
+	entry->listing.mark = 0;
+}
+
+void entry_mark_instead(struct view *view, const struct entry *before, struct entry *entry)
+{
+	entry->listing.mark = before->listing.mark;
+	if (entry->listing.mark != 0)
+		view->dirty_entries.list[entry->listing.mark - 1] = entry;
 }
 
 /* ---- keys ---- */
 
-const void *key_bytes(const struct table_link *link, size_t *length)
+static size_t address_length(bool is_ipv4)
+{
+	return is_ipv4 ? 4 : sizeof(((struct address *)NULL)->bytes);
+}
+
+static const void *name_bytes(const struct table_link *link, size_t *length)
 {
 	const struct key *key = TABLE_ENTRY(link, const struct key, link);
 
-	/* Names are printable and an address begins with 4 or 6, so that the two never meet. */
-	*length = key->is_name ? strlen(key->bytes) : sizeof(struct address);
+	*length = strlen(key->bytes);
 	return key->bytes;
+}
+
+static const void *address_bytes(const struct table_link *link, size_t *length)
+{
+	const struct key *key = TABLE_ENTRY(link, const struct key, link);
+
+	*length = address_length(key->is_ipv4);
+	return key->bytes;
+}
+
+static void key_free(struct table_link *link)
+{
+	free(TABLE_ENTRY(link, struct key, link));
+}
+
+void keys_begin(struct view *view)
+{
+	view->name_keys = (struct table)TABLE_EMPTY(name_bytes);
+	view->address_keys = (struct table)TABLE_EMPTY(address_bytes);
+}
+
+void keys_clear(struct view *view)
+{
+	table_clear(&view->name_keys, key_free);
+	table_clear(&view->address_keys, key_free);
 }
 
 void key_mark(struct view *view, struct key *key)
@@ -76,11 +112,29 @@ void key_mark(struct view *view, struct key *key)
 	dirty_add(&view->dirty_keys, key);
 }
 
-struct key *key_find(struct view *view, const void *bytes, size_t length)
+static struct key *key_find(const struct table *keys, const void *bytes, size_t length)
 {
-	struct table_link *link = table_find(&view->keys, bytes, length);
+	struct table_link *link = table_find(keys, bytes, length);
 
 	return link != NULL ? TABLE_ENTRY(link, struct key, link) : NULL;
+}
+
+struct key *key_find_name(const struct view *view, const char *name)
+{
+	return key_find(&view->name_keys, name, strlen(name));
+}
+
+struct key *key_find_address(const struct view *view, const struct address *address)
+{
+	return key_find(&view->address_keys, address->bytes, address_length(address->family == 4));
+}
+
+struct address key_address(const struct key *key)
+{
+	struct address address = {.family = key->is_ipv4 ? 4 : 6};
+
+	memcpy(address.bytes, key->bytes, address_length(key->is_ipv4));
+	return address;
 }
 
 static bool key_in_own_network(const struct view *view, const struct key *key)
@@ -89,33 +143,55 @@ static bool key_in_own_network(const struct view *view, const struct key *key)
 
 	if (key->is_name || view->policy.own_network == NULL)
 		return false;
-	memcpy(&address, key->bytes, sizeof address);
+	address = key_address(key);
 	return view->policy.own_network(view->policy.arg, &address);
 }
 
-static struct key *key_get(struct view *view, const void *bytes, size_t length, bool is_name)
+static struct key *key_new(const void *bytes, size_t length, size_t room)
 {
-	struct key *key = key_find(view, bytes, length);
+	struct key *key = view_allocate(1, offsetof(struct key, bytes) + room);
 
-	if (key != NULL)
-		return key;
-	key = view_allocate(1, offsetof(struct key, bytes) + length + is_name);
-	key->is_name = is_name;
 	memcpy(key->bytes, bytes, length);
-	key->own_network = key_in_own_network(view, key);
-	table_add(&view->keys, &key->link);
 	return key;
 }
 
-void key_free(struct table_link *link)
+static struct key *key_get_name(struct view *view, const char *name)
 {
-	free(TABLE_ENTRY(link, struct key, link));
+	size_t length = strlen(name);
+	struct key *key = key_find(&view->name_keys, name, length);
+
+	if (key != NULL)
+		return key;
+	key = key_new(name, length, length + 1);
+	key->is_name = true;
+	table_add(&view->name_keys, &key->link);
+	return key;
+}
+
+static struct key *key_get_address(struct view *view, const struct address *address)
+{
+	size_t length = address_length(address->family == 4);
+	struct key *key = key_find(&view->address_keys, address->bytes, length);
+
+	if (key != NULL)
+		return key;
+	key = key_new(address->bytes, length, length);
+	key->is_ipv4 = address->family == 4;
+	key->own_network = key_in_own_network(view, key);
+	table_add(&view->address_keys, &key->link);
+	return key;
+}
+
+void key_drop(struct view *view, struct key *key)
+{
+	table_remove(key->is_name ? &view->name_keys : &view->address_keys, &key->link);
+	free(key);
 }
 
 bool claim_same_user(const struct claim *a, const struct claim *b)
 {
-	const char *one = a->entry->listing.fact->user;
-	const char *other = b->entry->listing.fact->user;
+	const char *one = claim_entry(a)->listing.fact->user;
+	const char *other = claim_entry(b)->listing.fact->user;
 
 	return one == other || strcmp(one, other) == 0;
 }
@@ -124,12 +200,12 @@ bool claim_same_user(const struct claim *a, const struct claim *b)
 
 static uint16_t claim_allowed(struct view *view, const struct claim *claim)
 {
-	const char *user = claim->entry->listing.fact->user;
+	const char *user = claim_entry(claim)->listing.fact->user;
 	struct address address;
 
 	if (claim->key->is_name)
 		return (uint16_t)view->policy.name_domains(view->policy.arg, user, claim->key->bytes);
-	memcpy(&address, claim->key->bytes, sizeof address);
+	address = key_address(claim->key);
 	return (uint16_t)view->policy.address_domains(view->policy.arg, user, &address);
 }
 
@@ -152,10 +228,12 @@ static void claim_place(struct view *view, struct claim *claim)
 	claim->held = 0;
 }
 
-static void claim_open(struct view *view, struct entry *entry, struct claim *claim, const void *bytes, size_t length, bool is_name)
+static void claim_open(struct view *view, struct entry *entry, unsigned number, struct key *key)
 {
-	claim->entry = entry;
-	claim->key = key_get(view, bytes, length, is_name);
+	struct claim *claim = &entry->claims[number];
+
+	claim->number = (uint8_t)number;
+	claim->key = key;
 	claim->allowed = claim_allowed(view, claim);
 	claim_place(view, claim);
 	DL_PREPEND(claim->key->claims, claim);
@@ -168,7 +246,10 @@ void claim_set_served(struct view *view, struct claim *claim, bool served)
 		return;
 	claim->served = served;
 	view->names -= claim->key->served > 0;
-	claim->key->served += served ? 1 : (uint32_t)-1;
+	if (served)
+		claim->key->served++;
+	else
+		claim->key->served--;
 	view->names += claim->key->served > 0;
 }
 
@@ -180,29 +261,37 @@ static void claim_close(struct view *view, struct claim *claim)
 	key_mark(view, claim->key);
 }
 
-struct claim *claims_open(struct view *view, struct entry *entry)
+struct entry *entry_new(struct fact *fact)
 {
-	const struct fact *fact = entry->listing.fact;
 	size_t count = 1 + (size_t)fact->naliases + fact->naddresses;
-	struct claim *claims = view_allocate(count, sizeof *claims + sizeof *entry->listing.in);
-	unsigned i;
+	struct entry *entry = view_allocate(1, offsetof(struct entry, claims) + count * (sizeof *entry->claims + sizeof *entry->listing.in));
 
-	entry->listing.in = (const uint16_t *)(const void *)(claims + count);
-	claim_open(view, entry, &claims[0], fact->name, strlen(fact->name), true);
-	for (i = 0; i < fact->naliases; i++)
-		claim_open(view, entry, &claims[1 + i], fact->aliases[i], strlen(fact->aliases[i]), true);
-	for (i = 0; i < fact->naddresses; i++)
-		claim_open(view, entry, &claims[1 + fact->naliases + i], &fact->addresses[i], sizeof fact->addresses[i], false);
-	return claims;
+	entry->listing.fact = fact;
+	entry->listing.in = (const uint16_t *)(const void *)(entry->claims + count);
+	entry->nnames = (uint8_t)(1 + fact->naliases);
+	entry->naddresses = fact->naddresses;
+	entry->revision = fact->revision;
+	return entry;
 }
 
-void claims_close(struct view *view, struct claim *claims, unsigned count)
+void claims_open(struct view *view, struct entry *entry)
+{
+	const struct fact *fact = entry->listing.fact;
+	unsigned i, number = 0;
+
+	claim_open(view, entry, number++, key_get_name(view, fact->name));
+	for (i = 0; i < fact->naliases; i++)
+		claim_open(view, entry, number++, key_get_name(view, fact->aliases[i]));
+	for (i = 0; i < fact->naddresses; i++)
+		claim_open(view, entry, number++, key_get_address(view, &fact->addresses[i]));
+}
+
+void claims_close(struct view *view, struct entry *entry)
 {
 	unsigned i;
 
-	for (i = 0; i < count; i++)
-		claim_close(view, &claims[i]);
-	free(claims);
+	for (i = 0; i < entry->nnames + entry->naddresses; i++)
+		claim_close(view, &entry->claims[i]);
 }
 
 void claim_set_policy(struct view *view, struct claim *claim)

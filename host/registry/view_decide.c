@@ -23,7 +23,7 @@ struct decision {
 
 static bool takes_part(const struct decision *decision, const struct claim *claim)
 {
-	return (claim->allowed & claim->entry->reach & decision->bit) != 0;
+	return (claim->allowed & claim_entry(claim)->reach & decision->bit) != 0;
 }
 
 /* Whoever has it keeps it; else the user who came first, among those whom the policy allows it. */
@@ -47,7 +47,7 @@ static const struct claim *find_holder(const struct decision *decision)
 /* Whether it is served in this domain with any address. */
 static bool leads_somewhere(const struct decision *decision, const struct claim *claim)
 {
-	const struct entry *entry = claim->entry;
+	const struct entry *entry = claim_entry(claim);
 	unsigned i;
 
 	for (i = 0; i < entry->naddresses; i++) {
@@ -65,7 +65,7 @@ static bool prefers_here(const struct view *view, const struct decision *decisio
 	if (view->policy.host == 0 || decision->holder == NULL)
 		return false;
 	DL_FOREACH(decision->key->claims, claim) {
-		if (takes_part(decision, claim) && claim_same_user(claim, decision->holder) && entry_here(view, claim->entry) &&
+		if (takes_part(decision, claim) && claim_same_user(claim, decision->holder) && entry_here(view, claim_entry(claim)) &&
 		    leads_somewhere(decision, claim))
 			return true;
 	}
@@ -74,7 +74,7 @@ static bool prefers_here(const struct view *view, const struct decision *decisio
 
 static bool stands_back(const struct view *view, const struct decision *decision, const struct claim *claim)
 {
-	return decision->prefers_here && entry_astray(view, claim->entry);
+	return decision->prefers_here && entry_astray(view, claim_entry(claim));
 }
 
 /* Of the holder's instances the one that stands alone (newest or first), or NULL where all of them stand. */
@@ -92,7 +92,7 @@ static const struct claim *find_choice(const struct view *view, const struct dec
 			choice = claim;
 			continue;
 		}
-		order = ident_compare(&claim->entry->listing.fact->instance, &choice->entry->listing.fact->instance);
+		order = ident_compare(&claim_entry(claim)->listing.fact->instance, &claim_entry(choice)->listing.fact->instance);
 		if (decision->conflict == VIEW_NEWEST ? order > 0 : order < 0)
 			choice = claim;
 	}
@@ -120,10 +120,10 @@ static void tell_waiting(struct view *view, struct claim *claim, const struct cl
 
 	if (rival != NULL && !claim->waiting && view->watcher.waits != NULL) {
 		if (!claim->key->is_name) {
-			memcpy(&address, claim->key->bytes, sizeof address);
+			address = key_address(claim->key);
 			what = address_format(&address, text);
 		}
-		view->watcher.waits(view->watcher.arg, claim->entry->listing.fact, what, rival->entry->listing.fact->user);
+		view->watcher.waits(view->watcher.arg, claim_entry(claim)->listing.fact, what, claim_entry(rival)->listing.fact->user);
 	}
 	claim->waiting = rival != NULL;
 }
@@ -158,11 +158,11 @@ static void claim_set_listed(struct view *view, struct claim *claim, uint16_t li
 {
 	if (listed == claim->listed && claim->later == claim->was_later)
 		return;
-	if (!claim->key->is_name && (listed == 0) != (claim->listed == 0) && entry_here(view, claim->entry))
-		mark_names(view, claim->entry);
+	if (!claim->key->is_name && (listed == 0) != (claim->listed == 0) && entry_here(view, claim_entry(claim)))
+		mark_names(view, claim_entry(claim));
 	claim->listed = listed;
 	claim->was_later = claim->later;
-	entry_mark(view, claim->entry);
+	entry_mark(view, claim_entry(claim));
 }
 
 /* An address that is claimed more than once. */
@@ -189,7 +189,7 @@ static void claim_set_crowded(struct view *view, struct claim *claim, bool crowd
 	if (crowded == claim->crowded)
 		return;
 	claim->crowded = crowded;
-	entry_mark(view, claim->entry);
+	entry_mark(view, claim_entry(claim));
 }
 
 /* An upper bound: of an address that is somebody else's it is not asked here. */
@@ -200,7 +200,7 @@ static bool is_crowded(const struct key *key)
 
 	DL_FOREACH(key->claims, claim) {
 		if (claim->listed != 0)
-			count += claim->entry->naddresses;
+			count += claim_entry(claim)->naddresses;
 	}
 	return count > VIEW_CROWD;
 }
@@ -236,9 +236,9 @@ static void alone_decide(struct view *view, struct key *key)
 	uint16_t listed = (uint16_t)(claim->allowed & decided);
 
 	if (key->is_name) {
-		listed &= claim->entry->reach;
+		listed &= claim_entry(claim)->reach;
 		claim->held = (uint16_t)((claim->held & ~decided) | listed);
-		claim_set_crowded(view, claim, claim->entry->naddresses > VIEW_CROWD);
+		claim_set_crowded(view, claim, claim_entry(claim)->naddresses > VIEW_CROWD);
 	} else {
 		claim->held = listed != 0 ? claim->held | HELD_ANYWHERE : 0;
 	}

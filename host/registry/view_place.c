@@ -9,7 +9,7 @@
 
 static const struct place *place_of_claim(const struct claim *claim)
 {
-	return &claim->entry->listing.fact->place;
+	return &claim_entry(claim)->listing.fact->place;
 }
 
 bool entry_here(const struct view *view, const struct entry *entry)
@@ -43,7 +43,7 @@ static int rank(const struct view *view, const struct claim *claim)
 {
 	if ((claim->held & HELD_ANYWHERE) != 0)
 		return 2;
-	return (claim->held & HELD_HERE) != 0 && entry_here(view, claim->entry) ? 1 : 0;
+	return (claim->held & HELD_HERE) != 0 && entry_here(view, claim_entry(claim)) ? 1 : 0;
 }
 
 static const struct claim *find_anywhere(const struct view *view, const struct key *key)
@@ -68,7 +68,7 @@ static bool may_be_here(const struct view *view, const struct key *key, const st
 	const struct claim *claim;
 
 	DL_FOREACH(key->claims, claim) {
-		if (claim->allowed != 0 && claim_same_user(claim, user) && !entry_elsewhere(view, claim->entry))
+		if (claim->allowed != 0 && claim_same_user(claim, user) && !entry_elsewhere(view, claim_entry(claim)))
 			return true;
 	}
 	return false;
@@ -86,7 +86,7 @@ static const struct claim *find_here(const struct view *view, const struct key *
 	if (!key->own_network)
 		return NULL;
 	DL_FOREACH(key->claims, claim) {
-		if (claim->allowed == 0 || !entry_here(view, claim->entry))
+		if (claim->allowed == 0 || !entry_here(view, claim_entry(claim)))
 			continue;
 		held = (claim->held & HELD_HERE) != 0;
 		if (holder != NULL && (held != holder_held ? holder_held : claim->order >= holder->order))
@@ -101,7 +101,7 @@ static const struct claim *find_here(const struct view *view, const struct key *
 
 const struct claim *address_holder(const struct view *view, const struct holders *holders, const struct claim *claim)
 {
-	return holders->here != NULL && entry_here(view, claim->entry) ? holders->here : holders->anywhere;
+	return holders->here != NULL && entry_here(view, claim_entry(claim)) ? holders->here : holders->anywhere;
 }
 
 /* ---- which of its instances' ---- */
@@ -113,7 +113,7 @@ static bool belongs(const struct view *view, const struct holders *holders, cons
 
 static int newest_first(const struct claim *a, const struct claim *b)
 {
-	return ident_compare(&b->entry->listing.fact->instance, &a->entry->listing.fact->instance);
+	return ident_compare(&claim_entry(b)->listing.fact->instance, &claim_entry(a)->listing.fact->instance);
 }
 
 /* By host, and those of a host the newest first. */
@@ -163,8 +163,8 @@ static bool comes_before(const struct view *view, const struct holders *holders,
 
 	if (one != other)
 		return one;
-	one = entry_here(view, a->entry);
-	other = entry_here(view, b->entry);
+	one = entry_here(view, claim_entry(a));
+	other = entry_here(view, claim_entry(b));
 	return one != other ? one : newest_first(a, b) > 0;
 }
 

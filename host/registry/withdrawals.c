@@ -48,7 +48,7 @@ void withdrawals_forget(struct withdrawals *withdrawals, const struct fact *fact
 	}
 }
 
-void withdrawals_note(struct withdrawals *withdrawals, const struct fact *fact, int64_t now_ms)
+void withdrawals_note(struct withdrawals *withdrawals, const struct fact *fact, const char *reason, int64_t now_ms)
 {
 	struct withdrawal *withdrawal = &withdrawals->ring[withdrawals->next];
 	char *quote;
@@ -64,7 +64,7 @@ void withdrawals_note(struct withdrawals *withdrawals, const struct fact *fact, 
 	}
 	withdrawal->instance = fact->instance;
 	withdrawal->when_ms = now_ms;
-	snprintf(withdrawal->reason, sizeof withdrawal->reason, "%s", fact->reason);
+	snprintf(withdrawal->reason, sizeof withdrawal->reason, "%s", reason);
 	for (quote = withdrawal->reason; (quote = strchr(quote, '"')) != NULL; quote++)
 		*quote = '\'';
 	withdrawals->next = (withdrawals->next + 1) % WITHDRAWALS_KEPT;

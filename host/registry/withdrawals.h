@@ -25,8 +25,8 @@ struct withdrawal {
 struct withdrawals *withdrawals_new(void); /* NULL with errno */
 void withdrawals_free(struct withdrawals *withdrawals);
 
-/* fact->reason is set. Takes the place of what was noted for this name and user; without memory nothing is. */
-void withdrawals_note(struct withdrawals *withdrawals, const struct fact *fact, int64_t now_ms);
+/* Takes the place of what was noted for this name and user; without memory nothing is. */
+void withdrawals_note(struct withdrawals *withdrawals, const struct fact *fact, const char *reason, int64_t now_ms);
 
 /* It is announced again. */
 void withdrawals_forget(struct withdrawals *withdrawals, const struct fact *fact);

@@ -116,13 +116,13 @@ static inline void kit_on_changed(void *arg, struct fact *fact)
 	kit->views.changed(kit->views.arg, fact);
 }
 
-static inline void kit_on_gone(void *arg, struct fact *fact, const char *why)
+static inline void kit_on_gone(void *arg, struct fact *fact, const char *why, const char *reason)
 {
 	struct kit *kit = arg;
 
 	kit->gone++;
 	kit->why = why;
-	kit->views.gone(kit->views.arg, fact, why);
+	kit->views.gone(kit->views.arg, fact, why, reason);
 }
 
 /* host 0: none. */

@@ -19,18 +19,19 @@
 #include "shared/log.h"
 
 /*
- * One instance's lines, rendered when it changed. Half of each would be instance and session in hexadecimal: they stand here once, as they are, and
- * IDENTS in the text where they belong. A name that may have more addresses than an answer has room for stands behind CROWDED instead of a blank.
+ * One instance's lines, rendered when it changed. More than half of each would be instance and session in hexadecimal, which the fact has, as it has its
+ * place: IDENTS stands in the text where they belong. A name that may have more addresses than an answer has room for stands behind CROWDED
+ * instead of a blank. There may be a hundred thousand of these: what stands in it counts.
  */
 struct entry {
 	struct table_link link;
 	struct entry *prev, *next;
-	struct ident instance, session;
-	uint32_t length;
-	bool has_session;
-	bool waits; /* nothing of it is served: lines for the next start alone */
-	bool later; /* behind those that are not */
-	bool crowded; /* it has such a name */
+	const struct fact *fact;
+	uint32_t length : 24;
+	bool waits : 1; /* nothing of it is served: lines for the next start alone */
+	bool later : 1; /* behind those that are not */
+	bool crowded : 1; /* it has such a name */
+	uint16_t origin; /* the fact's, when the text was rendered */
 	char text[];
 };
 
@@ -50,6 +51,10 @@ struct hostsfile {
 #define UNTIL_SIZE 32
 #define LINES_MAX  ((size_t)ANNOUNCEMENT_ADDRESSES_MAX * HOSTSFILE_LINE_MAX)
 
+#define LINES_LENGTH_END (1U << 24)
+
+_Static_assert(LINES_MAX < LINES_LENGTH_END, "the length of an entry's text has 24 bits");
+
 uint32_t hostsfile_serial_next(uint32_t serial)
 {
 	return serial < HOSTSFILE_SERIAL_MIN || serial >= HOSTSFILE_SERIAL_MAX ? HOSTSFILE_SERIAL_MIN : serial + 1;
@@ -66,8 +71,8 @@ static const void *entry_key(const struct table_link *link, size_t *length)
 {
 	const struct entry *entry = TABLE_ENTRY(link, const struct entry, link);
 
-	*length = sizeof(entry->instance);
-	return &entry->instance;
+	*length = sizeof(entry->fact->instance);
+	return &entry->fact->instance;
 }
 
 struct hostsfile *hostsfile_new(const struct hostsfile_domains *domains)
@@ -164,13 +169,13 @@ static char *put_ports(char *at, const struct fact *fact)
 	return at;
 }
 
-/* Who this is, for the next start of the daemon: " # instance=HEX session=HEX user=…". */
+/* Who this is, for the next start of the daemon: " # instance=HEX session=HEX user=…", all of which but the user is IDENTS. */
 static char *put_comment(char *at, const struct listing *listing, bool named)
 {
 	const struct fact *fact = listing->fact;
 
 	*at++ = IDENTS;
-	at = put_encoded(put(at, " user="), fact->user);
+	at = put_encoded(at, fact->user);
 	if (!named)
 		at = put(put(at, " name="), fact->name);
 	if (!fact->has_session && fact->expires_ms != CLOCK_NEVER)
@@ -200,17 +205,6 @@ static size_t render_tail(char *out, const struct listing *listing, const struct
 	return (size_t)(put_comment(at, listing, (served_domains(listing, 0) & taken) != 0) - out);
 }
 
-static char *put_place(char *at, const struct fact *fact)
-{
-	char text[PLACE_TEXT_SIZE];
-
-	if (!place_known(&fact->place))
-		return at;
-	at = put(put(at, HOSTSFILE_PLACE), place_format(&fact->place, text));
-	*at++ = '\n';
-	return at;
-}
-
 /* Mostly the same stands behind each address. Returns the length; nothing listed: 0. */
 static size_t render(char *out, const struct listing *listing, const struct hostsfile_domains *domains)
 {
@@ -235,8 +229,6 @@ static size_t render(char *out, const struct listing *listing, const struct host
 		if (length == 0)
 			tail = NULL;
 	}
-	if (at > out)
-		at = put_place(at, listing->fact);
 	return (size_t)(at - out);
 }
 
@@ -283,12 +275,12 @@ static struct entry *entry_find(const struct hostsfile *file, const struct ident
 }
 
 /* With room for a text of this length, in the place of another one (NULL: at the end). */
-static struct entry *entry_new(struct hostsfile *file, const struct ident *instance, size_t length, struct entry *before)
+static struct entry *entry_new(struct hostsfile *file, const struct fact *fact, size_t length, struct entry *before)
 {
 	struct entry *entry = must(malloc(offsetof(struct entry, text) + length));
 
-	entry->instance = *instance;
-	entry->length = (uint32_t)length;
+	entry->fact = fact;
+	entry->length = length & (LINES_LENGTH_END - 1);
 	if (before != NULL) {
 		DL_REPLACE_ELEM(file->entries, before, entry);
 		table_remove(&file->table, &before->link);
@@ -302,8 +294,7 @@ static struct entry *entry_new(struct hostsfile *file, const struct ident *insta
 
 static bool entry_says(const struct entry *entry, const struct fact *fact, bool later, const char *text, size_t length)
 {
-	return entry->length == length && memcmp(entry->text, text, length) == 0 && entry->has_session == fact->has_session &&
-	       entry->later == later && (!fact->has_session || ident_equal(&entry->session, &fact->session));
+	return entry->length == length && memcmp(entry->text, text, length) == 0 && entry->origin == fact->origin && entry->later == later;
 }
 
 bool hostsfile_listing(struct hostsfile *file, const struct listing *listing)
@@ -322,9 +313,9 @@ bool hostsfile_listing(struct hostsfile *file, const struct listing *listing)
 	if (entry != NULL)
 		file->ncrowded -= entry->crowded;
 	if (entry == NULL || entry->length != length)
-		entry = entry_new(file, &fact->instance, length, entry);
-	entry->session = fact->session;
-	entry->has_session = fact->has_session;
+		entry = entry_new(file, fact, length, entry);
+	entry->fact = fact;
+	entry->origin = fact->origin;
 	entry->later = later;
 	entry->waits = waits;
 	entry->crowded = !waits && listing->crowded != 0;
@@ -467,16 +458,18 @@ static void write_head(struct out *out, const struct hostsfile *file, uint32_t s
 /* A part of the entry's text, with its idents where they belong. */
 static void write_part(struct out *out, const struct entry *entry, const char *at, size_t left)
 {
-	char idents[sizeof(" # instance= session=") + 2 * IDENT_TEXT_LENGTH], *end = put(idents, " # instance=");
+	char idents[sizeof(" # instance= session= user=") + 2 * IDENT_TEXT_LENGTH], *end = put(idents, " # instance=");
+	const struct fact *fact = entry->fact;
 	const char *mark;
 
-	ident_format(&entry->instance, end);
+	ident_format(&fact->instance, end);
 	end += IDENT_TEXT_LENGTH;
-	if (entry->has_session) {
+	if (fact->has_session) {
 		end = put(end, " session=");
-		ident_format(&entry->session, end);
+		ident_format(&fact->session, end);
 		end += IDENT_TEXT_LENGTH;
 	}
+	end = put(end, " user=");
 	while ((mark = memchr(at, IDENTS, left)) != NULL) {
 		write_bytes(out, at, (size_t)(mark - at));
 		write_bytes(out, idents, (size_t)(end - idents));
@@ -484,6 +477,16 @@ static void write_part(struct out *out, const struct entry *entry, const char *a
 		at = mark + 1;
 	}
 	write_bytes(out, at, left);
+}
+
+static void write_place(struct out *out, const struct place *place)
+{
+	char line[sizeof(HOSTSFILE_PLACE) + PLACE_TEXT_SIZE], *end = put(line, HOSTSFILE_PLACE);
+
+	place_format(place, end);
+	end += PLACE_TEXT_LENGTH;
+	*end++ = '\n';
+	write_bytes(out, line, (size_t)(end - line));
 }
 
 /* ---- names in turn ---- */
@@ -573,6 +576,16 @@ static void write_crowded(struct out *out, const struct hostsfile *file, const s
 	}
 }
 
+static void write_entry(struct out *out, const struct hostsfile *file, const struct entry *entry)
+{
+	if (entry->crowded)
+		write_crowded(out, file, entry);
+	else
+		write_part(out, entry, entry->text, entry->length);
+	if (!entry->waits && place_known(&entry->fact->place))
+		write_place(out, &entry->fact->place);
+}
+
 static void count_crowds(const struct hostsfile *file)
 {
 	const struct entry *entry;
@@ -610,10 +623,11 @@ static void write_entries(struct out *out, const struct hostsfile *file)
 
 			if (out->differs)
 				return;
-			if (own == turn && entry->crowded)
-				write_crowded(out, file, entry);
-			else if (own == turn)
-				write_part(out, entry, entry->text, entry->length);
+			/* Its fact is elsewhere: while this one is written the next one comes. */
+			if (entry->next != NULL)
+				__builtin_prefetch(entry->next->fact);
+			if (own == turn)
+				write_entry(out, file, entry);
 			else if (own > last)
 				last = own;
 		}

@@ -78,7 +78,7 @@ struct hostsfile *hostsfile_new(const struct hostsfile_domains *domains);
 void hostsfile_free(struct hostsfile *file);
 
 /* The lines of this listing, in the order in which instances were first listed. Returns whether the text is another one
- * than before. */
+ * than before. The fact must stay, until hostsfile_gone() or hostsfile_free(): its instance, session and place are looked up when they are written. */
 bool hostsfile_listing(struct hostsfile *file, const struct listing *listing);
 bool hostsfile_gone(struct hostsfile *file, const struct ident *instance);
 size_t hostsfile_instances(const struct hostsfile *file);

@@ -178,6 +178,41 @@ static void ports_are_part_of_the_facts(void **state)
 	assert_int_equal(fact->revision, revision);
 }
 
+/* Sinks that look both up when they write learn from it that there is something to write. */
+static void origin_tells_another_session_or_place(void **state)
+{
+	struct announcement message = kit_announce("web", 1, 1, 1, 2);
+	const struct fact *fact;
+	uint16_t origin;
+
+	(void)state;
+	start(0);
+	kit_deliver(&kit, &message, "web");
+	fact = kit_find(&kit, 1);
+	origin = fact->origin;
+	message.seq = 2; /* a renewal, with another address */
+	message.addresses[0] = kit_address(3);
+	kit_deliver(&kit, &message, "web");
+	assert_int_equal(fact->origin, origin);
+	message.seq = 3;
+	message.session = kit_session(2);
+	kit_deliver(&kit, &message, "web");
+	assert_int_not_equal(fact->origin, origin);
+	origin = fact->origin;
+	message.seq = 4;
+	message.place = (struct place){1, 2};
+	kit_deliver(&kit, &message, "web");
+	assert_int_not_equal(fact->origin, origin);
+	origin = fact->origin;
+	message.seq = 5;
+	kit_deliver(&kit, &message, "web");
+	assert_int_equal(fact->origin, origin);
+	message.seq = 6;
+	message.has_session = false;
+	kit_deliver(&kit, &message, "web");
+	assert_int_not_equal(fact->origin, origin);
+}
+
 static void instances_do_not_touch_each_others_facts(void **state)
 {
 	(void)state;
@@ -769,6 +804,7 @@ int main(void)
 		RULE(an_up_replaces_the_facts_as_a_whole),
 		RULE(what_an_emitter_is_goes_with_its_fact),
 		RULE(ports_are_part_of_the_facts),
+		RULE(origin_tells_another_session_or_place),
 		RULE(instances_do_not_touch_each_others_facts),
 		RULE(an_up_under_another_name_is_rejected),
 		RULE(an_up_of_another_user_is_rejected),

@@ -722,6 +722,61 @@ static void several_changes_at_once_need_one_refresh(void **state)
 	assert_int_equal(view_names(kit.view), 2);
 }
 
+/* Another entry each time, in the place of the one before it: told of once, and when it goes, not at all. */
+static void what_claims_something_else_before_it_is_looked_at_is_told_once(void **state)
+{
+	struct announcement message = kit_announce("web", 1, 1, 1, 5), down = kit_message(ANNOUNCEMENT_DOWN, "web", 1, 1, 9);
+
+	(void)state;
+	start(VIEW_ALL);
+	kit_up(&kit, "first", 2, 2, 1, 4);
+	watch();
+	for (message.seq = 1; message.seq < 5; message.seq++) {
+		message.addresses[0] = kit_address(4 + (unsigned)message.seq);
+		kit_add_alias(&message, message.seq % 2 != 0 ? "odd" : "even");
+		message.naliases = 1;
+		registry_up(kit.registry, &message, "web", kit.now_ms);
+	}
+	view_refresh(kit.view);
+	assert_int_equal(told.listings, 1);
+	assert_int_equal(told.with_records, 1);
+	assert_int_equal(told.addresses, 1);
+	assert_string_equal(kit_served(&kit, "web"), "8");
+	assert_string_equal(kit_served(&kit, "odd"), "8");
+	assert_int_equal(view_names(kit.view), 3);
+	memset(&told, 0, sizeof(told));
+	message.addresses[0] = kit_address(9);
+	registry_up(kit.registry, &message, "web", kit.now_ms);
+	registry_down(kit.registry, &down, "web", kit.now_ms);
+	view_refresh(kit.view);
+	assert_int_equal(told.listings, 0);
+	assert_int_equal(told.gone, 1);
+	assert_int_equal(view_names(kit.view), 1);
+}
+
+/* A name whose letters are the bytes of an address is not that address. */
+static void a_name_does_not_meet_an_address_of_the_same_bytes(void **state)
+{
+	static const struct address addresses[] = {{4, {'w', 'e', 'b', '1'}}, {6, {'f', 'd', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n'}}};
+	static const char *const names[] = {"web1", "fdabcdefghijklmn"};
+	struct announcement message;
+	unsigned i;
+
+	(void)state;
+	start(VIEW_ALL);
+	for (i = 0; i < 2; i++) {
+		message = kit_announce("other", 1, 1, 1 + i, 5);
+		message.addresses[0] = addresses[i];
+		assert_int_equal(kit_deliver(&kit, &message, "one"), REGISTRY_APPLIED);
+		up_of("two", names[i], 2 + i, 1, 6 + i);
+		assert_true(view_listed(kit_find(&kit, 1)));
+		assert_true(view_listed(kit_find(&kit, 2 + i)));
+		assert_int_equal(view_names(kit.view), 2 + i);
+	}
+	down_of("two", names[1], 3);
+	assert_true(view_listed(kit_find(&kit, 1)));
+}
+
 /* Of which of its names an instance's listing says that they are crowded. */
 static uint64_t crowded(unsigned instance)
 {
@@ -845,6 +900,8 @@ int main(void)
 		RULE(claims_come_listed_first),
 		RULE(listings_have_a_name_and_an_address_and_can_be_stopped),
 		RULE(several_changes_at_once_need_one_refresh),
+		RULE(what_claims_something_else_before_it_is_looked_at_is_told_once),
+		RULE(a_name_does_not_meet_an_address_of_the_same_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,22 +38,22 @@ static struct seen look(const struct withdrawals *withdrawals)
 	return seen;
 }
 
-static struct fact fact(const char *name, const char *user, const char *reason)
+static struct fact fact(const char *name, const char *user)
 {
-	return (struct fact){.name = name, .user = user, .reason = reason};
+	return (struct fact){.name = name, .user = user};
 }
 
 static void the_last_word_of_each_name_and_user_is_kept_until_it_is_back(void **state)
 {
 	struct withdrawals *withdrawals = withdrawals_new();
-	struct fact web = fact("web", "blue", "said \"no\""), other = fact("web", "red", "b"), again = fact("web", "blue", "c");
+	struct fact web = fact("web", "blue"), other = fact("web", "red");
 
 	(void)state;
 	assert_non_null(withdrawals);
-	withdrawals_note(withdrawals, &web, 1000);
+	withdrawals_note(withdrawals, &web, "said \"no\"", 1000);
 	assert_string_equal(look(withdrawals).reason, "said 'no'");
-	withdrawals_note(withdrawals, &other, 2000);
-	withdrawals_note(withdrawals, &again, 3000);
+	withdrawals_note(withdrawals, &other, "b", 2000);
+	withdrawals_note(withdrawals, &web, "c", 3000);
 	assert_int_equal(look(withdrawals).count, 2);
 	assert_string_equal(look(withdrawals).reason, "c");
 	assert_int_equal(look(withdrawals).when_ms, 3000);
@@ -75,10 +75,10 @@ static void of_too_many_the_oldest_go(void **state)
 	(void)state;
 	assert_non_null(withdrawals);
 	for (i = 0; i < 3 * WITHDRAWALS_KEPT + 1; i++) {
-		struct fact one = fact(name, "u", "r");
+		struct fact one = fact(name, "u");
 
 		snprintf(name, sizeof name, "n%d", i);
-		withdrawals_note(withdrawals, &one, i);
+		withdrawals_note(withdrawals, &one, "r", i);
 	}
 	assert_int_equal(look(withdrawals).count, WITHDRAWALS_KEPT);
 	assert_string_equal(look(withdrawals).first, name);

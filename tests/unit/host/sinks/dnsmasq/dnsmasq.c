@@ -339,6 +339,7 @@ static void a_change_of_session_alone_needs_no_signal(void **state)
 	start_serving(lab);
 	before = stats(lab);
 	lab->fact.session.bytes[0]++;
+	lab->fact.origin++;
 	lab->sink.operations->listing(lab->sink.self, &lab->listing, false);
 	flush(lab);
 	assert_int_equal(lab->sink.operations->stored(lab->sink.self), lab->generation);

@@ -150,6 +150,13 @@ static void sample_init(struct sample *sample, const char *name, unsigned instan
 	sample->listing = (struct listing){.fact = &sample->fact, .names = 1, .addresses = 1};
 }
 
+/* As the registry has it. */
+static void sample_move(struct sample *sample, unsigned session)
+{
+	sample->fact.session = kit_session(session);
+	sample->fact.origin++;
+}
+
 static void serials_run_in_a_circle(void **state)
 {
 	(void)state;
@@ -178,14 +185,14 @@ static void a_file_is_known_again(void **state)
 {
 	struct hostsfile *file = hostsfile_new(&docker);
 	char names[1000][HOSTNAME_NAME_SIZE];
-	struct sample samples[2];
+	static struct sample samples[1000];
 	struct stat status;
 
 	(void)state;
 	for (unsigned i = 0; i < 1000; i++) {
 		snprintf(names[i], sizeof(names[i]), "name%u", i);
-		sample_init(&samples[0], names[i], i + 1, i + 1, i + 1);
-		assert_true(hostsfile_listing(file, &samples[0].listing));
+		sample_init(&samples[i], names[i], i + 1, i + 1, i + 1);
+		assert_true(hostsfile_listing(file, &samples[i].listing));
 	}
 	assert_false(hostsfile_is(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0)); /* none is there */
 	assert_int_equal(hostsfile_write(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0), 0);
@@ -203,8 +210,8 @@ static void a_file_is_known_again(void **state)
 	assert_false(hostsfile_is(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0));
 	append("\n");
 	assert_true(hostsfile_is(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0));
-	sample_init(&samples[1], names[999], 1000, 1001, 1000);
-	assert_true(hostsfile_listing(file, &samples[1].listing));
+	sample_move(&samples[999], 1001);
+	assert_true(hostsfile_listing(file, &samples[999].listing));
 	assert_false(hostsfile_is(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0));
 	hostsfile_free(file);
 }
@@ -350,7 +357,7 @@ static void only_a_changed_text_is_a_change(void **state)
 	assert_true(hostsfile_listing(file, &a.listing));
 	assert_true(hostsfile_listing(file, &b.listing));
 	assert_false(hostsfile_listing(file, &a.listing));
-	a.fact.session = kit_session(2);
+	sample_move(&a, 2);
 	assert_true(hostsfile_listing(file, &a.listing));
 	a.listing.names = 0; /* nothing listed any more */
 	assert_true(hostsfile_listing(file, &a.listing));
@@ -441,8 +448,10 @@ static void places_are_remembered(void **state)
 			    HEAD "198.18.0.1 a.docker" TAIL1 "198.18.0.3 a.docker" TAIL1 "# place " PLACE "\n198.18.0.2 b.docker" TAIL2);
 	assert_parsed(written, "a 198.18.0.1 198.18.0.3 01 session [web] @" PLACE "\nb 198.18.0.2 02 session [web]\n", 0);
 	a.fact.place.netns++;
+	a.fact.origin++;
 	assert_true(hostsfile_listing(file, &a.listing));
 	assert_false(hostsfile_listing(file, &a.listing));
+	assert_non_null(strstr(write_and_read(file, 0x7f800007, NULL, 0), "\n# place 0123456789abcdef/fedcba9876543211\n198.18.0.2"));
 	/* Nothing listed: no line of its own either. */
 	a.listing.addresses = 0;
 	assert_true(hostsfile_listing(file, &a.listing));
@@ -544,7 +553,7 @@ static void the_longest_listing_survives(void **state)
 	for (unsigned i = 0; i < ANNOUNCEMENT_ADDRESSES_MAX; i++)
 		a.addresses[i] = kit_address(i + 1);
 	a.listing.names = UINT64_MAX;
-	a.listing.addresses = UINT32_MAX;
+	a.listing.addresses = UINT16_MAX;
 	hostsfile_listing(file, &a.listing);
 	assert_int_equal(hostsfile_write(file, path, HOSTSFILE_SERIAL_MIN, BOOT, NULL, 0), 0);
 	hostsfile_free(file);
