@@ -106,6 +106,17 @@ static void allows_a_comment_inside_a_list(void **state)
 	assert_int_equal(line, 0);
 }
 
+/* libconfuse alone reads nothing behind it, and is content. */
+static void refuses_what_would_not_be_read(void **state)
+{
+	static const char text[] = "number = 1\n\"\nnonsense = 1\n";
+	int line, error;
+
+	(void)state;
+	assert_int_equal(parse(text, strlen(text), &line, &error), CFG_PARSE_ERROR);
+	assert_int_equal(line, 2);
+}
+
 static void takes_an_empty_file(void **state)
 {
 	int line, error;
@@ -134,6 +145,7 @@ int main(void)
 		cmocka_unit_test(blanks_comments_and_nothing_else),
 		cmocka_unit_test(names_the_right_line_behind_comments),
 		cmocka_unit_test(allows_a_comment_inside_a_list),
+		cmocka_unit_test(refuses_what_would_not_be_read),
 		cmocka_unit_test(takes_an_empty_file),
 		cmocka_unit_test(refuses_what_would_be_cut),
 	};

@@ -134,6 +134,9 @@ static void a_mistake_is_named_with_its_line(void **state)
 		const char *line, *words;
 	} mistakes[] = {
 		{"names = {\"{host}\"}", ":2: names: variables are"},
+		{"host = \"a\"\"\nnames = {}", ":2: something right behind a closing quote"},
+		{"renew = 5\nrenew = 6", ":3: renew: given twice"},
+		{"password = \"pa${HOME}x\"", ":2: password: ${...}"},
 		{"names = {\"{hostname}\", \"\"}", ":2: names: it is empty"},
 		{"include = {\"a_b\"}", ":2: include: "},
 		{"exclude = {\"\"}", ":2: exclude: "},

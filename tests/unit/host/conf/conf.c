@@ -336,6 +336,14 @@ static const struct {
 	{"dnsmasq { hostsfile = \"/x\" }", "hostsfile", "known here: hosts_file, pid_file, server, port, forwarders, enabled"},
 	{"colour = \"red\"", "colour", "known here: domain, bus"},
 	{"domain \"docker\"", "domain", "equal sign"},
+	/* What libconfuse would take for something else, or silently not read (conflint.h). */
+	{"log_level = \"info\"\"\npolicy { }", "quote", "right behind a closing quote"},
+	{"\"\npolicy { }", "quote", "without its end"},
+	{"bus { password = a\"b }", "quote", "within a word"},
+	{"bus { password = \"pa${HOME}x\" }", "password", "single quotes"},
+	{"domain = \"a\ndocker\"", "quote", "without its end on this line"},
+	{"pid_file = \"/p\" pid_file = \"/q\"", "pid_file", "given twice"},
+	{"domain = \xe2\x80\x9c" "docker\xe2\x80\x9d", "U+201C", "typographic quote"},
 };
 
 static void a_mistake_names_file_line_key_and_what_is_allowed(void **state)
