@@ -172,7 +172,7 @@ static void take_pending(struct setup *setup)
 {
 	setup->docker_changed |= setup_pending(setup, SETUP_DAEMON_JSON);
 	setup->own_changed |= setup_pending(setup, SETUP_OWN_CONF) || setup_pending(setup, SETUP_OWN_UNIT) || setup_pending(setup, SETUP_OWN_SCRIPT);
-	setup->dnsmasq_changed |= setup_pending(setup, SETUP_DNSMASQ);
+	setup->dnsmasq_changed |= setup_pending(setup, SETUP_DNSMASQ) || setup_resolvconf_pending(setup);
 	setup->resolver_changed |= setup_pending(setup, SETUP_DNS_UNIT) || setup_pending(setup, SETUP_DNS_PATH) || setup_pending(setup, SETUP_DNS_NETWORKS) ||
 	                            setup_pending(setup, SETUP_DNS_KEPT_PATH) || setup_pending(setup, SETUP_DNS_KEPT) ||
 	                            setup_pending(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf") || setup_writer_pending(setup);
@@ -252,8 +252,10 @@ void setup_services(struct setup *setup)
 	take_down(setup);
 	if (setup->own_changed)
 		start_own(setup);
-	if (setup->dnsmasq_changed)
+	if (setup->dnsmasq_changed) {
 		setup_restart_dnsmasq(setup);
+		setup_unregister(setup);
+	}
 	if (setup->resolver_changed)
 		restart_resolver(setup);
 	if (setup->daemon_changed)

@@ -64,6 +64,7 @@ struct setup {
 	bool changed;          /* anything, or would be */
 	bool agent_changed;
 	bool docker_changed, dnsmasq_changed, resolver_changed, daemon_changed;
+	bool unregisters; /* dnsmasq from resolvconf */
 };
 
 #define SETUP_GROUP "callsign"
@@ -155,6 +156,11 @@ bool setup_password(struct setup *setup, const char *path, char out[SETUP_PASSWO
 void setup_conf(struct setup *setup);
 void setup_dnsmasq(struct setup *setup); /* dnsmasq.c */
 void setup_resolvconf(struct setup *setup); /* resolvconf.c */
+#define SETUP_WHERE_SIZE 256
+bool setup_leaves_loopback(const struct setup *setup, char *where); /* dnsmasq, because of somebody else's line, which where has then */
+bool setup_ignores_resolvconf(const struct setup *setup); /* whether dnsmasq asks the servers in /etc/resolv.conf even if resolvconf has some for it */
+bool setup_resolvconf_pending(const struct setup *setup);
+void setup_unregister(const struct setup *setup); /* from resolvconf, once dnsmasq is restarted as it is told to be */
 bool setup_registers(const struct setup *setup); /* whether dnsmasq registers with resolvconf, but for what we have written ourselves */
 void setup_split_dns(struct setup *setup);
 void setup_find_holder(struct setup *setup); /* sets setup->holder (split.c) */

@@ -48,7 +48,7 @@ static bool is_asked_by_line(const struct dnsmasqconf *conf, const char *server)
 
 static bool is_asked_by_file(const struct setup *setup, const struct dnsmasqconf *conf, const char *server)
 {
-	bool named = false, leads = false;
+	bool named = false, leads = false, kept = setup_there(setup, "/run/dnsmasq/resolv.conf") && !setup_ignores_resolvconf(setup);
 
 	if (dnsmasqconf_find(conf, "no-resolv", NULL) != NULL)
 		return false;
@@ -59,7 +59,7 @@ static bool is_asked_by_file(const struct setup *setup, const struct dnsmasqconf
 		leads |= file_leads_to(setup, conf->options[i].value, server);
 	}
 	/* The package's start gives it the second one, where resolvconf keeps that. */
-	return named ? leads : file_leads_to(setup, setup_there(setup, "/run/dnsmasq/resolv.conf") ? "/run/dnsmasq/resolv.conf" : "/etc/resolv.conf", server);
+	return named ? leads : file_leads_to(setup, kept ? "/run/dnsmasq/resolv.conf" : "/etc/resolv.conf", server);
 }
 
 bool setup_dnsmasq_asks(const struct setup *setup, const char *server)

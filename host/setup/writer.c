@@ -91,15 +91,26 @@ static bool by_dhclient(const struct setup *setup, const char *text)
 	return setup_there(setup, SCRIPT) && strstr(text, "enerated by") == NULL && (setup->root[0] != '\0' || runs("dhclient"));
 }
 
+/* An earlier run told dnsmasq to leave the loopback alone, and then resolvconf was installed, which dnsmasq has registered with: nobody answers there. */
+static bool is_stranded(const struct setup *setup)
+{
+	char *piece = setup->resolver.kind == RESOLVER_LOOPBACK && setup->holder[0] == '\0' ? setup_read(setup, SETUP_DNSMASQ) : NULL;
+	bool stranded = piece != NULL && strstr(piece, "\nexcept-interface=lo\n") != NULL;
+
+	free(piece);
+	return stranded;
+}
+
 void setup_find_writer(struct setup *setup)
 {
-	char *text = setup_read(setup, "/etc/resolv.conf");
+	char *text = setup_read(setup, "/etc/resolv.conf"), where[SETUP_WHERE_SIZE];
 	bool undecided = text != NULL && setup->resolver.kind == RESOLVER_STATIC && setup->holder[0] == '\0';
 
 	/* Once it was told the file names the loopback, as it would where dnsmasq was the resolver before. */
 	if (setup_recorded(setup, HOOK) || (undecided && !by_resolvconf(setup, text) && by_dhclient(setup, text)))
 		setup->writer = SETUP_WRITER_DHCLIENT;
-	else if (undecided && by_resolvconf(setup, text) && setup_registers(setup))
+	else if (text != NULL && (undecided || is_stranded(setup)) && by_resolvconf(setup, text) && setup_registers(setup) &&
+	         !setup_leaves_loopback(setup, where))
 		setup->writer = SETUP_WRITER_RESOLVCONF;
 	else
 		setup->writer = SETUP_WRITER_NONE;

@@ -163,13 +163,39 @@ EDIT
     cp -a "$ROOT" "$ROOT.before"
     run -0 root_setup
     grep -qx 'DNSMASQ_EXCEPT="lo"' "$ROOT/etc/default/dnsmasq"
+    grep -qx 'IGNORE_RESOLVCONF=yes' "$ROOT/etc/default/dnsmasq"
     run -0 root_setup
     [[ $output == *"nothing to do" ]]
+    # As an earlier version left it.
+    sed -i '/^IGNORE_RESOLVCONF/d' "$ROOT/etc/default/dnsmasq"
+    python3 - "$ROOT/var/lib/callsign/setup/record.json" "$ROOT/etc/default/dnsmasq" <<'EDIT'
+import json, sys
+record = json.load(open(sys.argv[1]))
+def walk(value):
+    if isinstance(value, dict):
+        if "IGNORE_RESOLVCONF=yes" in (value.get("written") or ""):
+            value["written"] = open(sys.argv[2]).read()
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            walk(one)
+walk(record)
+json.dump(record, open(sys.argv[1], "w"))
+EDIT
+    run -0 root_setup
+    grep -qx 'IGNORE_RESOLVCONF=yes' "$ROOT/etc/default/dnsmasq"
     run -0 root_setup --undo
     unchanged
     printf 'DNSMASQ_EXCEPT="eth0"\n' >"$ROOT/etc/default/dnsmasq"
     run -0 root_setup
     [[ $(cat "$ROOT/etc/default/dnsmasq") == 'DNSMASQ_EXCEPT="eth0"' ]]
+    # With the real resolvconf nobody is left then for it to ask.
+    mkdir -p "$ROOT/run/dnsmasq"
+    : >"$ROOT/run/dnsmasq/resolv.conf"
+    printf 'DNSMASQ_EXCEPT="eth0 lo"\n' >"$ROOT/etc/default/dnsmasq"
+    run -0 root_setup
+    [[ $output == *"with IGNORE_RESOLVCONF=yes there it asks those in resolv.conf"* ]]
+    [[ $(cat "$ROOT/etc/default/dnsmasq") == 'DNSMASQ_EXCEPT="eth0 lo"' ]]
 }
 
 @test "setup: a DHCP client that writes resolv.conf is told to name dnsmasq first" {

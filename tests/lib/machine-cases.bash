@@ -126,6 +126,12 @@ host_finds() {
     fi
 }
 
+# Then resolv.conf names the loopback alone, before set-up, too: Docker gives containers of the default network servers of the world's instead, which is not
+# to be reached from here.
+by_resolvconf() {
+    [[ $resolver == resolvconf || $resolver == openresolv ]]
+}
+
 # The machine's own dig, in the guest's network.
 dnsmasq_says() {
     nsenter --net="/proc/$(cat "$WORK/$MACHINE_NAME.leader")/ns/net" dig +short +tries=1 +time=1 @"${MACHINE_DOCKER%/*}" "$1.docker" A 2>&1
@@ -524,7 +530,7 @@ case_undo() {
     no_unit_failed "$(before_setup)"
     poll_until 10000 finds_world
     not host_finds steady
-    guest docker run --rm busybox ping -c 1 -w 5 world.example
+    by_resolvconf || guest docker run --rm busybox ping -c 1 -w 5 world.example
     guest docker run --rm --network shop busybox ping -c 1 -w 5 world.example
 }
 

@@ -19,6 +19,8 @@ MACHINE_PACKAGES=(rabbitmq-server dnsmasq docker.io docker-compose)
 declare -A MACHINE_RESOLVERS=(
     [resolved]=systemd-resolved
     [plain]='ifupdown isc-dhcp-client'
+    [resolvconf]='ifupdown isc-dhcp-client resolvconf'
+    [openresolv]='ifupdown isc-dhcp-client openresolv'
     [nm]=network-manager
     [networkd]=''
 )
@@ -174,6 +176,16 @@ machine_lay_networkd() {
 machine_lay_plain() {
     rm "$1/etc/resolv.conf"
     printf 'auto lo\niface lo inet loopback\n\nauto host0\niface host0 inet dhcp\n' >"$1/etc/network/interfaces"
+}
+
+# A link to what resolvconf makes, as its package leaves it.
+machine_lay_resolvconf() {
+    machine_lay_plain "$1"
+    ln -s ../run/resolvconf/resolv.conf "$1/etc/resolv.conf"
+}
+
+machine_lay_openresolv() {
+    machine_lay_plain "$1"
 }
 
 machine_lay_nm() {
