@@ -19,6 +19,8 @@ AGENT_DEATH_S = 1.0    # from the agent's, until what died meanwhile is gone
 AGENT_START_S = 2.5    # and until what began is there: what no hook told it of it looks for after 1 s
 BLINK_S = 1.0          # a broker that closes connections fires every will
 SILENT_HEARTBEATS = 3  # a dead one that nobody could hear goes when the broker gives up
+MASS_LOSS = 20         # of more than these the host does not believe that they died, and says so: they stay until their leases end
+LEASE_S = 360.0 + 60.0 # the longest one, and what an outage adds to it
 
 
 class Pair:
@@ -32,6 +34,8 @@ class Pair:
         self.absent_since = None   # a blink that is being measured
         self.reported = False
         self.by_agent = False      # it says what becomes of this one, and not the container itself
+        self.has_ended = False     # at least once
+        self.spared_until = 0.0    # an end of it is not believed: see Model.spares()
         self.calm = False          # nothing was broken when the state changed: its latency is a figure
 
     def __str__(self):
@@ -52,6 +56,7 @@ class Model:
         self.blink_floor = 0.0     # something else held up their return until then
         self.told_late = False     # wills of the living wait for a daemon that does not hear them; until all is mended
         self.unknown = set()       # names of containers whose address we have yet to learn
+        self.unheard = 0           # ends since the last resync that was surely over
         self.agent_down = 0
         self.agent_back = 0.0      # since then; what became of containers while it was away is right some time later
         self.dns_down = 0
@@ -75,6 +80,9 @@ class Model:
         """The pair is in this state from now on, and DNS must say so after `bound` at the latest. keep: it was settled and stays so."""
         with self.lock:
             now = time.monotonic()
+            if state == DEAD:
+                self.unheard = self.unheard + 1 if self.broken or now < self.dead_floor else 0
+            pair.has_ended |= state == DEAD
             pair.state, pair.since, pair.due = state, now, now + bound
             pair.settled = pair.settled and keep and state == LIVE
             pair.seen = pair.absent_since = None
@@ -124,6 +132,20 @@ class Model:
             if self.broken or now < self.dead_floor:
                 self.tail = max(self.tail, now + RETURN_S)
                 self.dead_floor = max(self.dead_floor, self.tail + RESYNC_S)
+
+    def spares(self, said):
+        """
+        A resync has ended, and more than half of all names were not announced again: the host takes that for a fault, and those that have ended stay until
+        their leases do (docs/protocol.md, "Resync"). That many can only have ended where one outage came after the other. Where the same name has come
+        back on the same address, the one before it shows when that ends, too.
+        """
+        with self.lock:
+            self.log(f"host says: {said}")
+            if self.unheard <= MASS_LOSS:
+                self.report(None, f"callsignd spares the dead, though only {self.unheard} ended since the last resync: {said}")
+            for pair in self.pairs.values():
+                if pair.has_ended:
+                    pair.spared_until = time.monotonic() + LEASE_S
 
     def dns_stops(self):
         with self.lock:
@@ -181,7 +203,18 @@ class Model:
         if self.broken or (pair.by_agent and self.agent_down):
             return NEVER
         agent_floor = self.agent_back + (AGENT_START_S if pair.state == LIVE else AGENT_DEATH_S)
-        return max(pair.due, floor, self.dns_floor, agent_floor if pair.by_agent else 0.0)
+        return max(pair.due, floor, self.dns_floor, agent_floor if pair.by_agent else 0.0, self.held_until(pair),
+                   pair.spared_until if pair.state == DEAD else 0.0)
+
+    def held_until(self, pair):
+        """
+        Between two users an address stays with whoever has it until that one goes (docs/protocol.md, "The view"): Docker gives it to another container at
+        once, and that one's name waits as long as the end of any before may be unknown (of some it was never seen that they were served: they waited, too).
+        """
+        if pair.state != LIVE:
+            return 0.0
+        return max((self.forgiven(other, self.dead_floor) + START_S for other in self.pairs.values()
+                    if other.address == pair.address and other.by_agent != pair.by_agent and other.state != LIVE), default=0.0)
 
     def right(self, pair, asked, now):
         if pair.absent_since is not None:

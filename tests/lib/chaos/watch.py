@@ -1,4 +1,4 @@
-"""The two witnesses: one asks dnsmasq all the while, one reads the hosts file."""
+"""The witnesses: one asks dnsmasq all the while, one reads the hosts file, and one what callsignd says of a resync that it does not believe."""
 import os
 import random
 import re
@@ -125,3 +125,20 @@ class Reader(threading.Thread):
                 if (status.st_ino, status.st_mtime_ns) == last and time.monotonic() - looked < 0.25:
                     continue
             last, looked = self.look(), time.monotonic()
+
+
+class Listener(threading.Thread):
+    """callsignd says when it does not believe that so many have died: then their names are not wrong, see Model.spares()."""
+
+    def __init__(self, model, path):
+        super().__init__(daemon=True)
+        self.model, self.path, self.done = model, path, threading.Event()
+
+    def run(self):
+        rest = ""
+        with open(self.path, encoding="utf-8", errors="replace") as log:
+            while not self.done.wait(0.1):
+                *lines, rest = (rest + log.read()).split("\n")
+                for line in lines:
+                    if "names were not announced again" in line:
+                        self.model.spares(line.split("warning: ")[-1])
