@@ -129,7 +129,7 @@ static void subscriber_down(void *arg, const struct bus_failure *failure)
 	answers_down(subscriber->answers, failure, subscriber->now_ms);
 	subscriber->last_tag = 0;
 	batches_clear(&subscriber->batches);
-	subscriber->awaiting_marker = false;
+	subscriber->awaiting_marker = subscriber->unheard = false;
 	subscriber_set_state(subscriber, SUBSCRIBER_WAITING);
 	if (!missing && !subscriber_legacy_failed(subscriber, before, failure) && !subscriber_queue_differs(subscriber, failure))
 		subscriber_note_trouble(subscriber, failure->text);
@@ -148,6 +148,8 @@ static void subscriber_confirm(void *arg, uint64_t sequence, enum bus_confirm re
 	struct subscriber *subscriber = arg;
 
 	answers_confirmed(subscriber->answers, sequence);
+	if (subscriber_heard(subscriber, sequence))
+		return;
 	if (sequence == subscriber->upkeep.probe) {
 		if (upkeep_confirm(&subscriber->upkeep, subscriber->bus, subscriber->conf->queue.name, sequence, result))
 			subscriber_rollcall(subscriber, subscriber->now_ms);
@@ -176,6 +178,8 @@ static void subscriber_blocked(void *arg, bool blocked, const char *reason)
 	char text[LOG_SAFE_MAX];
 
 	registry_blocked(subscriber->registry, blocked, subscriber->now_ms);
+	/* An alarm is an answer, too: the question waits for its end. */
+	subscriber->unheard = subscriber->unheard && !blocked;
 	/* Our roll call was not read either: its time begins anew. */
 	if (!blocked && subscriber->awaiting_marker)
 		subscriber->due_ms = subscriber->now_ms + SUBSCRIBER_MARKER_MS;
@@ -310,7 +314,7 @@ void subscriber_configure(struct subscriber *subscriber, const struct conf *conf
 	answers_clear(subscriber->answers);
 	subscriber->last_tag = 0;
 	batches_clear(&subscriber->batches);
-	subscriber->awaiting_marker = false;
+	subscriber->awaiting_marker = subscriber->unheard = false;
 	subscriber->endpoint = 0;
 	backoff_reset(&subscriber->backoff);
 	patience_reset(&subscriber->patience);
@@ -364,6 +368,8 @@ bool subscriber_step(struct subscriber *subscriber, uint64_t generation, int64_t
 		bus_fail(subscriber->bus, "our own roll call did not come back");
 	if (subscriber->state == SUBSCRIBER_CONSUMING && registry_doubts(subscriber->registry, now_ms))
 		subscriber_doubt(subscriber);
+	if (subscriber->state == SUBSCRIBER_CONSUMING && !bus_is_blocked(subscriber->bus))
+		subscriber_listen(subscriber);
 	if (subscriber->state == SUBSCRIBER_CONSUMING && !subscriber->awaiting_marker && !bus_is_blocked(subscriber->bus))
 		upkeep_step(&subscriber->upkeep, subscriber->bus, subscriber->conf->queue.name, now_ms);
 	subscriber_count(subscriber);

@@ -67,12 +67,49 @@ void subscriber_marker(struct subscriber *subscriber)
  * A broker in alarm reads from nobody who publishes, and tells only those: whoever has published since. So when renewals stay away, publish
  * something that goes nowhere; if it is the alarm we are told (subscriber_blocked), and leases stand still.
  */
-static void subscriber_probe(struct subscriber *subscriber)
+static uint64_t subscriber_probe(struct subscriber *subscriber)
 {
 	struct bus_properties properties = {.type = ANNOUNCEMENT_TYPE};
 
-	if (bus_publish(subscriber->bus, "", "callsign.probe", false, &properties, "", 0) != 0)
-		log_debug("renewals are late: probing the broker");
+	return bus_publish(subscriber->bus, "", "callsign.probe", false, &properties, "", 0);
+}
+
+/* ---- is the broker heard? ---- */
+
+#define HEARD_MS 500     /* an answer is good for so long */
+#define UNHEARD_MS 1000  /* one that took longer is told of */
+
+/*
+ * A connection over which nothing comes, of which TCP and heartbeats have yet to find out, is as silent as emitters that are gone. So before they are
+ * believed to be gone the broker is asked for a confirm, behind all that it has sent before.
+ */
+void subscriber_listen(struct subscriber *subscriber)
+{
+	if (!subscriber->unheard) {
+		if (!registry_judges(subscriber->registry, subscriber->now_ms) || subscriber->now_ms < subscriber->heard_ms + HEARD_MS)
+			return;
+		subscriber->unheard = true;
+		subscriber->question = 0;
+		subscriber->question_ms = subscriber->now_ms;
+		registry_unheard(subscriber->registry, true, subscriber->now_ms);
+	}
+	if (subscriber->question == 0)
+		subscriber->question = subscriber_probe(subscriber);
+}
+
+bool subscriber_heard(struct subscriber *subscriber, uint64_t sequence)
+{
+	int64_t away_ms = subscriber->now_ms - subscriber->question_ms;
+
+	if (!subscriber->unheard || subscriber->question == 0 || sequence != subscriber->question)
+		return false;
+	subscriber->unheard = false;
+	subscriber->heard_ms = subscriber->now_ms;
+	registry_unheard(subscriber->registry, false, subscriber->now_ms);
+	if (away_ms >= UNHEARD_MS)
+		log_info("the broker was not heard for %lld.%lld s: nobody's silence in that time counts", (long long)(away_ms / 1000),
+		         (long long)(away_ms % 1000 / 100));
+	return true;
 }
 
 /* ---- those who do not answer ---- */
@@ -124,6 +161,7 @@ static void subscriber_call_the_silent(struct subscriber *subscriber)
 
 void subscriber_doubt(struct subscriber *subscriber)
 {
-	subscriber_probe(subscriber);
+	if (subscriber_probe(subscriber) != 0)
+		log_debug("renewals are late: probing the broker");
 	subscriber_call_the_silent(subscriber);
 }

@@ -35,6 +35,10 @@ struct subscriber {
 	bool awaiting_marker;
 	bool refused;         /* some queue did not take the roll call */
 	bool early;           /* some have announced themselves since the roll call, and before the marker */
+	bool unheard;         /* the broker was asked whether it is there, and has not answered */
+	uint64_t question;    /* that message's number; 0: it could not be sent yet */
+	int64_t question_ms;  /* since when */
+	int64_t heard_ms;     /* when it last answered */
 	int32_t priority;
 	struct bus_options options;
 	char client_name[HOSTNAME_FQDN_SIZE + 16];
@@ -60,6 +64,10 @@ struct subscriber {
 /* subscriber_call.c. Our own roll call is back; whoever has not renewed in time may be gone, or the broker hears nobody. */
 void subscriber_marker(struct subscriber *subscriber);
 void subscriber_doubt(struct subscriber *subscriber);
+
+/* Before anybody's silence is judged: is the broker heard? And its answer: whether that was one. */
+void subscriber_listen(struct subscriber *subscriber);
+bool subscriber_heard(struct subscriber *subscriber, uint64_t sequence);
 
 /* subscriber_queue.c. declare: all that a session needs. emptied: so many messages were in the queue that broke connections. */
 void subscriber_declare(struct subscriber *subscriber);

@@ -96,6 +96,8 @@ struct registry {
 	int64_t doubt_ms;       /* no lease has less than a quarter left before that */
 	bool blocked;
 	int64_t blocked_ms;     /* since when */
+	bool unheard;           /* a question of ours is on its way to the broker */
+	int64_t unheard_ms;     /* since when */
 };
 
 /* store.c: see the comments there. */

@@ -138,6 +138,15 @@ void registry_disconnected(struct registry *registry, int64_t now_ms);
 void registry_blocked(struct registry *registry, bool blocked, int64_t now_ms);
 
 /*
+ * Silence says something of others only as long as the broker is heard. judges: is anybody's to be judged now (a lease, or the end of a resync; at times
+ * also where it turns out that nobody's is)? Then ask the broker something, and say so (unheard): until it is answered (unheard no more) leases and resyncs
+ * stand still, and if that took long the leases are longer by it, and whoever is still missing has another half of resync_timeout. Answered means that all
+ * that was sent to us before has been taken.
+ */
+bool registry_judges(const struct registry *registry, int64_t now_ms);
+void registry_unheard(struct registry *registry, bool unheard, int64_t now_ms);
+
+/*
  * Whether something keeps from us what we wait for: a session's lease has less than a quarter left (renewals come each third), or half of a
  * resync's time has passed without an answer. Then it is time to find out whether the broker takes messages at all. Ask at registry_doubt_ms() or
  * later (which may be early; CLOCK_NEVER: no need). After a yes the next one comes no sooner than REGISTRY_DOUBT_PAUSE_MS later, or with the next

@@ -7,6 +7,20 @@
 /* When facts are believed: connections, resyncs, leases. */
 
 #define CHECK_FACTS_PER_MS 100
+#define UNHEARD_MS         1000 /* who answers later than that was away */
+
+/* Nobody's silence is judged meanwhile. */
+static bool stands_still(const struct registry *registry)
+{
+	return registry->blocked || registry->unheard;
+}
+
+static int64_t registry_lease_check_ms(const struct registry *registry)
+{
+	if (stands_still(registry) && registry->lost == 0)
+		return CLOCK_NEVER;
+	return registry->check_ms > registry->rest_ms ? registry->check_ms : registry->rest_ms;
+}
 
 /* ---- resync ---- */
 
@@ -65,12 +79,13 @@ static bool resync_mass_loss(const struct registry *registry)
 	return silent > REGISTRY_MASS_LOSS_MIN && silent * 2 > all;
 }
 
-void resync_check(struct registry *registry, int64_t now_ms)
+static int64_t resync_timeout_ms(const struct registry *registry)
 {
-	if (!resync_judges(registry))
-		return;
-	if (registry->unconfirmed > 0 && (registry->blocked || now_ms < registry->progress_ms + registry->options.resync_timeout_ms))
-		return;
+	return registry->progress_ms + registry->options.resync_timeout_ms;
+}
+
+static void resync_end(struct registry *registry, int64_t now_ms)
+{
 	registry->mass_loss = registry->resync == REGISTRY_RESYNC && resync_mass_loss(registry);
 	registry->missing = registry->unconfirmed;
 	registry->resync = REGISTRY_SYNCED;
@@ -78,6 +93,19 @@ void resync_check(struct registry *registry, int64_t now_ms)
 	registry->synced_ms = now_ms;
 	if (!registry->mass_loss)
 		resync_drop_unconfirmed(registry, now_ms);
+}
+
+/* Whether everyone has answered. The silence of the others is not judged here: what they say may be right behind the message that was taken just now. */
+void resync_check(struct registry *registry, int64_t now_ms)
+{
+	if (resync_judges(registry) && registry->unconfirmed == 0)
+		resync_end(registry, now_ms);
+}
+
+static void resync_check_silence(struct registry *registry, int64_t now_ms)
+{
+	if (resync_judges(registry) && !stands_still(registry) && now_ms >= resync_timeout_ms(registry))
+		resync_end(registry, now_ms);
 }
 
 bool registry_settled(const struct registry *registry, int64_t now_ms)
@@ -119,13 +147,43 @@ void registry_blocked(struct registry *registry, bool blocked, int64_t now_ms)
 		return;
 	registry->blocked = blocked;
 	if (blocked) {
-		registry->blocked_ms = now_ms;
+		/* This is its answer: whatever was asked was not read before. */
+		registry->blocked_ms = registry->unheard ? registry->unheard_ms : now_ms;
+		registry->unheard = false;
 	} else if (registry->resync != REGISTRY_OFFLINE) {
 		registry_extend_leases(registry, now_ms - registry->blocked_ms);
 		/* Nobody could answer the roll call: now they can. */
 		registry->progress_ms = now_ms;
 	}
 	/* Look at all of them anew. */
+	registry->check_ms = registry->doubt_ms = now_ms;
+}
+
+bool registry_judges(const struct registry *registry, int64_t now_ms)
+{
+	if (registry->resync == REGISTRY_OFFLINE || stands_still(registry))
+		return false;
+	return now_ms >= registry_lease_check_ms(registry) ||
+	       (resync_judges(registry) && registry->unconfirmed > 0 && now_ms >= resync_timeout_ms(registry));
+}
+
+void registry_unheard(struct registry *registry, bool unheard, int64_t now_ms)
+{
+	int64_t half_ms = registry->options.resync_timeout_ms / 2, away_ms = now_ms - registry->unheard_ms;
+
+	if (unheard == registry->unheard || (unheard && (registry->blocked || registry->resync == REGISTRY_OFFLINE)))
+		return;
+	registry->unheard = unheard;
+	if (unheard) {
+		registry->unheard_ms = now_ms;
+		return;
+	}
+	if (away_ms >= UNHEARD_MS) {
+		registry_extend_leases(registry, away_ms);
+		/* What was held up comes now, from those whom it took longer, too. */
+		if (registry->progress_ms < now_ms - half_ms)
+			registry->progress_ms = now_ms - half_ms;
+	}
 	registry->check_ms = registry->doubt_ms = now_ms;
 }
 
@@ -153,9 +211,9 @@ void registry_disconnected(struct registry *registry, int64_t now_ms)
 		return;
 	registry->resync = REGISTRY_OFFLINE;
 	registry->starting = false;
-	/* An alarm that was on stands for the whole time since it began. */
-	registry->offline_ms = registry->blocked ? registry->blocked_ms : now_ms;
-	registry->blocked = false;
+	/* An alarm that was on stands for the whole time since it began, and so does a question that nobody has answered. */
+	registry->offline_ms = registry->blocked ? registry->blocked_ms : registry->unheard ? registry->unheard_ms : now_ms;
+	registry->blocked = registry->unheard = false;
 	DL_FOREACH_SAFE(registry->nodes, node, next) {
 		if (node->fact.state == FACT_LOST)
 			node_set_state(registry, node, FACT_UNCONFIRMED);
@@ -196,13 +254,6 @@ static void registry_check_questions(struct registry *registry, int64_t now_ms)
 
 /* ---- time ---- */
 
-static int64_t registry_lease_check_ms(const struct registry *registry)
-{
-	if (registry->blocked && registry->lost == 0)
-		return CLOCK_NEVER;
-	return registry->check_ms > registry->rest_ms ? registry->check_ms : registry->rest_ms;
-}
-
 int64_t registry_deadline_ms(const struct registry *registry)
 {
 	int64_t due = registry_lease_check_ms(registry);
@@ -218,8 +269,8 @@ int64_t registry_deadline_ms(const struct registry *registry)
 		other = registry->asked->asked_ms + REGISTRY_ANSWER_MS;
 		due = other < due ? other : due;
 	}
-	if (resync_judges(registry) && !registry->blocked) {
-		other = registry->progress_ms + registry->options.resync_timeout_ms;
+	if (resync_judges(registry) && !stands_still(registry)) {
+		other = resync_timeout_ms(registry);
 		due = other < due ? other : due;
 	}
 	return due;
@@ -237,11 +288,11 @@ static void registry_check_leases(struct registry *registry, int64_t now_ms)
 	registry->check_ms = CLOCK_NEVER;
 	registry->rest_ms = now_ms + (int64_t)(registry->table.count / CHECK_FACTS_PER_MS);
 	DL_FOREACH_SAFE(registry->nodes, node, next) {
-		if (node->fact.expires_ms <= now_ms && !registry->blocked) {
+		if (node->fact.expires_ms <= now_ms && !stands_still(registry)) {
 			node_remove(registry, node, "lease over", false, now_ms);
 			continue;
 		}
-		if (!registry->blocked)
+		if (!stands_still(registry))
 			registry_check_at(registry, node->fact.expires_ms);
 		if (node->fact.state != FACT_LOST || node->asks)
 			continue;
@@ -262,7 +313,7 @@ static int64_t resync_doubt_ms(const struct registry *registry)
 
 int64_t registry_doubt_ms(const struct registry *registry)
 {
-	if (registry->blocked)
+	if (stands_still(registry))
 		return CLOCK_NEVER;
 	if (registry->resync == REGISTRY_RESYNC)
 		return resync_doubt_ms(registry);
@@ -298,4 +349,5 @@ void registry_tick(struct registry *registry, int64_t now_ms)
 	if (now_ms >= registry_lease_check_ms(registry))
 		registry_check_leases(registry, now_ms);
 	resync_check(registry, now_ms);
+	resync_check_silence(registry, now_ms);
 }

@@ -93,6 +93,43 @@ back_again() {
     steadied deaf
 }
 
+host_deaf() {
+    lab_in iptables --wait "$1" INPUT --in-interface lo --protocol tcp --dport 5672 --jump DROP
+    lab_in iptables --wait "$1" INPUT --in-interface lo --protocol tcp --sport 5672 --jump DROP
+}
+
+resync_is() {
+    [[ $(lab_in callsignctl status --json | jq --raw-output .resync.state) == "$1" ]]
+}
+
+# It took what it could not hear for silence, though its heartbeats had not noticed anything yet.
+# bats test_tags=fast
+@test "the host hears nothing for 10 s from the middle of a resync on: who answers meanwhile stays, who has died goes" {
+    start answers
+    start dies
+    wait_up answers
+    wait_up dies
+    steady answers "$(address answers)"
+    # Neither of them hears the roll call yet.
+    rules --insert "$(address answers)"
+    rules --insert "$(address dies)"
+    log_mark
+    rabbitmqctl close_all_user_connections callsignd test >/dev/null
+    poll_until 5000 log_has "connected broker="
+    poll_until 5000 resync_is running
+    injected "host deaf for 10 s in a resync"
+    host_deaf --insert
+    rules --delete "$(address answers)"
+    lab_in kill -9 "$(container_pid dies)"
+    poll_until 10000 false || true
+    host_deaf --delete
+    # TCP tries again after up to as long as it was in vain; a late answer leaves the others 4 s more; and a dead one whom nobody heard die.
+    gone_within $((10000 + 10000 + 4000 + 2000)) dies
+    log_has "the broker was not heard for"
+    resync_is "done"
+    steadied answers
+}
+
 # bats test_tags=fast
 @test "it dies while nobody can hear of it, and another takes its address" {
     local ip

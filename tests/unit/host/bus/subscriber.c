@@ -311,6 +311,12 @@ static void broker_returns_the_last_message(struct bus *bus)
 	bus->callbacks->confirm(bus->arg, bus->published, BUS_RETURNED);
 }
 
+static void broker_confirms_everything(struct bus *bus)
+{
+	for (uint64_t sequence = 1; sequence <= bus->published; sequence++)
+		bus->callbacks->confirm(bus->arg, sequence, BUS_CONFIRMED);
+}
+
 static void broker_has_a_queue_and_breaks(struct bus *bus)
 {
 	const struct bus_failure failure = {.kind = BUS_FAILED_LOST, .text = "reset"};
@@ -709,6 +715,113 @@ static void a_check_that_cannot_be_made_now_is_made_later(void **state)
 	}
 }
 
+static size_t facts(const struct host *host)
+{
+	struct registry_counts counts;
+
+	registry_count(host->registry, &counts);
+	return counts.facts;
+}
+
+static void turn(struct host *host, void (*event)(struct bus *bus))
+{
+	step(host, event);
+	registry_tick(host->registry, host->now_ms);
+}
+
+/* Connected, and nobody has answered the roll call when its time is over: somebody who was known is silent. */
+static void be_silent(struct host *host)
+{
+	struct announcement known = {.op = ANNOUNCEMENT_UP, .name = "web", .instance.bytes = {1}, .session.bytes = {2}, .has_session = true,
+	                             .naddresses = 1, .addresses = {{4, {198, 18, 0, 2}}}};
+
+	assert_int_equal(registry_restore(host->registry, &known, "emit", CLOCK_NEVER, host->now_ms), REGISTRY_APPLIED);
+	connect_to_broker(host);
+	turn(host, broker_brings_the_marker);
+	fake.takes = true;
+	host->now_ms += host->conf.registry.resync_timeout_ms / 2;
+	turn(host, NULL);
+	host->now_ms += host->conf.registry.resync_timeout_ms / 2;
+	fake.published = 10;
+	turn(host, NULL);
+	assert_int_equal(fake.published, 11);
+	assert_int_equal(facts(host), 1);
+	assert_true(subscriber_deadline_ms(host->subscriber) > host->now_ms);
+	assert_true(registry_deadline_ms(host->registry) > host->now_ms);
+}
+
+static void silence_is_judged_when_the_broker_has_answered(void **state)
+{
+	struct host *host = *state;
+
+	be_silent(host);
+	host->now_ms += 5;
+	turn(host, broker_confirms_everything);
+	assert_int_equal(facts(host), 0);
+	assert_int_equal(fake.published, 11);
+}
+
+/* In a resync the host stopped hearing, for a shorter time than its heartbeats take to notice, and dropped who had answered meanwhile. */
+static void silence_is_not_judged_by_one_who_hears_nothing(void **state)
+{
+	struct host *host = *state;
+
+	be_silent(host);
+	host->now_ms += 6000;
+	turn(host, NULL);
+	assert_int_equal(facts(host), 1);
+	assert_int_equal(fake.published, 11); /* one question is enough */
+	turn(host, broker_confirms_everything);
+	assert_int_equal(facts(host), 1);
+	/* Then as before, with a question of its own. */
+	host->now_ms += host->conf.registry.resync_timeout_ms / 2;
+	turn(host, NULL);
+	assert_int_equal(facts(host), 1);
+	host->now_ms += 5;
+	turn(host, broker_confirms_everything);
+	assert_int_equal(facts(host), 0);
+}
+
+static void a_question_ends_with_its_connection(void **state)
+{
+	struct host *host = *state;
+
+	be_silent(host);
+	turn(host, broker_breaks);
+	host->now_ms += 100000;
+	turn(host, NULL);
+	assert_int_equal(facts(host), 1);
+	turn(host, broker_takes_us);
+	turn(host, broker_brings_the_marker);
+	host->now_ms += host->conf.registry.resync_timeout_ms;
+	fake.published = 20;
+	turn(host, NULL);
+	assert_int_equal(facts(host), 1);
+	assert_true(fake.published > 20);
+	turn(host, broker_confirms_everything);
+	assert_int_equal(facts(host), 0);
+}
+
+static void an_alarm_is_the_answer(void **state)
+{
+	struct host *host = *state;
+
+	be_silent(host);
+	turn(host, broker_is_in_alarm);
+	host->now_ms += 100000;
+	turn(host, NULL);
+	assert_int_equal(facts(host), 1);
+	turn(host, broker_is_well);
+	turn(host, broker_confirms_everything);
+	host->now_ms += host->conf.registry.resync_timeout_ms - 1;
+	turn(host, NULL);
+	assert_int_equal(facts(host), 1);
+	host->now_ms++;
+	turn(host, NULL);
+	turn(host, broker_confirms_everything);
+	assert_int_equal(facts(host), 0);
+}
+
 static void a_message_that_breaks_the_connection_again_and_again_is_taken_out(void **state)
 {
 	struct host *host = *state;
@@ -935,6 +1048,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_queue_is_not_emptied_for_what_was_in_the_one_before, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lost_bindings_are_noticed_within_a_minute_and_everyone_is_asked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_check_that_cannot_be_made_now_is_made_later, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(silence_is_judged_when_the_broker_has_answered, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(silence_is_not_judged_by_one_who_hears_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_question_ends_with_its_connection, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_alarm_is_the_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_message_that_breaks_the_connection_again_and_again_is_taken_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_slow_broker_is_given_more_time_until_it_takes_us, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_broker_that_stopped_answering_is_left_for_the_next_one, set_up, tear_down),
