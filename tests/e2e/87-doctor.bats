@@ -467,6 +467,10 @@ daemon_answers() {
     printf '{"dns": ["198.18.0.1", "192.0.2.53"]}\n' >"$LAB/etc/docker/daemon.json"
     doctor 0
     says warning docker 'another server besides 198.18.0.1: programs linked with musl'
+    printf '{"dns": ["198.18.0.1"], "dns-search": ["docker"]}\n' >"$LAB/etc/docker/daemon.json"
+    touch -d '2 hours ago' "$LAB/etc/docker/daemon.json"
+    doctor 0
+    says ok docker 'gives containers 198\.18\.0\.1 as their name server, and searches the domain$'
     printf '{"dns": [\n' >"$LAB/etc/docker/daemon.json"
     doctor 1
     says broken docker 'daemon.json:[12]:'

@@ -4,7 +4,9 @@
 load common
 
 mend() {
+    remove_containers
     lab_docker network rm asking named >/dev/null 2>&1 || true
+    [[ -z ${SEARCHED-} ]] || lab_restart dockerd
     [[ ! -e $LAB/run/compose.yml ]] || compose down --timeout 0 >/dev/null 2>&1 || true
     rm -f "$LAB/run/compose.yml"
     [[ ! -e $LAB/etc/dnsmasq.d/named ]] || {
@@ -93,4 +95,36 @@ as_fast() {
     printf '%s\n' "${wrote#+ }" >"$LAB/etc/dnsmasq.d/named"
     lab_restart dnsmasq
     asks apart
+}
+
+# pings CONTAINER NAME ADDRESS: what that name is there, whether it can be reached or not.
+pings() {
+    lab_docker exec "$1" ping -4 -c 1 -w 1 "$2" 2>&1 | grep -qF "PING $2 ($3)"
+}
+
+@test "asking: what callsign-setup --search writes lets containers find short names, on the default network and on one of their own" {
+    local root=$BATS_TEST_TMPDIR/root
+    mkdir -p "$root"/etc/{docker,dnsmasq.d}
+    printf 'nameserver %s\n' "$LAB_ADDRESS" >"$root/etc/resolv.conf"
+    printf 'callsign:x:%s:\n' "$LAB_CALLSIGN_ID" >"$root/etc/group"
+    "$BUILD/host/host/callsign-setup" --root "$root" --no-broker --search --docker-address "$LAB_ADDRESS" >"$root/said"
+    mapfile -t domains < <(jq -r '."dns-search"[]' "$root/etc/docker/daemon.json")
+    start web
+    start plain
+    wait_up web
+    not pings plain web "$(address web)"
+    remove_containers
+    SEARCHED=1
+    # shellcheck disable=SC2034 # its start reads it
+    local DOCKERD_OPTIONS=("${domains[@]/#/--dns-search=}")
+    lab_restart dockerd
+    start web
+    start plain
+    lab_docker network create --subnet 198.19.17.0/24 asking >/dev/null
+    start beside --network asking
+    wait_up web
+    pings plain web "$(address web)"
+    pings beside web "$(address web)"
+    pings beside web.docker "$(address web)"
+    pings beside known.example 198.18.255.1
 }
