@@ -106,7 +106,7 @@ static void restart_resolver(struct setup *setup)
 	const char *const start[] = {"systemctl", "enable", "--now", "callsign-dns.service", NULL};
 	const char *const again[] = {"systemctl", "restart", "callsign-dns.service", NULL};
 
-	if (setup->writer == SETUP_WRITER_DHCLIENT)
+	if (setup->writer == SETUP_WRITER_DHCLIENT || setup->writer == SETUP_WRITER_DHCPCD)
 		setup_writer_writes(setup);
 	else if (setup->resolver.kind == RESOLVER_NETWORKMANAGER)
 		service(setup, "reload", "NetworkManager");
@@ -340,8 +340,7 @@ static void dnsmasq_as_before(struct setup *setup)
 
 void setup_services_after_undo(struct setup *setup)
 {
-	if (setup->writer == SETUP_WRITER_DHCLIENT)
-		setup_writer_writes(setup);
+	setup_writer_writes(setup);
 	if (setup->resolver_changed)
 		service(setup, "reload", "NetworkManager");
 	if (setup->dnsmasq_changed)

@@ -37,7 +37,7 @@ enum setup_dnsmasq_kind {
 };
 
 /* Who writes a resolv.conf that names servers elsewhere, and can be told of dnsmasq (writer.c). */
-enum setup_writer { SETUP_WRITER_NONE, SETUP_WRITER_DHCLIENT, SETUP_WRITER_RESOLVCONF };
+enum setup_writer { SETUP_WRITER_NONE, SETUP_WRITER_DHCLIENT, SETUP_WRITER_DHCPCD, SETUP_WRITER_RESOLVCONF };
 
 struct setup {
 	const char *root;      /* where / is; "": the real one */

@@ -18,17 +18,25 @@
  * not run, and the next one is asked; docker0's address would be asked in vain, by way of the router, until Docker has made docker0.
  *
  *   dhclient    its script asks the scripts in dhclient-enter-hooks.d (dhclient-script(8)) about what it will write
+ *   dhcpcd      its script writes resolv.conf.head (dhcpcd-run-hooks(8)) before the servers of all leases
  *   resolvconf  dnsmasq registers itself as it starts, if DNSMASQ_EXCEPT does not keep it from that
  */
 #define HOOK "/etc/dhcp/dhclient-enter-hooks.d/callsign"
 #define SCRIPT "/sbin/dhclient-script"
 #define SCRIPT_S 30
+#define HEAD "/etc/resolv.conf.head"
+#define DHCPCD_HOOKS "/usr/lib/dhcpcd/dhcpcd-run-hooks"
+#define DHCPCD_LEASES "/run/dhcpcd/hook-state/resolv.conf" /* a file for each, of which the script makes the one */
 #define LOOPBACK "127.0.0.1"
 
 static const char hook[] =
 	"# Made by callsign-setup; callsign-setup --undo takes it away. Programs here ask dnsmasq first, which asks the servers behind it.\n"
 	"new_domain_name_servers=\"${new_domain_name_servers:+" LOOPBACK " $new_domain_name_servers}\"\n"
 	"new_dhcp6_name_servers=\"${new_dhcp6_name_servers:+" LOOPBACK " $new_dhcp6_name_servers}\"\n";
+
+static const char head[] =
+	"# Made by callsign-setup; callsign-setup --undo takes it away. Programs here ask dnsmasq first, which asks the servers behind it.\n"
+	"nameserver " LOOPBACK "\n";
 
 /* ---- who it is ---- */
 
@@ -101,13 +109,21 @@ static bool is_stranded(const struct setup *setup)
 	return stranded;
 }
 
+static bool by_dhcpcd(const struct setup *setup, const char *text)
+{
+	return setup_there(setup, DHCPCD_HOOKS) && strstr(text, "enerated by dhcpcd") != NULL && !by_resolvconf(setup, text) &&
+	       (setup->root[0] != '\0' || runs("dhcpcd"));
+}
+
 void setup_find_writer(struct setup *setup)
 {
 	char *text = setup_read(setup, "/etc/resolv.conf"), where[SETUP_WHERE_SIZE];
 	bool undecided = text != NULL && setup->resolver.kind == RESOLVER_STATIC && setup->holder[0] == '\0';
 
 	/* Once it was told the file names the loopback, as it would where dnsmasq was the resolver before. */
-	if (setup_recorded(setup, HOOK) || (undecided && !by_resolvconf(setup, text) && by_dhclient(setup, text)))
+	if (undecided ? by_dhcpcd(setup, text) : setup_recorded(setup, HEAD))
+		setup->writer = SETUP_WRITER_DHCPCD;
+	else if (setup_recorded(setup, HOOK) || (undecided && !by_resolvconf(setup, text) && by_dhclient(setup, text)))
 		setup->writer = SETUP_WRITER_DHCLIENT;
 	else if (text != NULL && (undecided || is_stranded(setup)) && by_resolvconf(setup, text) && setup_registers(setup) &&
 	         !setup_leaves_loopback(setup, where))
@@ -119,21 +135,38 @@ void setup_find_writer(struct setup *setup)
 
 /* ---- telling it ---- */
 
+/* What somebody else has in there stays, behind ours. */
+static void tell_dhcpcd(struct setup *setup)
+{
+	char *old = setup_read(setup, HEAD), *text = NULL;
+
+	if (old != NULL && strstr(old, head) != NULL)
+		; /* as an earlier run wrote it, whatever was added since */
+	else if (asprintf(&text, "%s%s", head, old != NULL ? old : "") == -1)
+		setup_error(setup, HEAD ": out of memory");
+	else
+		setup->resolver_changed |= setup_write(setup, HEAD, text, 0644, SETUP_PLAIN);
+	free(text);
+	free(old);
+}
+
 void setup_tell_writer(struct setup *setup)
 {
 	if (setup->writer == SETUP_WRITER_DHCLIENT)
 		setup->resolver_changed |= setup_write(setup, HOOK, hook, 0644, SETUP_PLAIN);
+	else if (setup->writer == SETUP_WRITER_DHCPCD)
+		tell_dhcpcd(setup);
 }
 
-/* The hook of ours, whoever it is that is to write now. */
+/* What is ours, whoever it is that is to write now. */
 bool setup_writer_told(const struct setup *setup)
 {
-	return setup_recorded(setup, HOOK);
+	return setup_recorded(setup, HOOK) || setup_recorded(setup, HEAD);
 }
 
 bool setup_writer_pending(const struct setup *setup)
 {
-	return setup_pending(setup, HOOK);
+	return setup_pending(setup, HOOK) || setup_pending(setup, HEAD);
 }
 
 /* ---- having it write ---- */
@@ -164,9 +197,16 @@ static void variable_start(struct variable *variable, const char *key, const cha
 	variable->used = (size_t)snprintf(variable->text, sizeof variable->text, "%s=", name);
 }
 
+static void run_script(struct setup *setup, const char *const argv[], const char *script)
+{
+	printf("%s: %s writes /etc/resolv.conf once more\n", setup->no_services ? "not run" : "run", script);
+	if (!setup->dry_run && !setup->no_services && command_run(argv, NULL, 0, NULL, NULL, SCRIPT_S) != 0)
+		setup_error(setup, "%s failed: /etc/resolv.conf is as it was until the lease is renewed", script);
+}
+
 /* dhclient itself is asked nothing and loses nothing: its script writes what the file says by now, as it would at the next renewal of the lease. A
  * lease's own settings (an address, routes) are not touched by a reason that is IPv6's without an address. */
-void setup_writer_writes(struct setup *setup)
+static void dhclient_writes(struct setup *setup)
 {
 	struct variable variables[3];
 	const char *const argv[] = {"env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "reason=BOUND6", "interface=lo", variables[0].text,
@@ -181,9 +221,43 @@ void setup_writer_writes(struct setup *setup)
 			if (strncmp(line, variables[i].key, strlen(variables[i].key)) == 0)
 				variable_add(&variables[i], line);
 	free(text);
-	if (!setup_there(setup, SCRIPT))
-		return; /* its package has gone since */
-	printf("%s: " SCRIPT " writes /etc/resolv.conf once more\n", setup->no_services ? "not run" : "run");
-	if (!setup->dry_run && !setup->no_services && command_run(argv, NULL, 0, NULL, NULL, SCRIPT_S) != 0)
-		setup_error(setup, SCRIPT " failed: /etc/resolv.conf is as it was until the lease is renewed");
+	if (setup_there(setup, SCRIPT)) /* its package may have gone since */
+		run_script(setup, argv, SCRIPT);
+}
+
+static bool has_leases(const struct setup *setup)
+{
+	char path[PATH_MAX];
+	const struct dirent *entry;
+	DIR *folder;
+	bool found = false;
+
+	snprintf(path, sizeof path, "%s" DHCPCD_LEASES, setup->root);
+	folder = opendir(path);
+	while (folder != NULL && !found && (entry = readdir(folder)) != NULL)
+		found = entry->d_name[0] != '.';
+	if (folder != NULL)
+		closedir(folder);
+	return found;
+}
+
+/* Likewise, of the leases that it keeps: as if one had ended that there never was. Without any it would write a file that names nobody. */
+static void dhcpcd_writes(struct setup *setup)
+{
+	static const char *const argv[] = {"env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "reason=STOPPED", "interface=callsign", "if_configured=true",
+	                                   "if_up=false", "if_down=true",
+	                                   "skip_hooks=test wpa_supplicant timezone mtu hostname lookup-hostname yp.conf ypbind ntp-common.conf ntp.conf "
+	                                   "chrony.conf timesyncd.conf openntpd.conf dhcpcd.exit-hook",
+	                                   DHCPCD_HOOKS, NULL};
+
+	if (setup_there(setup, DHCPCD_HOOKS) && has_leases(setup))
+		run_script(setup, argv, DHCPCD_HOOKS);
+}
+
+void setup_writer_writes(struct setup *setup)
+{
+	if (setup->writer == SETUP_WRITER_DHCLIENT)
+		dhclient_writes(setup);
+	else if (setup->writer == SETUP_WRITER_DHCPCD)
+		dhcpcd_writes(setup);
 }
