@@ -13,14 +13,15 @@ MACHINE_OUTSIDE=198.18.0.1      # what the outside's name server and DHCP server
 MACHINE_WORLD=198.18.0.80       # world.example
 MACHINE_DOCKER=198.18.64.1/20   # docker0's, in place of Docker's own, which may be somebody's here
 MACHINE_POOL=198.19.0.0/16      # Docker's further networks
-# What is in every guest; and what apt may be asked for there.
+# What is in every guest; and what apt may be asked for there. ONE|OTHER: the first that apt knows (Debian 13 was the last with dhclient).
 MACHINE_BASE=(systemd-sysv dbus udev iproute2 iputils-ping procps kmod busybox-static)
 MACHINE_PACKAGES=(rabbitmq-server dnsmasq docker.io docker-compose)
 declare -A MACHINE_RESOLVERS=(
     [resolved]=systemd-resolved
-    [plain]='ifupdown isc-dhcp-client'
-    [resolvconf]='ifupdown isc-dhcp-client resolvconf'
-    [openresolv]='ifupdown isc-dhcp-client openresolv'
+    [plain]='ifupdown isc-dhcp-client|dhcpcd-base'
+    [dhcpcd]='ifupdown dhcpcd-base'
+    [resolvconf]='ifupdown isc-dhcp-client|dhcpcd-base resolvconf'
+    [openresolv]='ifupdown isc-dhcp-client|dhcpcd-base openresolv'
     [nm]=network-manager
     [networkd]=''
 )
@@ -65,7 +66,9 @@ machine_furnish() {
     chmod 0755 "$root/usr/sbin/policy-rc.d"
     roots_in "$root" apt-get --quiet update || return 1
     roots_in "$root" env DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet --no-install-recommends install "${MACHINE_BASE[@]}" || return 1
+    machine_languages "$root" || return 1
     for set in "${MACHINE_PACKAGES[*]} $(cd "$root/var/ours" && printf '/var/ours/%s ' *.deb)" "${MACHINE_RESOLVERS[@]}"; do
+        set=$(machine_chosen "$set" roots_in "$root")
         # shellcheck disable=SC2086 # several
         [[ -z $set ]] || roots_in "$root" env DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet --download-only install $set || return 1
     done
@@ -75,6 +78,29 @@ machine_furnish() {
     machine_index "$1/packages"
     printf 'deb [trusted=yes] file:/packages ./\n' >"$root/etc/apt/sources.list"
     printf 'APT::Get::Assume-Yes "true";\nAPT::Update::Pre-Invoke "";\n' >"$root/etc/apt/apt.conf.d/95callsign"
+}
+
+# machine_chosen SET IN…: SET's packages, a line, with IN before apt-cache.
+machine_chosen() {
+    local set=$1 one
+    shift
+    for one in $set; do
+        [[ $one != *'|'* ]] || "$@" apt-cache show "${one%%|*}" >/dev/null 2>&1 || one=${one#*|}
+        printf '%s ' "${one%%|*}"
+    done
+}
+
+# The languages that those are written in, which take apt in the guest a minute and are no matter of this test: a machine that has them. Nothing of it is
+# a service, and what our own packages want is left to apt there.
+machine_languages() {
+    local root=$1 names
+    names=$(roots_in "$root" apt-get --quiet --simulate install "${MACHINE_PACKAGES[@]}" |
+        awk '$1 == "Inst" && $2 ~ /^(erlang-|python3|libpython3|perl|libperl|git|binutils)/ { print $2 }')
+    [[ -n $names ]] || return 1
+    # shellcheck disable=SC2086 # several
+    roots_in "$root" env DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet --no-install-recommends install $names || return 1
+    # shellcheck disable=SC2086
+    roots_in "$root" apt-mark auto $names
 }
 
 # machine_index FOLDER: what apt wants to know of the packages there.
@@ -132,13 +158,14 @@ machine_root() {
 
 # machine_lay: the guest, with who writes its resolv.conf.
 machine_lay() {
-    local root=$WORK/root
+    local root=$WORK/root packages
     machine_root "$MACHINE_NAME" "$root"
     mkdir -p "$root/packages" "$root/images" "$root/etc/docker"
     printf '{"bip": "%s", "default-address-pools": [{"base": "%s", "size": 24}]}\n' "$MACHINE_DOCKER" "$MACHINE_POOL" >"$root/etc/docker/daemon.json"
     machine_chroot "$root" apt-get --quiet update
+    packages=$(machine_chosen "${MACHINE_RESOLVERS[$resolver]}" machine_chroot "$root")
     # shellcheck disable=SC2086 # several
-    [[ -z ${MACHINE_RESOLVERS[$resolver]} ]] || machine_chroot "$root" apt-get --quiet --no-install-recommends install ${MACHINE_RESOLVERS[$resolver]}
+    [[ -z $packages ]] || machine_chroot "$root" apt-get --quiet --no-install-recommends install $packages
     "machine_lay_$resolver" "$root"
 }
 
@@ -176,6 +203,10 @@ machine_lay_networkd() {
 machine_lay_plain() {
     rm "$1/etc/resolv.conf"
     printf 'auto lo\niface lo inet loopback\n\nauto host0\niface host0 inet dhcp\n' >"$1/etc/network/interfaces"
+}
+
+machine_lay_dhcpcd() {
+    machine_lay_plain "$1"
 }
 
 # A link to what resolvconf makes, as its package leaves it.
