@@ -36,16 +36,17 @@ PASSED=0 FAILED=0
 
 # cases_run [PATTERN…]: those whose names fit one, or all. Without the first few there is nothing to try the others on.
 cases_run() {
-    local i
+    local i failed
     for ((i = 0; i < ${#CASES_ALL[@]}; i += 2)); do
         case_chosen "${CASES_ALL[i]#case_}" "${@:-*}" || continue
-        if ((FAILED > 0)) && [[ -e $WORK/hopeless ]]; then
+        if [[ -e $WORK/hopeless ]]; then
             FAILED=$((FAILED + 1))
             printf 'FAIL %s: %s: not tried\n' "${CASES_ALL[i]#case_}" "${CASES_ALL[i + 1]}"
             continue
         fi
+        failed=$FAILED
         case_run "${CASES_ALL[i]}" "${CASES_ALL[i + 1]}"
-        ((FAILED == 0)) || [[ ! ${CASES_ALL[i]} =~ ^case_(boot|apt|setup)$ ]] || : >"$WORK/hopeless"
+        ((FAILED == failed)) || [[ ! ${CASES_ALL[i]} =~ ^case_(boot|apt|setup)$ ]] || : >"$WORK/hopeless"
     done
 }
 
@@ -215,6 +216,7 @@ case_before() {
     typed <<'END'
 for unit in callsignd callsign-agent callsign-emit; do
     for document in $(systemctl show --property Documentation --value $unit); do
+        document=${document//\"/}
         case $document in
         file:*) ls "${document#file:}" ;;
         man:*) zcat /usr/share/man/man*/"$(sed 's/man:\(.*\)(\(.*\))/\1.\2/' <<<"$document")".gz >/dev/null ;;
