@@ -13,6 +13,7 @@ MACHINE_OUTSIDE=198.18.0.1      # what the outside's name server and DHCP server
 MACHINE_WORLD=198.18.0.80       # world.example
 MACHINE_DOCKER=198.18.64.1/20   # docker0's, in place of Docker's own, which may be somebody's here
 MACHINE_POOL=198.19.0.0/16      # Docker's further networks
+MACHINE_MEMORY_MB=8000          # with as much to spare a guest lies in memory, half of it at most
 # What is in every guest; and what apt may be asked for there. ONE|OTHER: the first that apt knows (Debian 13 was the last with dhclient).
 MACHINE_BASE=(systemd-sysv dbus udev iproute2 iputils-ping procps kmod busybox-static)
 MACHINE_PACKAGES=(rabbitmq-server dnsmasq docker.io docker-compose)
@@ -142,10 +143,14 @@ outside_serve() {
 
 
 
-# machine_root NAME ROOT: a copy of what is kept. Of the kernel a guest's network is its own, and nothing else.
+# machine_root NAME ROOT: a copy of what is kept, in memory where there is enough: to copy it on a disk and to remove it again takes a minute, and in memory
+# it goes with the mount namespace. Of the kernel a guest's network is its own, and nothing else.
 machine_root() {
     local root=$2
-    cp -a --reflink=auto "$ROOTS/machine-$suite/root" "$root"
+    mkdir "$root"
+    (($(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo) < MACHINE_MEMORY_MB * 1024)) ||
+        mount -t tmpfs -o "mode=0755,size=$((MACHINE_MEMORY_MB / 2))m" tmpfs "$root"
+    cp -a --reflink=auto "$ROOTS/machine-$suite/root/." "$root"
     printf '%s\n' "$1" >"$root/etc/hostname"
     printf '127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost\n' "$1" >"$root/etc/hosts"
     rm -f "$root/etc/resolv.conf"
