@@ -75,8 +75,8 @@ static const char kept_service[] =
 	"StartLimitIntervalSec=0\n\n"
 	"[Service]\n"
 	"Type=oneshot\n"
-	"ExecStart=/bin/sh -c 'told() { [ ! -e /sys/class/net/docker0 ] || /usr/bin/resolvectl domain docker0 | grep -qF \" ~%s\"; }; for round in 1 2 3 4 5; do"
-	" told || /bin/systemctl try-reload-or-restart callsign-dns.service; sleep 1; ! told || exit 0; done;"
+	"ExecStart=/bin/sh -c 'told() { ! /sbin/ip link show docker0 >/dev/null 2>&1 || /usr/bin/resolvectl domain docker0 | grep -qF \" ~%s\"; };"
+	" for round in 1 2 3 4 5; do told || /bin/systemctl try-reload-or-restart callsign-dns.service; sleep 1; ! told || exit 0; done;"
 	" echo \"docker0: somebody takes its domains away as fast as they are told\"'\n";
 
 #define TELL_SIZE (1024 + SETUP_DOMAINS_SIZE + SETUP_ZONES_SIZE)
