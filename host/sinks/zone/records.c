@@ -94,7 +94,7 @@ static int write_services(const struct writing *writing, const struct served *se
 
 static int write_pointers(struct writing *writing, const struct served *served)
 {
-	uint32_t addresses = served->addresses & ~writing->pointed & ~writing->listing->later;
+	uint32_t addresses = served->addresses & ~writing->pointed & ~(uint32_t)writing->listing->later;
 	uint8_t data[ZONE_DATA_MAX];
 	char name[ZONE_NAME_SIZE];
 	unsigned i;
