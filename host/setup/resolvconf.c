@@ -25,6 +25,7 @@
 #define EXCEPT "DNSMASQ_EXCEPT"
 #define IGNORE "IGNORE_RESOLVCONF"
 #define LIST "/run/dnsmasq/resolv.conf"
+#define OPENRESOLV "/etc/resolvconf.conf"
 #define RESOLVCONF_S 30
 
 static bool has_resolvconf(const struct setup *setup)
@@ -172,6 +173,21 @@ static bool keep_from_registering(struct setup *setup)
 	return except;
 }
 
+/* openresolv keeps the list that Debian's start has dnsmasq read if it is told where: Debian 12's file says so, Debian 13's does not. */
+static void warn_of_list(const struct setup *setup)
+{
+	char *text = setup_read(setup, OPENRESOLV);
+	struct dnsmasqconf conf;
+
+	dnsmasqconf_of_system(&conf, setup->root);
+	if (text != NULL && !is_set(text, "dnsmasq_resolv") && !setup_ignores_resolvconf(setup) && dnsmasqconf_find(&conf, "no-resolv", NULL) == NULL &&
+	    dnsmasqconf_find(&conf, "server", NULL) == NULL)
+		setup_say("openresolv keeps no list of servers for dnsmasq, which then has nobody to ask: add dnsmasq_resolv=" LIST " to " OPENRESOLV
+		          ", then resolvconf -u");
+	dnsmasqconf_free(&conf);
+	free(text);
+}
+
 void setup_resolvconf(struct setup *setup)
 {
 	char where[SETUP_WHERE_SIZE];
@@ -179,6 +195,8 @@ void setup_resolvconf(struct setup *setup)
 
 	if (setup->writer == SETUP_WRITER_RESOLVCONF)
 		let_register(setup);
+	if (has_resolvconf(setup) && (setup->writer == SETUP_WRITER_RESOLVCONF || (named && !left)))
+		warn_of_list(setup);
 	if ((named && !left) || setup->writer == SETUP_WRITER_RESOLVCONF || !has_resolvconf(setup))
 		return;
 	if (keep_from_registering(setup) && named)

@@ -6,6 +6,7 @@ load common
 
 ISP=198.19.253.1 # the name server that the lease of a DHCP server names
 DEFAULTS=$LAB/etc/default/dnsmasq
+LIST_LINE=dnsmasq_resolv=
 
 setup_file() {
     "$TESTS_DIR/lib/unpack" "$BUILD/resolvconf" resolvconf dnsmasq
@@ -38,6 +39,8 @@ as_packaged() {
     [[ ! -e $DEFAULTS ]] || mv "$DEFAULTS" "$LAB/secret/default"
     mkdir -p "$LAB"/etc/{default,init.d} "$LAB/run/resolvconf/interface"
     cp -a "$UNPACKED"/etc/resolvconf* "$LAB/etc"
+    # In Debian 12 it is there; set-up says it where it is not.
+    [[ $1 != openresolv ]] || grep -q "^$LIST_LINE" "$LAB/etc/resolvconf.conf" || echo "$LIST_LINE/run/dnsmasq/resolv.conf" >>"$LAB/etc/resolvconf.conf"
     cp -a "$UNPACKED/etc/default/dnsmasq" "$DEFAULTS"
     cp -a "$UNPACKED/etc/init.d/dnsmasq" "$LAB/etc/init.d/dnsmasq"
     # The lab's world holds port 53 of an address of the loopback, and Debian's dnsmasq takes that of all addresses.
@@ -298,4 +301,22 @@ comes_later() {
 
 @test "openresolv that comes after callsign-setup: the next run mends what dnsmasq's registering does" {
     comes_later openresolv
+}
+
+@test "openresolv that keeps no list of servers for dnsmasq, as in Debian 13: the line that it needs is said" {
+    as_packaged openresolv
+    run -0 own_setup --dry-run
+    [[ $output != *"keeps no list"* ]]
+    sed -i "/^$LIST_LINE/d" "$LAB/etc/resolvconf.conf"
+    run -0 own_setup
+    [[ $output == *"add dnsmasq_resolv=/run/dnsmasq/resolv.conf to /etc/resolvconf.conf, then resolvconf -u"* ]]
+    rm -rf "$LAB/run/dnsmasq"
+    start_dnsmasq
+    servers_are 127.0.0.1
+    finds_nothing known.example
+    echo 'dnsmasq_resolv=/run/dnsmasq/resolv.conf' >>"$LAB/etc/resolvconf.conf"
+    over_usr resolvconf -u
+    finds known.example 198.18.255.1
+    run -0 own_setup
+    [[ $output != *"keeps no list"* ]]
 }
