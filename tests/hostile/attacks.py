@@ -50,15 +50,19 @@ def with_alternate_exchange(channel, args):
 
 
 def own_mailbox(channel, args):
-    """MAILBOX DEAD-LETTER-KEY BODY [HEADERS]: through a mailbox of red's own, which fires at once."""
+    """MAILBOX DEAD-LETTER-KEY BODY [HEADERS]: through a mailbox of red's own, which fires at once, by a timer: deleted before that it would keep it to itself."""
     mailbox, key, text = args.values[:3]
-    channel.queue_declare(mailbox, durable=True, arguments={
-        "x-expires": 60000, "x-message-ttl": 0, "x-max-length": 16, "x-dead-letter-exchange": "callsign",
-        "x-dead-letter-routing-key": key})
-    channel.queue_bind(mailbox, WILL, mailbox)
     headers = json.loads(args.values[3]) if len(args.values) > 3 else None
-    channel.basic_publish(WILL, mailbox, text.encode(), properties(headers=headers))
-    channel.queue_delete(mailbox)
+    with channel.connection.channel() as own:
+        own.queue_declare(mailbox, durable=True, arguments={
+            "x-expires": 60000, "x-message-ttl": 0, "x-max-length": 16, "x-dead-letter-exchange": "callsign",
+            "x-dead-letter-routing-key": key})
+        own.queue_bind(mailbox, WILL, mailbox)
+        own.confirm_delivery()
+        own.basic_publish(WILL, mailbox, text.encode(), properties(headers=headers))
+        while own.queue_declare(mailbox, passive=True).method.message_count > 0:
+            time.sleep(0.01)
+        own.queue_delete(mailbox)
 
 
 def dead_letter_to(channel, args):
