@@ -193,6 +193,7 @@ undone() {
     [[ $output == *"nothing to do"* ]]
     run -0 own_setup --undo
     restart_dnsmasq
+    servers_are 127.0.0.1
     same_as before
     finds_nothing web.docker
     finds known.example 198.18.255.1
