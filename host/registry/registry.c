@@ -294,8 +294,8 @@ enum registry_verdict registry_lost(struct registry *registry, const struct anno
 	if (user == NULL)
 		return REGISTRY_REJECTED_MEMORY;
 	current = node != NULL && node->fact.has_session && ident_equal(&node->fact.session, &message->session);
-	/* An agent's session is that of many instances, and each of them has a will. */
-	if (ended_has(&user->ended, ENDED_SESSION, &message->session, now_ms) && (!current || node->fact.state == FACT_LOST))
+	/* An agent's session is that of many instances, and each of them has a will. What is lost is not lost again, also when nobody remembers that it was. */
+	if (current ? node->fact.state == FACT_LOST : ended_has(&user->ended, ENDED_SESSION, &message->session, now_ms))
 		return REGISTRY_IGNORED_ENDED;
 	user_note_ended(registry, user, ENDED_SESSION, &message->session, node != NULL ? node->fact.lease_s : 0, now_ms);
 	if (!current)

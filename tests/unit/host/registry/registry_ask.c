@@ -183,6 +183,30 @@ static void down_and_forget_answer_it_too(void **state)
 	kit_close(&kit);
 }
 
+/* Even where so many have ended since that this one is forgotten. */
+static void a_repeated_lost_asks_nothing_more(void **state)
+{
+	struct registry_options options = kit_options();
+	uint64_t question;
+	struct kit kit;
+
+	(void)state;
+	options.ask = true;
+	options.max_ended_per_user = 1;
+	kit_open_synced(&kit, &options, VIEW_ALL);
+	kit_up(&kit, "a", 1, 1, 1, 1);
+	assert_int_equal(kit_lost(&kit, "a", 1, 1), REGISTRY_APPLIED);
+	question = registry_asks(kit.registry);
+	assert_int_equal(kit_lost(&kit, "b", 2, 2), REGISTRY_IGNORED_STALE);
+	assert_int_equal(kit_lost(&kit, "a", 1, 1), REGISTRY_IGNORED_ENDED);
+	assert_int_equal(registry_asks(kit.registry), question);
+	kit_answer(&kit, question, true);
+	assert_string_equal(kit_served(&kit, "a"), "");
+	assert_int_equal(registry_asks(kit.registry), 0);
+	assert_int_equal(kit.gone, 1);
+	kit_close(&kit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +219,7 @@ int main(void)
 		cmocka_unit_test(a_grace_runs_from_the_lost),
 		cmocka_unit_test(the_longer_one_holds),
 		cmocka_unit_test(down_and_forget_answer_it_too),
+		cmocka_unit_test(a_repeated_lost_asks_nothing_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
