@@ -288,7 +288,8 @@ lab_end() {
         poll_until 20000 lab_ended || die "process $pid (the lab's first) does not go"
     fi
     cgroups_remove "$(lab_cgroup)"
-    [[ ! -L $LAB/run ]] || find "$(readlink "$LAB/run")" -xdev -delete
+    # After a reboot, or in a root that was left, it leads nowhere.
+    [[ ! -L $LAB/run || ! -d $LAB/run ]] || find "$(readlink "$LAB/run")" -xdev -delete
     find "$LAB" -xdev -mindepth 1 -delete
 }
 
