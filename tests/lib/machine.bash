@@ -86,7 +86,8 @@ machine_chosen() {
     local set=$1 one
     shift
     for one in $set; do
-        [[ $one != *'|'* ]] || "$@" apt-cache show "${one%%|*}" >/dev/null 2>&1 || one=${one#*|}
+        # Of a name that others only refer to apt-cache show finds nothing wrong.
+        [[ $one != *'|'* || $("$@" apt-cache policy "${one%%|*}" 2>/dev/null) == *"Candidate: "[0-9]* ]] || one=${one#*|}
         printf '%s ' "${one%%|*}"
     done
 }
