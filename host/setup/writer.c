@@ -25,7 +25,6 @@
 #define SCRIPT "/sbin/dhclient-script"
 #define SCRIPT_S 30
 #define HEAD "/etc/resolv.conf.head"
-#define DHCPCD_HOOKS "/usr/lib/dhcpcd/dhcpcd-run-hooks"
 #define DHCPCD_LEASES "/run/dhcpcd/hook-state/resolv.conf" /* a file for each, of which the script makes the one */
 #define LOOPBACK "127.0.0.1"
 
@@ -109,9 +108,20 @@ static bool is_stranded(const struct setup *setup)
 	return stranded;
 }
 
+/* dhcpcd's script, as Debian 12 and 13 have it, and as upstream and testing do. NULL: there is none. */
+static const char *dhcpcd_script(const struct setup *setup)
+{
+	static const char *const paths[] = {"/usr/lib/dhcpcd/dhcpcd-run-hooks", "/usr/libexec/dhcpcd-run-hooks"};
+
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+		if (setup_there(setup, paths[i]))
+			return paths[i];
+	return NULL;
+}
+
 static bool by_dhcpcd(const struct setup *setup, const char *text)
 {
-	return setup_there(setup, DHCPCD_HOOKS) && strstr(text, "enerated by dhcpcd") != NULL && !by_resolvconf(setup, text) &&
+	return dhcpcd_script(setup) != NULL && strstr(text, "enerated by dhcpcd") != NULL && !by_resolvconf(setup, text) &&
 	       (setup->root[0] != '\0' || runs("dhcpcd"));
 }
 
@@ -244,14 +254,15 @@ static bool has_leases(const struct setup *setup)
 /* Likewise, of the leases that it keeps: as if one had ended that there never was. Without any it would write a file that names nobody. */
 static void dhcpcd_writes(struct setup *setup)
 {
-	static const char *const argv[] = {"env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "reason=STOPPED", "interface=callsign", "if_configured=true",
+	const char *script = dhcpcd_script(setup);
+	const char *const argv[] = {"env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "reason=STOPPED", "interface=callsign", "if_configured=true",
 	                                   "if_up=false", "if_down=true",
 	                                   "skip_hooks=test wpa_supplicant timezone mtu hostname lookup-hostname yp.conf ypbind ntp-common.conf ntp.conf "
 	                                   "chrony.conf timesyncd.conf openntpd.conf dhcpcd.exit-hook",
-	                                   DHCPCD_HOOKS, NULL};
+	                                   script, NULL};
 
-	if (setup_there(setup, DHCPCD_HOOKS) && has_leases(setup))
-		run_script(setup, argv, DHCPCD_HOOKS);
+	if (script != NULL && has_leases(setup))
+		run_script(setup, argv, script);
 }
 
 void setup_writer_writes(struct setup *setup)

@@ -265,9 +265,9 @@ nameserver 192.0.2.1' ''
 
 @test "setup: a host that comes from dhclient to dhcpcd has both told, and both taken back" {
     bare_root 'nameserver 192.0.2.1' ''
-    mkdir -p "$ROOT/sbin" "$ROOT/etc/dhcp/dhclient-enter-hooks.d" "$ROOT/usr/lib/dhcpcd"
+    mkdir -p "$ROOT/sbin" "$ROOT/etc/dhcp/dhclient-enter-hooks.d" "$ROOT/usr/libexec"
     install -m 0755 /dev/null "$ROOT/sbin/dhclient-script"
-    install -m 0755 /dev/null "$ROOT/usr/lib/dhcpcd/dhcpcd-run-hooks"
+    install -m 0755 /dev/null "$ROOT/usr/libexec/dhcpcd-run-hooks" # where testing has it
     rm -rf "$ROOT.before"
     cp -a "$ROOT" "$ROOT.before"
     run -0 root_setup
