@@ -254,12 +254,12 @@ static bool has_leases(const struct setup *setup)
 /* Likewise, of the leases that it keeps: as if one had ended that there never was. Without any it would write a file that names nobody. */
 static void dhcpcd_writes(struct setup *setup)
 {
+	/* All its hooks but the one for resolv.conf. */
+	static const char skipped[] = "skip_hooks=test wpa_supplicant timezone mtu hostname lookup-hostname yp.conf ypbind ntp-common.conf ntp.conf "
+	                              "chrony.conf timesyncd.conf openntpd.conf dhcpcd.exit-hook";
 	const char *script = dhcpcd_script(setup);
 	const char *const argv[] = {"env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "reason=STOPPED", "interface=callsign", "if_configured=true",
-	                                   "if_up=false", "if_down=true",
-	                                   "skip_hooks=test wpa_supplicant timezone mtu hostname lookup-hostname yp.conf ypbind ntp-common.conf ntp.conf "
-	                                   "chrony.conf timesyncd.conf openntpd.conf dhcpcd.exit-hook",
-	                                   script, NULL};
+	                            "if_up=false", "if_down=true", skipped, script, NULL};
 
 	if (script != NULL && has_leases(setup))
 		run_script(setup, argv, script);
