@@ -34,33 +34,42 @@ static void run(struct setup *setup, const char *const argv[])
 		setup_error(setup, "%s %s %s failed: see its log", argv[0], argv[1], argv[2] != NULL ? argv[2] : "");
 }
 
+/*
+ * systemd counts starts, also those that were asked for, and refuses the fourth within a minute (docker.service) or the sixth within ten seconds: set-up,
+ * undo and set-up are not to run into that.
+ */
+static void start_counts_anew(const struct setup *setup, const char *name)
+{
+	const char *const reset[] = {"systemctl", "reset-failed", name, NULL};
+
+	if (!setup->dry_run && !setup->no_services)
+		(void)command_run(reset, NULL, 0, NULL, NULL, SERVICE_S);
+}
+
 static void service(struct setup *setup, const char *verb, const char *name)
 {
 	char script[128];
 	const char *const systemctl[] = {"systemctl", verb, name, NULL}, *const init[] = {script, verb, NULL};
 
 	snprintf(script, sizeof script, "/etc/init.d/%s", name);
-	if (has_systemd())
+	if (has_systemd()) {
+		if (strcmp(verb, "start") == 0 || strcmp(verb, "restart") == 0)
+			start_counts_anew(setup, name);
 		run(setup, systemctl);
-	else if (access(script, X_OK) == 0)
+	} else if (access(script, X_OK) == 0)
 		run(setup, init);
 	else
 		setup_say("not run, for want of an init system that knows it: %s %s", verb, name);
 }
 
-/*
- * A restart of Docker ends containers (unless live-restore is set), so it is done only where there are none. systemd counts starts, also those that
- * were asked for, and refuses the fourth within a minute: set-up, undo and set-up are not to run into that.
- */
+/* A restart of Docker ends containers (unless live-restore is set), so it is done only where there are none. */
 static void restart_docker(struct setup *setup)
 {
-	const char *const argv[] = {"docker", "ps", "--quiet", NULL}, *const reset[] = {"systemctl", "reset-failed", "docker.service", NULL};
+	const char *const argv[] = {"docker", "ps", "--quiet", NULL};
 	char *output = NULL, *errors = NULL;
 	int status = setup->no_services ? -1 : command_run(argv, NULL, 0, &output, &errors, 20);
 
 	if (status == 0 && output != NULL && output[0] == '\0') {
-		if (has_systemd() && !setup->dry_run)
-			(void)command_run(reset, NULL, 0, NULL, NULL, SERVICE_S);
 		setup_say("Docker is restarted once, no container runs");
 		service(setup, "restart", "docker");
 	} else
@@ -103,8 +112,8 @@ static void reload_units(struct setup *setup)
 
 static void restart_resolver(struct setup *setup)
 {
-	const char *const start[] = {"systemctl", "enable", "--now", "callsign-dns.service", NULL};
-	const char *const again[] = {"systemctl", "restart", "callsign-dns.service", NULL};
+	const char *const enable_dns[] = {"systemctl", "enable", "callsign-dns.service", NULL};
+	const char *const restart[] = {"systemctl", "restart", "callsign-dns.service", NULL};
 
 	if (setup->writer == SETUP_WRITER_DHCLIENT || setup->writer == SETUP_WRITER_DHCPCD)
 		setup_writer_writes(setup);
@@ -112,8 +121,8 @@ static void restart_resolver(struct setup *setup)
 		service(setup, "reload", "NetworkManager");
 	else if (setup->resolver.kind == RESOLVER_RESOLVED && has_systemd()) {
 		reload_units(setup);
-		run(setup, start);
-		run(setup, again); /* where it ran already, with other settings */
+		run(setup, enable_dns);
+		run(setup, restart);
 	}
 }
 

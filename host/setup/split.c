@@ -43,7 +43,8 @@ static const char networks_path[] =
 	"# Made by callsign-setup; callsign-setup --undo takes it away.\n"
 	"[Unit]\n"
 	"Description=Networks of containers come and go\n"
-	"PartOf=callsign-dns.service\n\n"
+	"PartOf=callsign-dns.service\n"
+	"StartLimitIntervalSec=0\n\n"
 	"[Path]\n"
 	"PathChanged=" SETUP_REVERSE "\n";
 
@@ -60,7 +61,8 @@ static const char kept_path[] =
 	"# Made by callsign-setup; callsign-setup --undo takes it away.\n"
 	"[Unit]\n"
 	"Description=Somebody sets whom systemd-resolved asks on a link\n"
-	"PartOf=callsign-dns.service\n\n"
+	"PartOf=callsign-dns.service\n"
+	"StartLimitIntervalSec=0\n\n"
 	"[Path]\n"
 	"PathChanged=" RESOLVED_LINKS "\n";
 
@@ -111,7 +113,9 @@ static void split_resolved(struct setup *setup)
 	         "BindsTo=sys-subsystem-net-devices-docker0.device\n"
 	         "After=sys-subsystem-net-devices-docker0.device systemd-resolved.service docker.service\n"
 	         "PartOf=systemd-resolved.service docker.service\n"
-	         "Wants=callsign-dns-networks.path callsign-dns-kept.path\n\n"
+	         "Wants=callsign-dns-networks.path callsign-dns-kept.path\n"
+	         "# It starts with each of the three, however often they do.\n"
+	         "StartLimitIntervalSec=0\n\n"
 	         "[Service]\n"
 	         "Type=oneshot\n"
 	         "RemainAfterExit=yes\n"

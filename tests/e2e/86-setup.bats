@@ -70,6 +70,9 @@ import json, sys
 settings = json.load(open(sys.argv[1]))
 assert settings == {"live-restore": True, "dns": ["172.17.0.1", "192.0.2.53"]}, settings' "$ROOT/etc/docker/daemon.json"
     grep -q 'resolvectl domain docker0 "~docker"' "$ROOT/etc/systemd/system/callsign-dns.service"
+    # Each may be started any number of times: it starts with others.
+    run grep -L '^StartLimitIntervalSec=0$' "$ROOT"/etc/systemd/system/callsign-*.{service,path}
+    [[ -z $output ]]
     grep -qx 'interface=docker0' "$ROOT/etc/dnsmasq.d/callsign"
     cmp "$ROOT/etc/resolv.conf" "$ROOT.before/etc/resolv.conf"
     [[ $(stat -c %a "$ROOT/var/lib/callsign/setup/record.json") == 600 ]]

@@ -324,8 +324,19 @@ case_restarts() {
         poll_until 20000 host_finds_all || { doctor_is_well; return 1; }
         no_unit_failed
     done
+    ours_restarted_often
     poll_until 20000 everywhere >/dev/null 2>&1 || { everywhere; return 1; }
     doctor_is_well
+}
+
+# systemd refuses the sixth start within ten seconds, unless a unit says otherwise.
+ours_restarted_often() {
+    local service time
+    for service in callsign-dnsmasq callsignd callsign-dns; do
+        guest systemctl --quiet is-active "$service" || continue
+        for time in {1..8}; do guest systemctl restart "$service" || fail "$service: not restarted $time times"; done
+        no_unit_failed
+    done
 }
 
 told_of_docker0() {
