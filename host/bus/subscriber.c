@@ -50,6 +50,9 @@ bool subscriber_end_batch(struct subscriber *subscriber, uint64_t generation)
 {
 	if (subscriber->last_tag == 0)
 		return false;
+	/* A lost that somebody still looks into changes nothing yet. Acked now it would be forgotten by a daemon that is killed before it does. */
+	if (registry_asks(subscriber->registry) != 0)
+		return true;
 	batches_add(&subscriber->batches, generation, subscriber->last_tag);
 	subscriber->last_tag = 0;
 	return true;

@@ -49,7 +49,8 @@ int subscriber_fd(const struct subscriber *subscriber);
 int64_t subscriber_deadline_ms(const struct subscriber *subscriber);
 bool subscriber_step(struct subscriber *subscriber, uint64_t generation, int64_t now_ms);
 
-/* Whether deliveries were taken since the last call; they belong to the batch with this generation. */
+/* Whether there are deliveries that belong to no batch; they belong to the one with this generation now. Not while the registry asks about a lost among
+ * them (registry_asks): what that changes is in a later generation. */
 bool subscriber_end_batch(struct subscriber *subscriber, uint64_t generation);
 
 /* Ack all batches up to stored; answer those who wait for one up to served. */
