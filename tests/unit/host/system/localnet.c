@@ -175,18 +175,19 @@ static void a_bridge_that_goes_on_beyond_this_host_is_not(void **state)
 static void many_bridges(void **state)
 {
 	struct host *host = *state;
-	char command[64];
+	FILE *batch = popen("ip -batch -", "we"); /* one process, not 600 */
+	char address[32];
 
+	assert_non_null(batch);
 	for (unsigned i = 0; i < 300; i++) {
-		snprintf(command, sizeof command, "link add br-%u type bridge", i);
-		ip(command);
-		snprintf(command, sizeof command, "address add 198.19.%u.%u/28 dev br-%u", i / 16, i % 16 * 16 + 1, i);
-		ip(command);
+		fprintf(batch, "link add br-%u type bridge\n", i);
+		fprintf(batch, "address add 198.19.%u.%u/28 dev br-%u\n", i / 16, i % 16 * 16 + 1, i);
 	}
+	assert_int_equal(pclose(batch), 0);
 	assert_true(again(host));
 	for (unsigned i = 0; i < 300; i++) {
-		snprintf(command, sizeof command, "198.19.%u.%u", i / 16, i % 16 * 16 + 2);
-		assert_true(has(host, command));
+		snprintf(address, sizeof address, "198.19.%u.%u", i / 16, i % 16 * 16 + 2);
+		assert_true(has(host, address));
 	}
 	assert_false(has(host, "198.19.19.2"));
 }

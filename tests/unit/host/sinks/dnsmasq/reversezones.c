@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "host/sinks/dnsmasq/reversezones.h"
 #include "shared/clock.h"
+#include "tests/unit/ip.h"
 
 /* The files of reverse zones, with a network namespace of the test's own in the host's place, and ip(8) for whoever changes it. */
 
@@ -31,30 +31,6 @@ struct host {
 	char folder[64], hosts[96], server[16], pid_file[16];
 	int64_t now_ms;
 };
-
-/* Whether ip(8) did it. */
-static bool ip_does(const char *what)
-{
-	char command[256], *argv[32] = {NULL}, *rest = command;
-	int status = -1;
-	pid_t pid;
-
-	snprintf(command, sizeof command, "ip %s", what);
-	for (size_t i = 0; i < 31 && (argv[i] = strtok_r(rest, " ", &rest)) != NULL; i++)
-		;
-	pid = fork();
-	if (pid == 0) {
-		execvp(argv[0], argv);
-		_exit(127);
-	}
-	return pid != -1 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-static void ip(const char *what)
-{
-	if (!ip_does(what))
-		fail_msg("ip %s: it did not", what);
-}
 
 static int setup(void **state)
 {
