@@ -77,7 +77,6 @@ static uint64_t subscriber_probe(struct subscriber *subscriber)
 /* ---- is the broker heard? ---- */
 
 #define HEARD_MS 500     /* an answer is good for so long */
-#define UNHEARD_MS 1000  /* one that took longer is told of */
 
 /*
  * A connection over which nothing comes, of which TCP and heartbeats have yet to find out, is as silent as emitters that are gone. So before they are
@@ -106,7 +105,7 @@ bool subscriber_heard(struct subscriber *subscriber, uint64_t sequence)
 	subscriber->unheard = false;
 	subscriber->heard_ms = subscriber->now_ms;
 	registry_unheard(subscriber->registry, false, subscriber->now_ms);
-	if (away_ms >= UNHEARD_MS)
+	if (away_ms >= REGISTRY_UNHEARD_MS)
 		log_info("the broker was not heard for %lld.%lld s: nobody's silence in that time counts", (long long)(away_ms / 1000),
 		         (long long)(away_ms % 1000 / 100));
 	return true;

@@ -92,6 +92,7 @@ struct registry_options {
 
 #define REGISTRY_LOST_RECENTLY_MS 2000 /* a lost that short before our own connection drops is doubted */
 #define REGISTRY_ANSWER_MS 1000        /* a question that nobody answered by then counts as answered: open */
+#define REGISTRY_UNHEARD_MS 1000       /* a broker that answers later than that was not heard: nobody's silence in that time counts */
 #define REGISTRY_CLOSED_MS 60000       /* lost_grace is at least this if the broker takes no connections */
 #define REGISTRY_MASS_LOSS_MIN 20      /* more than this and more than half of all: kept until the leases end … */
 #define REGISTRY_MASS_LOSS_PART 10     /* … or all but a tenth of them have come back, and the rest is silent for another resync_timeout */

@@ -7,7 +7,6 @@
 /* When facts are believed: connections, resyncs, leases. */
 
 #define CHECK_FACTS_PER_MS 100
-#define UNHEARD_MS         1000 /* who answers later than that was away */
 
 /* Nobody's silence is judged meanwhile. */
 static bool stands_still(const struct registry *registry)
@@ -178,7 +177,7 @@ void registry_unheard(struct registry *registry, bool unheard, int64_t now_ms)
 		registry->unheard_ms = now_ms;
 		return;
 	}
-	if (away_ms >= UNHEARD_MS) {
+	if (away_ms >= REGISTRY_UNHEARD_MS) {
 		registry_extend_leases(registry, away_ms);
 		/* What was held up comes now, from those whom it took longer, too. */
 		if (registry->progress_ms < now_ms - half_ms)
