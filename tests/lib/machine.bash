@@ -142,8 +142,6 @@ outside_serve() {
 
 # ---- the guest ----
 
-
-
 # machine_root NAME ROOT: a copy of what is kept, in memory where there is enough: to copy it on a disk and to remove it again takes a minute, and in memory
 # it goes with the mount namespace. Of the kernel a guest's network is its own, and nothing else.
 machine_root() {
