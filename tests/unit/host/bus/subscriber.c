@@ -786,7 +786,7 @@ static void silence_is_judged_when_the_broker_has_answered(void **state)
 	assert_int_equal(fake.published, 11);
 }
 
-/* A daemon that was killed within these milliseconds kept 45 dead of 66, and took them for a mass loss: nobody told it again. */
+/* A daemon that is killed within these milliseconds would keep the dead: nobody would tell it again. */
 static void a_lost_that_is_still_looked_into_is_not_acked(void **state)
 {
 	struct host *host = *state;
