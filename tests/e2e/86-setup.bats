@@ -611,6 +611,63 @@ assert json.load(open(sys.argv[1])) == {"dns": ["192.0.2.53"], "debug": True}' "
     [[ $output != *callsign-host* && $output != *one* ]]
 }
 
+# legacy_setup ARGUMENT…: of the host lab, below $ROOT, on the vhost old.
+legacy_setup() {
+    lab_in env PATH="$(broker_tool):$LAB_PATH" callsign-setup --root "$ROOT" --host lab --vhost old "$@"
+}
+
+# The host's rights on that vhost: configure, write and read.
+legacy_rights() {
+    rabbitmqctl --quiet list_user_permissions callsign-host | awk -F '\t' '$1 == "old" { print $2, $3, $4 }'
+}
+
+as_legacy_host() {
+    lab_in /usr/bin/python3 "$TESTS_DIR/lib/amqp.py" --vhost old --user callsign-host --password-file "$ROOT/etc/callsign/host.password" "$@"
+}
+
+@test "setup --legacy: a host may declare and read the older format's exchange, from then on, and all is as before with --undo" {
+    local plain='^callsign(\.will|\.rollcall|\.host\.lab)?$ ^(callsign|callsign\.rollcall|callsign\.host\.lab|amq\.default)$ ^callsign(\.rollcall|\.host\.lab)?$' both
+    both='^(my-docker-network|callsign(\.will|\.rollcall|\.host\.lab)?)$ ^(callsign|callsign\.rollcall|callsign\.host\.lab|amq\.default)$ '
+    both+='^(my-docker-network|callsign(\.rollcall|\.host\.lab)?)$'
+    bare_root 'nameserver 127.0.0.53' ''
+    run -0 legacy_setup
+    [[ $(legacy_rights) == "$plain" ]]
+    run -0 legacy_setup --legacy --dry-run
+    [[ $output == *'+ permissions '*my-docker-network* && $(legacy_rights) == "$plain" ]]
+    run -0 legacy_setup --legacy
+    [[ $(grep -c '^ *+ ' <<<"$output") == 1 && $(legacy_rights) == "$both" ]]
+    # What callsignd does there, and no more: it never speaks that format.
+    as_legacy_host declare-exchange my-docker-network fanout
+    as_legacy_host declare-queue callsign.host.lab
+    as_legacy_host bind callsign.host.lab my-docker-network ''
+    run as_legacy_host publish my-docker-network '' x
+    [[ $status != 0 && $output == *ACCESS_REFUSED* ]]
+    run -0 legacy_setup --legacy
+    [[ $output == *"nothing to do" ]]
+    # Who does not say so again did not ask to take it away.
+    run -0 legacy_setup
+    [[ $output == *"nothing to do" && $(legacy_rights) == "$both" ]]
+    run -0 legacy_setup --undo
+    unchanged
+    run -0 rabbitmqctl --quiet list_vhosts
+    not grep -qx old <<<"$output"
+    run -0 rabbitmqctl --quiet list_users
+    not grep -q '^callsign-host\b' <<<"$output"
+
+    # A user who was there before has then what he had.
+    rabbitmqctl --quiet add_vhost old
+    rabbitmqctl --quiet add_user callsign-host his-own
+    rabbitmqctl --quiet set_permissions -p old callsign-host '^a$' '^b$' '^c$'
+    run -0 legacy_setup --legacy
+    [[ $(legacy_rights) == "$both" ]]
+    run -0 legacy_setup --undo
+    unchanged
+    [[ $(legacy_rights) == '^a$ ^b$ ^c$' ]]
+    rabbitmqctl --quiet authenticate_user callsign-host his-own
+    rabbitmqctl --quiet delete_user callsign-host
+    rabbitmqctl --quiet delete_vhost old
+}
+
 # other_tool NAME SCRIPT…: a folder whose rabbitmqctl is that, for PATH; $REAL is the lab's own.
 other_tool() {
     local folder=$LAB/secret/$1
