@@ -143,6 +143,14 @@ host_finds() {
     fi
 }
 
+host_address() {
+    if host_is_told; then
+        guest getent ahostsv4 "$1.docker" | awk 'NR == 1 { print $1 }'
+    else
+        dnsmasq_says "$1"
+    fi
+}
+
 # Then resolv.conf names the loopback alone, before set-up, too: Docker gives containers of the default network servers of the world's instead, which is not
 # to be reached from here.
 by_resolvconf() {
@@ -471,7 +479,7 @@ case_second() {
 }
 
 second_speaks() {
-    guest callsignctl wait second && [[ $(guest getent hosts second.docker) == 198.18.79.200\ * ]] && within second hostnamectl set-hostname other &&
+    guest callsignctl wait second && [[ $(host_address second) == 198.18.79.200 ]] && within second hostnamectl set-hostname other &&
         guest callsignctl wait other && guest callsignctl wait --gone second && return
     within second journalctl --no-pager --unit callsign-emit
     return 1

@@ -232,7 +232,7 @@ machine_lay_nm() {
 }
 
 # machine_spawn NAME ROOT NETWORK OPTION…: boot ROOT, as a neighbour in that network namespace. What runs is in files, as a case is a shell of its own:
-# WORK/NAME.nspawn, and WORK/NAME.leader, its process 1.
+# WORK/NAME.pid, nspawn's (which takes a NAME.nspawn there for settings of its own), and WORK/NAME.leader, its process 1.
 # systemd believes in udev only if /run/udev/control is there when it starts, and without it docker0 never becomes a .device.
 machine_spawn() {
     local name=$1 root=$2 network=$3
@@ -243,13 +243,13 @@ machine_spawn() {
     SYSTEMD_NSPAWN_API_VFS_WRITABLE=yes SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 nsenter --net="$network" systemd-nspawn --quiet --directory="$root" \
         --boot --register=no --keep-unit --capability=all --system-call-filter='@keyring bpf' --machine="$name" --bind="$WORK/$name.udev:/run/udev" \
         "$@" </dev/null >>"$WORK/$name.console" 2>&1 8>&- &
-    echo "$!" >"$WORK/$name.nspawn"
-    poll_until 10000 machine_leader "$name"
+    echo "$!" >"$WORK/$name.pid"
+    poll_until 10000 machine_leader "$name" || { tail -n 5 "$WORK/$name.console" && return 1; }
 }
 
 machine_leader() {
     local pid leader
-    read -r pid <"$WORK/$1.nspawn"
+    read -r pid <"$WORK/$1.pid"
     leader=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null)
     leader=${leader%% *}
     [[ -n $leader && -e /proc/$leader/root/run/systemd/system ]] && echo "$leader" >"$WORK/$1.leader"
@@ -294,17 +294,23 @@ typed() {
     guest bash -euc "cd /root; $script"
 }
 
-# machine_off NAME [cut]: an orderly end, or the plug pulled.
+# machine_off NAME [cut]: an orderly end, or the plug pulled. systemd lets each service take 90 s to stop, and on a busy machine a broker does.
 machine_off() {
     if [[ ${2-} == cut ]]; then
         kill -KILL "$(cat "$WORK/$1.leader")" || true
     else
         within "$1" systemctl --no-block poweroff || true
     fi
-    poll_until 40000 has_ended "$WORK/$1.nspawn" || kill -KILL "$(cat "$WORK/$1.nspawn")"
+    if ! poll_until 100000 has_ended "$WORK/$1.pid"; then
+        printf '%s does not end: killed\n' "$1"
+        kill -KILL "$(cat "$WORK/$1.pid")"
+        poll_until 10000 has_ended "$WORK/$1.pid"
+    fi
     [[ $1 == "$MACHINE_NAME" ]] || return 0
     kill "$(cat "$WORK/outside")" 2>/dev/null || true
     poll_until 5000 has_ended "$WORK/outside"
+    # It goes with the guest's network, and nspawn makes none where one of that name is.
+    poll_until 10000 not ip -n outside link show "ve-$MACHINE_NAME" 2>/dev/null
 }
 
 # Whether anybody has waited for it by now is no matter.
