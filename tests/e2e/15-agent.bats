@@ -16,10 +16,6 @@ agent_is_idle() {
     [[ -z $(agent_list) ]]
 }
 
-agent_pid() {
-    lab_in pidof callsign-agent
-}
-
 # Until another agent than the one of this pid answers.
 agent_is_another() {
     local pid
@@ -125,7 +121,7 @@ agent_with() {
     before=$(grep -c 'configuration read again' "$LAB/log/agent" || true)
     cp "$LAB/etc/callsign/agent.conf.good" "$LAB/etc/callsign/agent.conf"
     printf '%s\n' "$@" >>"$LAB/etc/callsign/agent.conf"
-    lab_in kill -HUP "$(lab_in pidof callsign-agent)"
+    lab_in kill -HUP "$(agent_pid)"
     poll_until 5000 has_read_more_than "$before"
 }
 
@@ -164,7 +160,7 @@ families_are() {
     agent_with 'interfaces = {"eth0", "eth1"}' "subnets = {\"$LAB_PREFIX6\", \"198.19.5.0/24\"}"
     web_has '198.19.5.*' 'fd00:c5::*'
     mv "$LAB/etc/callsign/agent.conf.good" "$LAB/etc/callsign/agent.conf"
-    lab_in kill -HUP "$(lab_in pidof callsign-agent)"
+    lab_in kill -HUP "$(agent_pid)"
     lab_docker network rm agent-test >/dev/null
 }
 
@@ -282,7 +278,7 @@ families_are() {
     printf 'names = {"{oops}"}\n' >>"$LAB/etc/callsign/agent.conf"
     run lab_in callsign-agent --check-config
     [[ $status == 2 && $output == *"agent.conf:6: names: variables are"* ]]
-    lab_in kill -HUP "$(lab_in pidof callsign-agent)"
+    lab_in kill -HUP "$(agent_pid)"
     poll_until 3000 grep -q 'the configuration stays as it was' "$LAB/log/agent"
     mv "$LAB/etc/callsign/agent.conf.good" "$LAB/etc/callsign/agent.conf"
     resolves_to web.docker "$(address web)"

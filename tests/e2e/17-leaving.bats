@@ -12,7 +12,7 @@ setup() {
     # shellcheck disable=SC2016 # for the inner shell
     lab_in sh -c 'mkdir -p /run/usr && mount -t tmpfs tmpfs /run/usr && mkdir /run/usr/new /run/usr/work &&
         mount -t overlay overlay -o lowerdir=/usr,upperdir=/run/usr/new,workdir=/run/usr/work /usr &&
-        mkdir -p /usr/libexec && cp "$1/callsign-runtime" /usr/bin && cp "$1/callsign-hook" /usr/libexec' - "$BUILD/host/container/agent"
+        mkdir -p /usr/libexec && cp "$1" /usr/bin && cp "$2" /usr/libexec' - "$(lab_program callsign-runtime)" "$(lab_program callsign-hook)"
     cp "$LAB/etc/docker/daemon.json" "$LAB/etc/docker/daemon.json.before"
     settings '.runtimes.callsign = {path: "'"$RUNTIME"'"}'
 }
@@ -159,14 +159,14 @@ leaves() {
     mkdir -p "$root/etc/docker" "$root/etc/dnsmasq.d" "$root/var/lib/docker/containers"
     printf 'root:x:0:\ncallsign:x:955:\n' >"$root/etc/group"
     printf 'nameserver 127.0.0.53\n' >"$root/etc/resolv.conf"
-    "$BUILD/host/host/callsign-setup" --root "$root" --no-broker --agent
+    "$(lab_program callsign-setup)" --root "$root" --no-broker --agent
     jq '.["default-runtime"] = "callsign"' "$root/etc/docker/daemon.json" >"$root/new"
     mv "$root/new" "$root/etc/docker/daemon.json"
     cp -r "$LAB"/docker/containers/* "$root/var/lib/docker/containers"
     rm "$root/var/lib/docker/containers/$id/config.v2.json"
-    run -0 "$BUILD/host/host/callsign-setup" --root "$root" --no-broker --undo --dry-run
+    run -0 "$(lab_program callsign-setup)" --root "$root" --no-broker --undo --dry-run
     [[ $output == *"2 containers were made with it"* ]]
-    run -0 "$BUILD/host/host/callsign-setup" --root "$root" --no-broker --undo
+    run -0 "$(lab_program callsign-setup)" --root "$root" --no-broker --undo
     [[ $output == *"2 containers were made with it:"*" web"* && $output == *" ${id:0:12}"* ]]
     [[ $(jq -c . "$root/etc/docker/daemon.json") == '{"runtimes":{"callsign":{"path":"runc"}}}' ]]
     # What that leaves is what the engine starts them with.
@@ -175,15 +175,15 @@ leaves() {
     runs web
     # Again: as long as there is one it stays; then it goes.
     rm -r "$root/var/lib/docker/containers/$id"
-    run -0 "$BUILD/host/host/callsign-setup" --root "$root" --no-broker --undo
+    run -0 "$(lab_program callsign-setup)" --root "$root" --no-broker --undo
     [[ $output == *"1 container was made with it: web."* ]]
     rm -r "$root"/var/lib/docker/containers/*
-    run -0 "$BUILD/host/host/callsign-setup" --root "$root" --no-broker --undo
+    run -0 "$(lab_program callsign-setup)" --root "$root" --no-broker --undo
     [[ ! -e $root/etc/docker/daemon.json ]]
     # Removed and installed again, and then undone: what the package made of daemon.json meanwhile counts as ours.
     printf '{ "debug":true }\n' >"$root/etc/docker/daemon.json"
-    "$BUILD/host/host/callsign-setup" --root "$root" --no-broker --agent
+    "$(lab_program callsign-setup)" --root "$root" --no-broker --agent
     sed -i 's,"/usr/bin/callsign-runtime","runc",g' "$root/etc/docker/daemon.json"
-    run -0 "$BUILD/host/host/callsign-setup" --root "$root" --no-broker --undo
+    run -0 "$(lab_program callsign-setup)" --root "$root" --no-broker --undo
     [[ $(cat "$root/etc/docker/daemon.json") == '{ "debug":true }' ]]
 }

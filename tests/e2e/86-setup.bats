@@ -41,7 +41,7 @@ bare_root() {
 }
 
 root_setup() {
-    "$BUILD/host/host/callsign-setup" --root "$ROOT" --no-broker "$@"
+    "$(lab_program callsign-setup)" --root "$ROOT" --no-broker "$@"
 }
 
 # All but the record's folder.
@@ -380,7 +380,7 @@ nameserver 192.0.2.1' ''
 }
 
 @test "setup: ended by kill -9 at any moment, the next run ends where one run would have, and all is taken back" {
-    local program=$BUILD/host/host/callsign-setup
+    local program=$BUILD/host/host/callsign-setup # not a wrapper: it is ended within milliseconds
     bare_root 'nameserver 127.0.0.53' '{"live-restore": true}'
     # What is random would differ.
     mkdir -p "$ROOT/etc/callsign"
@@ -455,7 +455,7 @@ PYTHON
     grep -q 'user "callsign-agent" {' "$ROOT/etc/callsign/callsignd.conf"
     [[ $(stat -c %a "$ROOT/etc/callsign/agent.password") == 640 && $output != *"$(cat "$ROOT/etc/callsign/agent.password")"* ]]
     sed "s,/etc/callsign/,$ROOT/etc/callsign/," "$ROOT/etc/callsign/agent.conf" >"$ROOT/agent.conf"
-    "$BUILD/host/container/agent/callsign-agent" -c "$ROOT/agent.conf" --check-config
+    "$(lab_program callsign-agent)" -c "$ROOT/agent.conf" --check-config
     rm "$ROOT/agent.conf"
     run -0 root_setup --agent
     [[ $output == *"nothing to do" ]]
@@ -532,10 +532,10 @@ assert json.load(open(sys.argv[1])) == {"dns": ["192.0.2.53"], "debug": True}' "
 }
 
 @test "setup: wrong usage" {
-    run -2 "$BUILD/host/host/callsign-setup" --nonsense
-    run -2 "$BUILD/host/host/callsign-setup" tenant one
-    run -2 "$BUILD/host/host/callsign-setup" --docker-address fd00::1
-    run -2 "$BUILD/host/host/callsign-setup" --undo image
+    run -2 "$(lab_program callsign-setup)" --nonsense
+    run -2 "$(lab_program callsign-setup)" tenant one
+    run -2 "$(lab_program callsign-setup)" --docker-address fd00::1
+    run -2 "$(lab_program callsign-setup)" --undo image
     run -2 host_setup tenant Web web-
     run -2 host_setup tenant web ''
     run -2 host_setup --first
@@ -545,7 +545,7 @@ assert json.load(open(sys.argv[1])) == {"dns": ["192.0.2.53"], "debug": True}' "
 }
 
 @test "setup image: Dockerfile lines and docker run's options" {
-    run -0 "$BUILD/host/host/callsign-setup" image
+    run -0 "$(lab_program callsign-setup)" image
     [[ $output == *"COPY --from=callsign-emit:"* && $output == *"CALLSIGN_URLS=amqp://callsign-emit@gateway/callsign"* ]]
 }
 
@@ -779,14 +779,14 @@ run_there() {
     wait_up web
     # The second host has a user and a queue of its own, and leaves the containers' user alone.
     bare_root 'nameserver 192.0.2.1' ''
-    run -0 "$BUILD/host/host/callsign-setup" --root "$ROOT" --host second --broker "amqp://$LAB_ADDRESS/else"
+    run -0 "$(lab_program callsign-setup)" --root "$ROOT" --host second --broker "amqp://$LAB_ADDRESS/else"
     [[ ! -e $ROOT/etc/callsign/emit.password && $output == *"copy /etc/callsign/emit.password from the broker's first host"* ]]
-    run -0 "$BUILD/host/host/callsign-setup" --root "$ROOT" --host second --print-broker-commands
+    run -0 "$(lab_program callsign-setup)" --root "$ROOT" --host second --print-broker-commands
     [[ $output != *callsign-emit* ]]
     run_there "$output"
     run -0 broker_run rabbitmqctl --quiet list_permissions -p else
     [[ $output == *'host-second'*'callsign\.host\.second'* && $output == *'host-lab'*'callsign\.host\.lab'* ]]
-    run -0 "$BUILD/host/host/callsign-setup" --root "$ROOT" --host second --undo
+    run -0 "$(lab_program callsign-setup)" --root "$ROOT" --host second --undo
     [[ $output == *"rabbitmqctl delete_user host-second"* ]]
     unchanged
 

@@ -33,7 +33,7 @@ shims() {
     mkdir -p "$SHIMS"
     ln -s "$(broker_tool)/rabbitmqctl" "$SHIMS/rabbitmqctl"
     cp "$BUILD/static/container/callsign-emit" "$SHIMS/callsign-emit"
-    printf '#!/bin/sh\nexec %q --no-services --state %q "$@"\n' "$BUILD/host/host/callsign-setup" "$LAB/state" >"$SHIMS/callsign-setup"
+    printf '#!/bin/sh\nexec %q --no-services --state %q "$@"\n' "$(lab_program callsign-setup)" "$LAB/state" >"$SHIMS/callsign-setup"
     chmod 0755 "$SHIMS/callsign-setup"
 }
 

@@ -20,10 +20,6 @@ mend() {
     lab_start agent
 }
 
-agent_pid() {
-    lab_in pidof callsign-agent
-}
-
 agent_is_another() {
     local pid
     pid=$(agent_pid) && [[ $pid != "$1" ]] && agent_answers
@@ -105,11 +101,11 @@ kill_agent_often() {
 @test "the agent stands still for 2 s: what lives stays, what ended and began meanwhile is told of after it" {
     plain dies
     wait_up dies
-    lab_in kill -STOP "$(lab_in pidof callsign-agent)"
+    lab_in kill -STOP "$(agent_pid)"
     lab_docker rm --force dies >/dev/null
     plain comes
     poll_until 1000 false || true
-    lab_in kill -CONT "$(lab_in pidof callsign-agent)"
+    lab_in kill -CONT "$(agent_pid)"
     injected "SIGCONT after SIGSTOP of the agent"
     gone_within 1000 dies
     there_within 2000 comes "$(address comes)"

@@ -17,13 +17,13 @@ setup_file() {
 
 # The agent's names are as they were, and it is the same process: besides what common.bash looks at.
 agent_unharmed() {
-    [[ $(lab_in pidof callsign-agent) == "$AGENT" ]]
+    [[ $(agent_pid) == "$AGENT" ]]
     lab_in callsign-agent --list
 }
 
 setup() {
     log_mark
-    AGENT=$(lab_in pidof callsign-agent)
+    AGENT=$(agent_pid)
     AGENT_MARK=$(($(stat -c %s "$LAB/log/agent") + 1))
 }
 

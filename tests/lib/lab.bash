@@ -117,6 +117,11 @@ lab_in() {
         env -C "$PWD" PATH="$LAB_PATH" LANG=C.UTF-8 HOME="$LAB" "$@" 9>&-
 }
 
+# lab_program NAME: where that one of ours stands, which may be a checker's wrapper (under.bash).
+lab_program() {
+    PATH=$LAB_PATH command -v "$1"
+}
+
 # The client needs no namespace: a socket is reached by its path.
 lab_docker() {
     if [[ $1 == run && -n ${UNDER-} ]]; then

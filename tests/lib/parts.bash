@@ -89,8 +89,8 @@ DOCKERD_OPTIONS=() # what a test gives it besides
 
 part_dockerd_start() {
     # The sample that a host would use, with the lab's address.
-    jq --arg dns "$LAB_ADDRESS" --arg bin "$BUILD/host/container/agent" \
-        '.dns = [$dns] | .runtimes = {callsign: {path: "\($bin)/callsign-runtime", runtimeArgs: ["--callsign-hook=\($bin)/callsign-hook"]}}' \
+    jq --arg dns "$LAB_ADDRESS" --arg runtime "$(lab_program callsign-runtime)" --arg hook "$(lab_program callsign-hook)" \
+        '.dns = [$dns] | .runtimes = {callsign: {path: $runtime, runtimeArgs: ["--callsign-hook=\($hook)"]}}' \
         "$TOP_DIR/etc/docker/daemon.json" >"$LAB/etc/docker/daemon.json" || return 1
     rm -f "$LAB/run/docker.pid" # left by a kill -9, it keeps the next one from starting
     local ipv6=()
@@ -134,7 +134,7 @@ dnsmasq_piece() {
     printf 'callsign:x:%s:\n' "$LAB_CALLSIGN_ID" >"$root/etc/group"
     printf 'nameserver %s\n' "$LAB_ADDRESS" >"$root/etc/resolv.conf"
     printf '{"bip": "%s/16"}\n' "$LAB_ADDRESS" >"$root/etc/docker/daemon.json"
-    "$BUILD/host/host/callsign-setup" --root "$root" --host lab --no-broker --dnsmasq shared --docker-address "$LAB_ADDRESS" >"$root/said"
+    "$(lab_program callsign-setup)" --root "$root" --host lab --no-broker --dnsmasq shared --docker-address "$LAB_ADDRESS" >"$root/said"
     cp "$root/etc/dnsmasq.d/callsign" "$LAB/etc/dnsmasq.d/callsign"
 }
 
@@ -213,7 +213,8 @@ log_level = "debug"
 CONF
 }
 
-# It ends with the shell that keeps it, and comes back 0.1 s after any other end.
+# It ends with the shell that keeps it, and comes back 0.1 s after any other end. pid/callsign-agent is its own: by its name it cannot be told from
+# one that only asks it.
 part_agent_start() {
     [[ -e $LAB/etc/callsign/agent.conf ]] || agent_files
     # shellcheck disable=SC2016 # for the shell
@@ -222,9 +223,15 @@ part_agent_start() {
         while :; do
             setpriv --pdeathsig TERM callsign-agent --foreground &
             pid=$!
+            printf "%s\n" $pid >"$1"
             wait $pid || :
             sleep 0.1
-        done'
+        done' - "$LAB/pid/callsign-agent"
+}
+
+# The agent's own, as lab_pid has it: part agent is the shell that keeps it.
+agent_pid() {
+    lab_pid callsign-agent
 }
 
 agent_answers() {

@@ -107,7 +107,7 @@ pings() {
     mkdir -p "$root"/etc/{docker,dnsmasq.d}
     printf 'nameserver %s\n' "$LAB_ADDRESS" >"$root/etc/resolv.conf"
     printf 'callsign:x:%s:\n' "$LAB_CALLSIGN_ID" >"$root/etc/group"
-    "$BUILD/host/host/callsign-setup" --root "$root" --no-broker --search --docker-address "$LAB_ADDRESS" >"$root/said"
+    "$(lab_program callsign-setup)" --root "$root" --no-broker --search --docker-address "$LAB_ADDRESS" >"$root/said"
     mapfile -t domains < <(jq -r '."dns-search"[]' "$root/etc/docker/daemon.json")
     start web
     start plain

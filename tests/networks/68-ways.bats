@@ -11,7 +11,7 @@ setup_file() {
     mkdir -p "$root"/etc/{docker,dnsmasq.d} "$LAB/etc/cdi" "$LAB/run/hooks.d"
     printf 'root:x:0:\ncallsign:x:955:\n' >"$root/etc/group"
     printf 'nameserver 127.0.0.53\n' >"$root/etc/resolv.conf"
-    "$BUILD/host/host/callsign-setup" --root "$root" --no-broker --agent >/dev/null
+    "$(lab_program callsign-setup)" --root "$root" --no-broker --agent >/dev/null
     for file in usr/share/containers/oci/hooks.d:run/hooks.d etc/cdi:etc/cdi; do
         sed "s,/usr/libexec/callsign-hook,$BUILD/host/container/agent/callsign-hook," "$root/${file%:*}/callsign.json" >"$LAB/${file#*:}/callsign.json"
         grep -q "$BUILD" "$LAB/${file#*:}/callsign.json"
@@ -165,7 +165,7 @@ compose() {
     cp "$LAB/etc/callsign/agent.conf" "$BATS_TEST_TMPDIR/agent.conf"
     # The line of docs/agent.md.
     grep -m 1 -o 'names = {.*' "$TOP_DIR/docs/agent.md" >>"$LAB/etc/callsign/agent.conf"
-    lab_in kill -HUP "$(lab_in pidof callsign-agent)"
+    lab_in kill -HUP "$(agent_pid)"
     poll_until 5000 agent_says 'configuration read again'
     printf '%s\n' 'version: "2.4"' 'services:' '  web:' '    image: plain:1' '    command: sleep 1000' '    runtime: callsign' \
         '  db:' '    image: plain:1' '    hostname: database' '    command: sleep 1000' '    runtime: callsign' \
@@ -178,5 +178,5 @@ compose() {
     compose down --timeout 0
     wait_gone database.docker
     cp "$BATS_TEST_TMPDIR/agent.conf" "$LAB/etc/callsign/agent.conf"
-    lab_in kill -HUP "$(lab_in pidof callsign-agent)"
+    lab_in kill -HUP "$(agent_pid)"
 }

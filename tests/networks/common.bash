@@ -12,7 +12,7 @@ own_begin() {
     printf 'nameserver %s\n' "$LAB_ADDRESS" >"$root/etc/resolv.conf"
     printf 'callsign:x:%s:\n' "$LAB_CALLSIGN_ID" >"$root/etc/group"
     printf '{"bip": "%s/16"}\n' "$LAB_ADDRESS" >"$root/etc/docker/daemon.json"
-    "$BUILD/host/host/callsign-setup" --root "$root" --host lab --no-broker --dnsmasq own --docker-address "$LAB_ADDRESS" >"$root/said"
+    "$(lab_program callsign-setup)" --root "$root" --host lab --no-broker --dnsmasq own --docker-address "$LAB_ADDRESS" >"$root/said"
     cp -p "$LAB/etc/callsign/callsignd.conf" "$LAB/secret/callsignd.conf.before"
     sed -n '/^# The dnsmasq of/,/^}/p' "$root/etc/callsign/callsignd.conf" >>"$LAB/etc/callsign/callsignd.conf"
     mkdir -p "$LAB/run/callsign-dnsmasq"
