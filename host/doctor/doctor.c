@@ -47,7 +47,7 @@ static const struct {
 	[PORT53] = {"port-53", doctor_port53, NEEDS(CONFIGURATION)},
 	[FIREWALL] = {"firewall", doctor_firewall, NEEDS(CONFIGURATION)},
 	[AGENT] = {"agent", doctor_agent, NEEDS(CONFIGURATION)},
-	[PATH] = {"freshness", doctor_path, NEEDS_VHOST | NEEDS(DAEMON) | NEEDS(EXCHANGES) | NEEDS(QUEUE) | NEEDS(DNSMASQ) | NEEDS(LISTENING) |
+	[PATH] = {"freshness", doctor_path, NEEDS_VHOST | NEEDS(DAEMON) | NEEDS(EXCHANGES) | NEEDS(QUEUE) | NEEDS(DNSMASQ) | NEEDS(LISTENING) | NEEDS(FORWARDING) |
 	          NEEDS(HOSTS_FILE) | NEEDS(RESOLVER)},
 	[TRIP] = {"round-trip", doctor_trip, NEEDS_VHOST | NEEDS(DAEMON) | NEEDS(EXCHANGES) | NEEDS(QUEUE) | NEEDS(DNSMASQ) | NEEDS(LISTENING) |
 	          NEEDS(HOSTS_FILE)},
