@@ -278,7 +278,7 @@ lab_down() {
     [[ -d $LAB ]] || return 0
     lab_lock
     # Who is killed cannot say what it leaked.
-    [[ -z $UNDER ]] || lab_stop callsignd || true
+    [[ -z $UNDER ]] || lab_stop agent callsignd || true
     lab_end
     rmdir "$LAB"
 }
