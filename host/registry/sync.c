@@ -2,6 +2,10 @@
 
 #include "internal.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/address.h"
 #include "shared/clock.h"
 
 /* When facts are believed: connections, resyncs, leases. */
@@ -58,13 +62,63 @@ static bool resync_judges(const struct registry *registry)
 	return registry->resync == REGISTRY_RESYNC;
 }
 
+/* By what they say; of those that say the same the confirmed come first. */
+static int compare_words(const void *left, const void *right)
+{
+	const struct fact *a = &(*(const struct node *const *)left)->fact, *b = &(*(const struct node *const *)right)->fact;
+	int order = strcmp(a->name, b->name);
+
+	if (order == 0)
+		order = strcmp(a->user, b->user);
+	if (order == 0)
+		order = (int)a->naddresses - (int)b->naddresses;
+	for (unsigned i = 0; i < a->naddresses && order == 0; i++)
+		order = address_compare(&a->addresses[i], &b->addresses[i]);
+	return order;
+}
+
+static int compare_nodes(const void *left, const void *right)
+{
+	const struct node *a = *(const struct node *const *)left, *b = *(const struct node *const *)right;
+	int order = compare_words(left, right);
+
+	return order != 0 ? order : (int)(a->fact.state == FACT_UNCONFIRMED) - (int)(b->fact.state == FACT_UNCONFIRMED);
+}
+
+/*
+ * How many of the silent say nothing that a confirmed instance of the same user does not say, too: whether they live or not, no answer depends on them.
+ * They are those who were replaced, and whose end nobody heard of: a container that was started again while a daemon was killed again and again.
+ * Without memory: none.
+ */
+static size_t count_replaced(const struct registry *registry)
+{
+	const struct node **nodes = calloc(registry->table.count, sizeof(const struct node *)), *confirmed = NULL, *node, *next;
+	size_t count = 0, replaced = 0;
+
+	if (nodes == NULL)
+		return 0;
+	DL_FOREACH_SAFE(registry->nodes, node, next) {
+		if (node->fact.state == FACT_CONFIRMED || (node->fact.state == FACT_UNCONFIRMED && !node->told))
+			nodes[count++] = node;
+	}
+	qsort(nodes, count, sizeof(const struct node *), compare_nodes);
+	for (size_t i = 0; i < count; i++) {
+		if (nodes[i]->fact.state == FACT_CONFIRMED)
+			confirmed = nodes[i];
+		else
+			replaced += confirmed != NULL && compare_words(&confirmed, &nodes[i]) == 0;
+	}
+	free(nodes);
+	return replaced;
+}
+
 /*
  * So many silent at once is more likely a fault between us than a mass death. Whose session was lost meanwhile is not silent: where many come and go
- * while a long resync goes on, the dead are soon more than the living.
+ * while a long resync goes on, the dead are soon more than the living. Who was replaced does not count either.
  */
 static bool resync_mass_loss(const struct registry *registry)
 {
-	size_t all = registry->table.count, silent = registry->unconfirmed;
+	size_t all = registry->table.count, silent = registry->unconfirmed, replaced;
 	const struct node *node, *next;
 
 	if (silent <= REGISTRY_MASS_LOSS_MIN)
@@ -75,6 +129,11 @@ static bool resync_mass_loss(const struct registry *registry)
 		silent--;
 		all--;
 	}
+	if (silent <= REGISTRY_MASS_LOSS_MIN || silent * 2 <= all)
+		return false;
+	replaced = count_replaced(registry);
+	silent -= replaced;
+	all -= replaced;
 	return silent > REGISTRY_MASS_LOSS_MIN && silent * 2 > all;
 }
 

@@ -331,6 +331,41 @@ static void who_was_lost_in_the_resync_is_not_silent(void **state)
 	assert_int_equal(kit_counts(&kit).facts, 2);
 }
 
+/*
+ * A daemon that was killed every second under a load of 20 kept those who had died before their wills were in place, as it forgot each time that their
+ * lease was the first, short one: in the end 164 beside 20, and took them for a mass loss.
+ */
+static void who_was_replaced_is_not_silent(void **state)
+{
+	(void)state;
+	start_restoring();
+	for (unsigned i = 1; i <= 60; i++)
+		kit_restore(&kit, name_of(i % 10), i, i, i % 10 + 1);
+	kit_connect(&kit);
+	kit_marker(&kit);
+	for (unsigned i = 0; i < 10; i++)
+		kit_up(&kit, name_of(i), 100 + i, 100 + i, 1, i + 1);
+	kit_pass(&kit, 8000);
+	assert_false(kit_counts(&kit).mass_loss);
+	assert_int_equal(kit_counts(&kit).facts, 10);
+}
+
+/* Another address, or another name, is something that nobody else says. */
+static void who_was_not_replaced_is_silent(void **state)
+{
+	(void)state;
+	start_restoring();
+	for (unsigned i = 1; i <= 60; i++)
+		kit_restore(&kit, name_of(i % 10), i, i, i);
+	kit_connect(&kit);
+	kit_marker(&kit);
+	for (unsigned i = 0; i < 10; i++)
+		kit_up(&kit, name_of(i), 100 + i, 100 + i, 1, 100 + i);
+	kit_pass(&kit, 8000);
+	assert_true(kit_counts(&kit).mass_loss);
+	assert_int_equal(kit_counts(&kit).facts, 70);
+}
+
 /* What was lost before the connection was, is no more than silent after it: a broker that stops fires the wills of the living. */
 static void who_was_lost_before_the_resync_is_silent(void **state)
 {
@@ -885,6 +920,8 @@ int main(void)
 		RULE(twenty_or_fewer_are_no_mass_loss),
 		RULE(who_was_lost_in_the_resync_is_not_silent),
 		RULE(who_was_lost_before_the_resync_is_silent),
+		RULE(who_was_replaced_is_not_silent),
+		RULE(who_was_not_replaced_is_silent),
 		RULE(half_of_all_names_is_no_mass_loss),
 		RULE(without_a_session_resync_asks_nothing),
 		RULE(at_the_daemons_start_a_lost_before_the_marker_applies),
