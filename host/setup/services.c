@@ -72,8 +72,12 @@ static void restart_docker(struct setup *setup)
 	if (status == 0 && output != NULL && output[0] == '\0') {
 		setup_say("Docker is restarted once, no container runs");
 		service(setup, "restart", "docker");
-	} else
+	} else {
 		setup_say("Docker reads its settings when it starts: restart it when that suits the containers that run");
+		if (setup->resolver.kind == RESOLVER_NETWORKMANAGER)
+			setup_say("until then new containers on the default network ask the world's servers that Docker knows by itself: resolv.conf "
+			          "names the loopback alone, since NetworkManager has a dnsmasq");
+	}
 	free(output);
 	free(errors);
 }
@@ -249,6 +253,19 @@ static void take_down(struct setup *setup)
 	setup->agent_changed |= (setup->agent || setup_recorded(setup, SETUP_AGENT_CONF)) && is_down(setup, "callsign-agent.service", true);
 }
 
+/*
+ * With a dnsmasq of NetworkManager's resolv.conf names the loopback alone, and Docker gives containers servers of the world's instead of this host's, until
+ * it is told of ours. Where it is not to be told, that goes back, too. What others write names this host's servers all the same.
+ */
+void setup_resolver_back(struct setup *setup)
+{
+	if (setup->resolver.kind != RESOLVER_NETWORKMANAGER)
+		return;
+	setup_take_back(setup, SETUP_NM_CONF);
+	setup_take_back(setup, SETUP_NM_DNSMASQ);
+	service(setup, "reload", "NetworkManager");
+}
+
 void setup_restart_dnsmasq(struct setup *setup)
 {
 	service(setup, "restart", "dnsmasq");
@@ -305,7 +322,7 @@ void setup_services_before_undo(struct setup *setup)
 		service(setup, "stop", "callsign-agent");
 		at_boot(setup, "disable", "callsign-agent");
 	}
-	setup->resolver_changed = setup_recorded(setup, "/etc/NetworkManager/dnsmasq.d/callsign.conf");
+	setup->resolver_changed = setup_recorded(setup, SETUP_NM_DNSMASQ);
 	if (!setup_writer_told(setup))
 		setup->writer = SETUP_WRITER_NONE;
 	setup->own_gone = setup_recorded(setup, SETUP_OWN_CONF);

@@ -87,6 +87,8 @@ struct setup {
 #define SETUP_DNS_KEPT_PATH "/etc/systemd/system/callsign-dns-kept.path"
 #define SETUP_DNS_KEPT "/etc/systemd/system/callsign-dns-kept.service"
 #define SETUP_OWN_CONF "/etc/callsign/dnsmasq.conf"
+#define SETUP_NM_DNSMASQ "/etc/NetworkManager/dnsmasq.d/callsign.conf"
+#define SETUP_NM_CONF "/etc/NetworkManager/conf.d/callsign.conf"
 #define SETUP_OWN_UNIT "/etc/systemd/system/callsign-dnsmasq.service"
 #define SETUP_OWN_SCRIPT "/etc/init.d/callsign-dnsmasq"
 #define SETUP_OWN_PID "/run/callsign-dnsmasq/dnsmasq.pid"
@@ -176,6 +178,7 @@ bool setup_dnsmasq_asks(const struct setup *setup, const char *server);
 void setup_services(struct setup *setup);
 void setup_note_services(struct setup *setup); /* before anything is changed: how they stand, for an undo */
 bool setup_world(struct setup *setup); /* world.c */
+void setup_resolver_back(struct setup *setup); /* before an error: what Docker depends on without being told */
 void setup_docker_service(struct setup *setup);
 void setup_restart_dnsmasq(struct setup *setup);
 void setup_services_before_undo(struct setup *setup);

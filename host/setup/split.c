@@ -178,10 +178,9 @@ static void split_networkmanager(struct setup *setup)
 	setup_reverse_zones(setup, "server=/", behind, zones, sizeof zones);
 	snprintf(text, sizeof text, "# Made by callsign-setup; callsign-setup --undo takes it away.\n%s%s%s", servers, zones,
 	         has_servers_file(setup) ? "" : "servers-file=" SETUP_FORWARD "\n");
-	setup->resolver_changed |= setup_write(setup, NETWORKMANAGER_DNSMASQ "/callsign.conf", text, 0644, SETUP_PLAIN);
-	setup->resolver_changed |= setup_write(setup, "/etc/NetworkManager/conf.d/callsign.conf",
-	                                       "# Made by callsign-setup; callsign-setup --undo takes it away.\n[main]\ndns=dnsmasq\n", 0644,
-	                                       SETUP_PLAIN);
+	setup->resolver_changed |= setup_write(setup, SETUP_NM_DNSMASQ, text, 0644, SETUP_PLAIN);
+	setup->resolver_changed |= setup_write(setup, SETUP_NM_CONF, "# Made by callsign-setup; callsign-setup --undo takes it away.\n[main]\ndns=dnsmasq\n",
+	                                       0644, SETUP_PLAIN);
 }
 
 /* ---- another name server on the loopback ---- */

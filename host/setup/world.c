@@ -50,6 +50,7 @@ static enum asking_result ask(const struct address *server)
 /* false: it was said why not. Nothing of Docker's was changed yet. */
 static bool refuse(struct setup *setup, enum asking_result result)
 {
+	setup_resolver_back(setup);
 	setup_error(setup, "dnsmasq (%s) %s for a name of the world (" WORLD "), and this host finds it: containers would find none. Docker is left as it "
 	            "was; tell dnsmasq whom to ask (server=ADDRESS, or resolv-file= with a file that holds this host's name servers), and run this again",
 	            setup->docker, result == ASKING_REFUSED ? "has nobody to ask" : "gives no answer");
