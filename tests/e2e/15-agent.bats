@@ -223,17 +223,29 @@ families_are() {
     wait_up web
 }
 
+# run_took: the shortest of three times that Docker takes to run a container to its end, in ms; what else the machine does only adds to it.
+run_took() {
+    local begun took best=
+    for _ in 1 2 3; do
+        begun=$(now_ms)
+        lab_docker run --rm --runtime callsign --hostname web plain:1 true >/dev/null
+        took=$(($(now_ms) - begun))
+        [[ -n $best ]] && ((best <= took)) || best=$took
+    done
+    printf '%s\n' "$best"
+}
+
+# Once when it begins and once when it ends.
 @test "an agent that does not answer costs a container 200 ms and no more" {
-    local pid took
+    local pid answered took
     pid=$(agent_pid)
     plain warm
+    answered=$(run_took)
     lab_in kill -STOP "$pid"
-    took=$(now_ms)
-    lab_docker run --rm --runtime callsign --hostname web plain:1 true
-    took=$(($(now_ms) - took))
+    took=$(run_took)
     lab_in kill -CONT "$pid"
-    figure "docker run with a stopped agent: $took ms"
-    ((took < 3000))
+    figure "docker run takes $answered ms, with a stopped agent $took"
+    ((took - answered < 2 * 200 + 400))
     wait_up warm
 }
 
