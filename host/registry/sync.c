@@ -74,6 +74,17 @@ static int compare_words(const void *left, const void *right)
 		order = (int)a->naddresses - (int)b->naddresses;
 	for (unsigned i = 0; i < a->naddresses && order == 0; i++)
 		order = address_compare(&a->addresses[i], &b->addresses[i]);
+	if (order == 0)
+		order = (int)a->naliases - (int)b->naliases;
+	for (unsigned i = 0; i < a->naliases && order == 0; i++)
+		order = strcmp(a->aliases[i], b->aliases[i]);
+	if (order == 0)
+		order = (int)a->nports - (int)b->nports;
+	for (unsigned i = 0; i < a->nports && order == 0; i++) {
+		order = strcmp(a->ports[i].name, b->ports[i].name);
+		if (order == 0)
+			order = (int)a->ports[i].port - (int)b->ports[i].port;
+	}
 	return order;
 }
 

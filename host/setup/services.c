@@ -72,12 +72,8 @@ static void restart_docker(struct setup *setup)
 	if (status == 0 && output != NULL && output[0] == '\0') {
 		setup_say("Docker is restarted once, no container runs");
 		service(setup, "restart", "docker");
-	} else {
+	} else
 		setup_say("Docker reads its settings when it starts: restart it when that suits the containers that run");
-		if (setup->resolver.kind == RESOLVER_NETWORKMANAGER)
-			setup_say("until then new containers on the default network ask the world's servers that Docker knows by itself: resolv.conf "
-			          "names the loopback alone, since NetworkManager has a dnsmasq");
-	}
 	free(output);
 	free(errors);
 }
@@ -255,11 +251,11 @@ static void take_down(struct setup *setup)
 
 /*
  * With a dnsmasq of NetworkManager's resolv.conf names the loopback alone, and Docker gives containers servers of the world's instead of this host's, until
- * it is told of ours. Where it is not to be told, that goes back, too. What others write names this host's servers all the same.
+ * it is told of ours. Where it is not to be told, and was not before, that goes back, too. What others write names this host's servers all the same.
  */
 void setup_resolver_back(struct setup *setup)
 {
-	if (setup->resolver.kind != RESOLVER_NETWORKMANAGER)
+	if (setup->resolver.kind != RESOLVER_NETWORKMANAGER || setup_recorded(setup, SETUP_DAEMON_JSON))
 		return;
 	setup_take_back(setup, SETUP_NM_CONF);
 	setup_take_back(setup, SETUP_NM_DNSMASQ);

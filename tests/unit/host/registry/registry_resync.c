@@ -366,6 +366,27 @@ static void who_was_not_replaced_is_silent(void **state)
 	assert_int_equal(kit_counts(&kit).facts, 70);
 }
 
+/* Nor does a successor without its alias take its place. */
+static void who_has_an_alias_of_his_own_is_silent(void **state)
+{
+	(void)state;
+	start_restoring();
+	for (unsigned i = 1; i <= 60; i++) {
+		struct announcement message = kit_announce(name_of(i % 10), i, i, 0, i % 10 + 1);
+
+		message.naliases = 1;
+		snprintf(message.aliases[0], sizeof message.aliases[0], "alias");
+		assert_int_equal(registry_restore(kit.registry, &message, "web", CLOCK_NEVER, kit.now_ms), REGISTRY_APPLIED);
+	}
+	kit_connect(&kit);
+	kit_marker(&kit);
+	for (unsigned i = 0; i < 10; i++)
+		kit_up(&kit, name_of(i), 100 + i, 100 + i, 1, i + 1);
+	kit_pass(&kit, 8000);
+	assert_true(kit_counts(&kit).mass_loss);
+	assert_int_equal(kit_counts(&kit).facts, 70);
+}
+
 /* What was lost before the connection was, is no more than silent after it: a broker that stops fires the wills of the living. */
 static void who_was_lost_before_the_resync_is_silent(void **state)
 {
@@ -922,6 +943,7 @@ int main(void)
 		RULE(who_was_lost_before_the_resync_is_silent),
 		RULE(who_was_replaced_is_not_silent),
 		RULE(who_was_not_replaced_is_silent),
+		RULE(who_has_an_alias_of_his_own_is_silent),
 		RULE(half_of_all_names_is_no_mass_loss),
 		RULE(without_a_session_resync_asks_nothing),
 		RULE(at_the_daemons_start_a_lost_before_the_marker_applies),
