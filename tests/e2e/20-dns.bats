@@ -2,6 +2,7 @@
 # What dnsmasq answers for the names that callsignd gives it, and what it keeps to itself.
 
 load common
+export LAB_ENGINE=runc
 
 # How many questions about NAME reached the upstream server.
 forwarded() {

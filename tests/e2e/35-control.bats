@@ -2,6 +2,7 @@
 # callsignctl and the control socket.
 
 load common
+export LAB_ENGINE=runc
 
 ctl() {
     lab_in callsignctl "$@"

@@ -2,6 +2,7 @@
 # callsign-emit -- COMMAND as a container's process 1.
 
 load common
+export LAB_ENGINE=runc
 
 # once COMMAND…: run it to its end under callsign-emit, in a container that is removed.
 once() {

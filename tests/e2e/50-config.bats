@@ -2,6 +2,7 @@
 # Emitters that are not configured, or wrongly, and brokers that are not ready for them.
 
 load common
+export LAB_ENGINE=runc
 
 # unconfigured DOCKER-OPTIONS… IMAGE…: an emitter's run in a container that is removed, without the image's configuration.
 unconfigured() {

@@ -2,6 +2,7 @@
 # What differs from one RabbitMQ to the next, and what may go on a broker while everybody is connected.
 
 load common
+export LAB_ENGINE=runc
 
 CONF=$LAB/etc/callsign/callsignd.conf
 

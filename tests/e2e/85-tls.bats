@@ -2,6 +2,7 @@
 # amqps with both programs, against RabbitMQ's own TLS listeners: one for each thing that can be wrong.
 
 load common
+export LAB_ENGINE=runc
 
 TLS=$LAB/tls
 GOOD=5671 EXPIRED=5681 WRONG=5682 SELF=5683 UNKNOWN=5684 OLD=5685 CLIENT=5686 NAMED=5687 SILENT=5690

@@ -2,6 +2,7 @@
 # Metrics, health and the status page, as Prometheus, probes and people's browsers meet them.
 
 load common
+export LAB_ENGINE=runc
 
 URL=http://127.0.0.1:9123
 

@@ -2,6 +2,7 @@
 # The way between an emitter and the broker.
 
 load common
+export LAB_ENGINE=runc
 
 # The host's end of CONTAINER's link.
 link() {

@@ -2,6 +2,7 @@
 # The broker stops, dies, is emptied, holds everybody up, or refuses them.
 
 load common
+export LAB_ENGINE=runc
 
 setup() {
     log_mark

@@ -2,6 +2,7 @@
 # callsignd dies, restarts, finds a strange hosts file or configuration, or stays away for long. With CALLSIGN_BY=agent its containers carry nothing.
 
 load common
+[[ ${CALLSIGN_BY-} == agent ]] || export LAB_ENGINE=runc
 
 setup() {
     log_mark

@@ -2,6 +2,7 @@
 # dnsmasq is not there, comes and goes, or is not what its pid file says. No foreign process is ever signalled.
 
 load common
+export LAB_ENGINE=runc
 
 PID_FILE=$LAB/run/dnsmasq/dnsmasq.pid
 

@@ -2,6 +2,7 @@
 # No room for the hosts file, no place for it, no descriptors. The old file stays whole, there is one clear error, and it goes on by itself.
 
 load common
+export LAB_ENGINE=runc
 
 # In a mount of its own, a tiny one, that the lab's dnsmasq reads.
 setup() {

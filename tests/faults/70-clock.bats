@@ -2,6 +2,7 @@
 # Somebody sets the wall clock. Leases and deadlines are of the monotonic one.
 
 load common
+export LAB_ENGINE=runc
 
 # The daemon, and an emitter beside the containers, with a wall clock that we shift.
 setup() {

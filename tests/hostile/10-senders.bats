@@ -2,6 +2,7 @@
 # Who says it: messages in another's name, about another's instance, without a name, and who may read or fill what is another's.
 
 load common
+export LAB_ENGINE=runc
 
 @test "a forged user_id: the broker" {
     {

@@ -2,6 +2,7 @@
 # What is announced: names, aliases and addresses that are not red's.
 
 load common
+export LAB_ENGINE=runc
 
 @test "foreign names: the broker by its topic permissions" {
     local name

@@ -2,6 +2,7 @@
 # The ways in: round the topic permissions, by dead-lettering, bindings and exchanges of red's own.
 
 load common
+export LAB_ENGINE=runc
 
 lost_body() {
     printf '{"v":1,"op":"lost","name":"%s","instance":"%s","session":"%s"}' "$1" "$2" "$3"

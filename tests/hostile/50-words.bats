@@ -2,6 +2,7 @@
 # Words that mean something to whoever reads them: a log, a terminal, printf.
 
 load common
+export LAB_ENGINE=runc
 
 ESC=$'\x1b'
 

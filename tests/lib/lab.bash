@@ -122,14 +122,18 @@ lab_program() {
     PATH=$LAB_PATH command -v "$1"
 }
 
-# The client needs no namespace: a socket is reached by its path.
+# The client needs no namespace: a socket is reached by its path. With LAB_ENGINE=runc it is tests/lib/box that makes containers, not Docker.
 lab_docker() {
     if [[ $1 == run && -n ${UNDER-} ]]; then
         local options
         mapfile -t options < <(under_docker_options)
         set -- run "${options[@]}" "${@:2}"
     fi
-    DOCKER_CONFIG=$LAB/docker-client command docker -H "unix://$LAB/run/docker.sock" "$@"
+    if [[ ${LAB_ENGINE-} == runc ]]; then
+        LAB=$LAB LAB_ADDRESS=$LAB_ADDRESS LAB_CGROUP=$([[ $1 != run ]] || lab_cgroup) lab_in "$TESTS_DIR/lib/box" "$@"
+    else
+        DOCKER_CONFIG=$LAB/docker-client command docker -H "unix://$LAB/run/docker.sock" "$@"
+    fi
 }
 
 # lab_spawn PART COMMAND…: start it in the lab's background. Its output goes to log/PART, its pid (as the lab counts) to pid/PART.
@@ -169,7 +173,9 @@ lab_signal() {
 
 # lab_await PART TIMEOUT_MS COMMAND…: until COMMAND succeeds; if the part ends before, or time runs out, show its log and fail.
 lab_await() {
-    local part=$1 end=$(($(now_ms) + $2 * SLOWNESS))
+    local part=$1 begin end
+    begin=$(now_ms)
+    end=$((begin + $2 * SLOWNESS))
     shift 2
     until "$@"; do
         if lab_gone "$part"; then
@@ -179,7 +185,7 @@ lab_await() {
             lab_complain "$part" "is not ready in time"
             return 1
         fi
-        sleep 0.05
+        poll_pause $(($(now_ms) - begin))
     done
 }
 

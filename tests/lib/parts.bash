@@ -103,7 +103,7 @@ part_dockerd_start() {
 }
 
 dockerd_answers() {
-    lab_docker info >/dev/null 2>&1
+    LAB_ENGINE='' lab_docker info >/dev/null 2>&1
 }
 
 part_dockerd_wait() {

@@ -2,6 +2,7 @@
 # A real zone beside dnsmasq, or instead of it: dynamic updates (RFC 2136) of BIND 9, Knot and PowerDNS, and what becomes of YADIFA.
 
 load common
+export LAB_ENGINE=runc
 # shellcheck source=tests/lib/zones.bash
 source "$BATS_TEST_DIRNAME/../lib/zones.bash"
 

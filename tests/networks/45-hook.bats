@@ -2,6 +2,7 @@
 # A hook: a command that is told of every change of the names, and what it may do to the daemon (nothing).
 
 load common
+export LAB_ENGINE=runc
 
 D=$LAB/run/hook # /run/hook in there
 

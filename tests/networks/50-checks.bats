@@ -2,6 +2,7 @@
 # check { } in the emitter: a container is announced once its check passes, and withdrawn when it fails.
 
 load common
+export LAB_ENGINE=runc
 
 # sh: httpd for the files in /srv; /srv/health is there or not.
 SERVER='mkdir -p /srv; while [ ! -e /tmp/go ]; do sleep 0.01; done; httpd -f -p 8080 -h /srv'

@@ -3,6 +3,7 @@
 # containers with an old host.
 
 load common
+export LAB_ENGINE=runc
 
 EXCHANGE=my-docker-network
 
