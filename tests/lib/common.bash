@@ -23,14 +23,26 @@ now_ms() {
 # Deadlines are multiplied by this: programs under valgrind take their time.
 SLOWNESS=${CALLSIGN_SLOWNESS:-1}
 
-# poll_until TIMEOUT_MS COMMAND…: run COMMAND again and again until it succeeds. 1 when the time is over.
+# poll_until TIMEOUT_MS COMMAND…: run COMMAND again and again until it succeeds. 1 when the time is over. The longer it has taken, the longer it may
+# sleep, by a twentieth: who looks all the while takes the processor from what is waited for.
 poll_until() {
-    local end=$(($(now_ms) + $1 * SLOWNESS))
+    local begin now end
+    begin=$(now_ms)
+    end=$((begin + $1 * SLOWNESS))
     shift
     until "$@"; do
-        (($(now_ms) < end)) || return 1
-        sleep 0.02
+        now=$(now_ms)
+        ((now < end)) || return 1
+        poll_pause $((now - begin))
     done
+}
+
+# poll_pause WAITED_MS
+poll_pause() {
+    local pause=$(($1 / 20))
+    ((pause > 20)) || pause=20
+    ((pause < 250)) || pause=250
+    sleep "0.$(printf %03d "$pause")"
 }
 
 need_root() {

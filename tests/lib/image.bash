@@ -4,12 +4,9 @@
 # callsign-emit is the entrypoint and is configured, partly by its file, partly by the environment, so a container is one command away:
 # tests/lab docker run -d --hostname my-cool-host lab:1 sleep 1000
 image_make() {
-    local root=$LAB/image applet
+    local root=$LAB/image
     mkdir -p "$root"/{bin,etc/callsign,proc,run,tmp}
-    cp /bin/busybox "$root/bin"
-    for applet in $(/bin/busybox --list | grep -vx busybox); do
-        ln -s busybox "$root/bin/$applet"
-    done
+    image_busybox "$root"
     if [[ -z $UNDER ]]; then
         cp "$BUILD/static/container/callsign-emit" "$root/bin" || return 1
     else
@@ -29,11 +26,14 @@ image_make() {
 # plain:1: busybox and nothing else. What is called anything in there, its runtime has told the agent:
 # tests/lab docker run -d --runtime callsign --hostname my-cool-host plain:1 sleep 1000
 image_make_plain() {
-    local root=$LAB/plain applet
+    local root=$LAB/plain
     mkdir -p "$root/bin"
-    cp /bin/busybox "$root/bin"
-    for applet in $(/bin/busybox --list | grep -vx busybox); do
-        ln -s busybox "$root/bin/$applet"
-    done
+    image_busybox "$root"
     tar -C "$root" --owner=0 --group=0 -c . | lab_docker import --change 'CMD ["sh"]' - plain:1 >/dev/null
+}
+
+# image_busybox ROOT: with a link for each of its some 270 applets, in one process.
+image_busybox() {
+    cp /bin/busybox "$1/bin"
+    chroot "$1" /bin/busybox --install -s /bin
 }
