@@ -2,6 +2,7 @@
 # Fifty containers at once.
 
 load common
+export LAB_ENGINE=runc # what Docker makes so many of, the agent names (15-agent)
 
 COUNT=$((50 / SLOWNESS)) # fewer under a checker: fifty emulated processors are more than a machine has
 
@@ -15,8 +16,8 @@ all_listed() {
 
 @test "50 containers started 8 at a time all resolve, each to its own address, and once killed all go" {
     local i ids name address
-    export -f lab_docker under_docker_options
-    export LAB UNDER UNDER_FOUND
+    export -f die lab_box lab_cgroup lab_docker lab_in lab_init_find process_start under_docker_options
+    export LAB LAB_ADDRESS LAB_PATH TESTS_DIR UNDER UNDER_FOUND
     seq "$COUNT" | xargs -P 8 -I{} bash -c 'lab_docker run --detach --hostname many{} --name many{} lab:1 sleep 1000 >/dev/null'
     poll_until 20000 all_listed
     mapfile -t ids < <(lab_docker ps --quiet)

@@ -578,7 +578,7 @@ the_bridge_goes() {
     no_bridge_left
     # shellcheck disable=SC2016 # for the inner shell
     lab_in sh -c 'echo $$ >/run/doctor.pid; exec callsignctl doctor' >"$BATS_TEST_TMPDIR/doctor" 2>&1 3>&- &
-    poll_until 10000 bridge_is_there
+    poll_until 60000 bridge_is_there
     lab_in kill -KILL "$(cat "$LAB/run/doctor.pid")"
     wait
     poll_until 5000 bridge_is_gone

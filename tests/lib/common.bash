@@ -25,14 +25,13 @@ SLOWNESS=${CALLSIGN_SLOWNESS:-1}
 
 # poll_until TIMEOUT_MS COMMAND…: run COMMAND again and again until it succeeds. 1 when the time is over. The longer it has taken, the longer it may
 # sleep, by a twentieth: who looks all the while takes the processor from what is waited for.
+# A process is a bash of its own for each $(…), and costs as much as what is asked in many a poll: there is none here.
 poll_until() {
-    local begin now end
-    begin=$(now_ms)
-    end=$((begin + $1 * SLOWNESS))
+    local begin=$((${EPOCHREALTIME/[.,]/} / 1000)) now limit=$(($1 * SLOWNESS))
     shift
     until "$@"; do
-        now=$(now_ms)
-        ((now < end)) || return 1
+        now=$((${EPOCHREALTIME/[.,]/} / 1000))
+        ((now - begin < limit)) || return 1
         poll_pause $((now - begin))
     done
 }
@@ -41,8 +40,9 @@ poll_until() {
 poll_pause() {
     local pause=$(($1 / 20))
     ((pause > 20)) || pause=20
-    ((pause < 250)) || pause=250
-    sleep "0.$(printf %03d "$pause")"
+    ((pause < 100)) || pause=100
+    printf -v pause '0.%03d' "$pause"
+    sleep "$pause"
 }
 
 need_root() {

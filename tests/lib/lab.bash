@@ -82,20 +82,23 @@ lab_folder_etc() {
 
 # Print lab-init's pid as seen from outside, if that very process runs still.
 lab_init_pid() {
-    local pid start
-    read -r pid start 2>/dev/null <"$LAB/init" || return 1
-    [[ $(process_start "$pid") == "$start" ]] || return 1
-    printf '%s\n' "$pid"
+    lab_init_find && printf '%s\n' "$LAB_INIT"
 }
 
-# When a process started, in clock ticks since boot: with the pid it names a process for ever. Field 22 of proc(5)'s stat,
+# Likewise, in LAB_INIT.
+lab_init_find() {
+    local start PROCESS_START
+    read -r LAB_INIT start 2>/dev/null <"$LAB/init" && process_start "$LAB_INIT" && [[ $PROCESS_START == "$start" ]]
+}
+
+# When a process started, in PROCESS_START, in clock ticks since boot: with the pid it names a process for ever. Field 22 of proc(5)'s stat,
 # counted behind the command's name, which may hold blanks and brackets.
 process_start() {
     local stat
     read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
     # shellcheck disable=SC2086 # split into words
     set -- ${stat##*) }
-    printf '%s\n' "${20}"
+    PROCESS_START=${20}
 }
 
 lab_namespace_up() {
@@ -111,9 +114,9 @@ lab_namespace_up() {
 
 # lab_in COMMAND…: run it inside the lab, with the built programs first on PATH.
 lab_in() {
-    local pid
-    pid=$(lab_init_pid) || die "there is no lab in $LAB: tests/lab up"
-    nsenter --target "$pid" --mount --uts --ipc --net --pid --root \
+    local LAB_INIT
+    lab_init_find || die "there is no lab in $LAB: tests/lab up"
+    nsenter --target "$LAB_INIT" --mount --uts --ipc --net --pid --root \
         env -C "$PWD" PATH="$LAB_PATH" LANG=C.UTF-8 HOME="$LAB" "$@" 9>&-
 }
 
@@ -130,10 +133,20 @@ lab_docker() {
         set -- run "${options[@]}" "${@:2}"
     fi
     if [[ ${LAB_ENGINE-} == runc ]]; then
-        LAB=$LAB LAB_ADDRESS=$LAB_ADDRESS LAB_CGROUP=$([[ $1 != run ]] || lab_cgroup) lab_in "$TESTS_DIR/lib/box" "$@"
+        lab_box "$@"
     else
         DOCKER_CONFIG=$LAB/docker-client command docker -H "unix://$LAB/run/docker.sock" "$@"
     fi
+}
+
+# What is only read is read from outside.
+lab_box() {
+    local -x LAB=$LAB LAB_ADDRESS=$LAB_ADDRESS LAB_CGROUP=''
+    case $1 in
+    run) LAB_CGROUP=$(lab_cgroup) && lab_in "$TESTS_DIR/lib/box" "$@" ;;
+    ps | inspect | logs | wait) "$TESTS_DIR/lib/box" "$@" ;;
+    *) lab_in "$TESTS_DIR/lib/box" "$@" ;;
+    esac
 }
 
 # lab_spawn PART COMMAND…: start it in the lab's background. Its output goes to log/PART, its pid (as the lab counts) to pid/PART.
@@ -173,19 +186,19 @@ lab_signal() {
 
 # lab_await PART TIMEOUT_MS COMMAND…: until COMMAND succeeds; if the part ends before, or time runs out, show its log and fail.
 lab_await() {
-    local part=$1 begin end
-    begin=$(now_ms)
-    end=$((begin + $2 * SLOWNESS))
+    local part=$1 begin=$((${EPOCHREALTIME/[.,]/} / 1000)) now limit=$(($2 * SLOWNESS))
     shift 2
     until "$@"; do
         if lab_gone "$part"; then
             lab_complain "$part" "has ended"
             return 1
-        elif (($(now_ms) > end)); then
+        fi
+        now=$((${EPOCHREALTIME/[.,]/} / 1000))
+        if ((now - begin > limit)); then
             lab_complain "$part" "is not ready in time"
             return 1
         fi
-        poll_pause $(($(now_ms) - begin))
+        poll_pause $((now - begin))
     done
 }
 
