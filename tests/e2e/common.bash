@@ -81,7 +81,7 @@ no_names() {
 
 # ---- containers ----
 
-# A suite that does not look at the engine says `export LAB_ENGINE=runc` behind `load common`: its containers take a tenth of the processors' time.
+# A suite that does not look at the engine says `export LAB_ENGINE=runc` behind `load common`: its containers take a fraction of the processors' time.
 
 # start HOSTNAME [DOCKER OPTION…] [-- COMMAND…]: a container of that name too; by default it sleeps.
 start() {

@@ -25,7 +25,7 @@ SLOWNESS=${CALLSIGN_SLOWNESS:-1}
 
 # poll_until TIMEOUT_MS COMMAND…: run COMMAND again and again until it succeeds. 1 when the time is over. The longer it has taken, the longer it may
 # sleep, by a twentieth: who looks all the while takes the processor from what is waited for.
-# A process is a bash of its own for each $(…), and costs as much as what is asked in many a poll: there is none here.
+# Each $(…) would be a process, and cost as much as what many a poll asks: there is none here.
 poll_until() {
     local begin=$((${EPOCHREALTIME/[.,]/} / 1000)) now limit=$(($1 * SLOWNESS))
     shift
