@@ -17,7 +17,7 @@ struct chorus;
 
 #define CHORUS_SINGERS_MAX 2000 /* then the next one begins another chorus */
 #define CHORUS_RETRY_FIRST_MS 100
-#define CHORUS_RETRY_MAX_MS 5000
+#define CHORUS_RETRY_MAX_MS 1000 /* sooner than one of many emitters: a host has one connection, and many names wait for it */
 
 /* Part of whatever has a name. Set up with singer_init(), and read only, but for the announcer's setters before chorus_join(). */
 struct singer {
