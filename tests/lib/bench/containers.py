@@ -3,9 +3,11 @@
 Each experiment returns {"rows": {row: {column: summary}}, "unit": …, "raw": …}.
 """
 import concurrent.futures
+import subprocess
 import time
 
 from . import stats, tools
+from .lab import TESTS
 
 APPEAR_S = 15
 BURST_S = 150
@@ -79,6 +81,32 @@ def life(lab, all_peers, absent, runs, say):
             notes.append(f"{peer.name}: what takes over {SLOW_MS // 1000} s was measured {SLOW_RUNS} times only.")
     return {"unit": "ms", "raw": raw, "notes": notes,
             "rows": {name: {column: stats.summary(values) for column, values in columns.items()} for name, columns in raw.items()}}
+
+
+def plugged_one(peer, container):
+    """ms from the moment that the container can be reached to its name, and from its start to that moment."""
+    watching = peer.lab.spawn(["/usr/bin/python3", f"{TESTS}/lib/bench/plugged.py", str(APPEAR_S)], stdout=subprocess.PIPE)
+    watching.stdout.readline() # it is ready
+    watcher = peer.watch("present", [container], APPEAR_S)
+    peer.run(container)
+    name_at = seen(watcher).get(peer.full_name(container))
+    plugged_at = int(watching.communicate()[0])
+    return (name_at - plugged_at) / 1e6, (plugged_at - peer.lab.moment(container, "StartedAt")) / 1e6
+
+
+def plugged(lab, all_peers, runs, say):
+    """From the moment that a container has an address on a link that is up. Docker up to 26 notes the start after it, Docker 28 before it."""
+    tools.fresh_daemon(lab)
+    columns = ("plugged in to its name", "its start to plugged in")
+    raw = {peer.name: [] for peer in all_peers}
+    for i in range(runs):
+        for peer in all_peers:
+            container = f"{peer.name}-plugged{i}"
+            raw[peer.name].append(plugged_one(peer, container))
+            lab.remove([container])
+        say(f"{i + 1} of {runs}")
+    return {"unit": "ms", "raw": raw,
+            "rows": {name: dict(zip(columns, map(stats.summary, zip(*values)))) for name, values in raw.items()}}
 
 
 def run_command(lab, runs, say):

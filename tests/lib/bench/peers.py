@@ -18,8 +18,9 @@ MACHINE = [word for folder in ("/usr", "/lib", "/lib64", "/etc/alternatives") if
 
 
 class Peer:
-    """name; how long to wait for a name to go (s) before it counts as never."""
+    """name; the packages that it is in; how long to wait for a name to go (s) before it counts as never."""
     name = "?"
+    packages = ()
     gone_s = 10
     process = None # what runs on the host for this peer alone
 
@@ -76,6 +77,7 @@ class Agent(Peer):
 class Rawdns(Peer):
     """Asks Docker at each question. In a network namespace of its own, since it insists on port 53."""
     name = "rawdns"
+    packages = ("rawdns",)
 
     def start(self):
         configuration = f"{self.lab.folder}/rawdns.json"
@@ -111,6 +113,7 @@ class LibraryPeer(Peer):
 
 class NssDocker(LibraryPeer):
     name = "libnss-docker"
+    packages = ("libnss-docker",)
     hosts = "docker"
 
 
@@ -148,6 +151,7 @@ class DockerDns(Peer):
 class Avahi(LibraryPeer):
     """Multicast DNS: an avahi-daemon in each container and one on the host, asked through libnss-mdns."""
     name = "avahi"
+    packages = ("avahi-daemon", "libnss-mdns")
     hosts = "mdns4_minimal"
     gone_s = 8 # a look-up that finds nobody takes 5 s to say so; what the host's daemon has cached it believes for two minutes
 
