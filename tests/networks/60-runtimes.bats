@@ -97,9 +97,10 @@ plug() {
     wait_gone my-sidecar.docker
 }
 
-# found_in CONTAINER NAME [SERVER]: the IPv4 addresses, as that container's programs find them, or that server says.
+# found_in CONTAINER NAME [SERVER]: the IPv4 addresses, as that container's programs find them, or that server says. Podman 5 tells aardvark-dns of a
+# container's name and of its hostname, and where both are the same the answer has the address twice.
 found_in() {
-    podman_says exec "$1" nslookup -type=a "${@:2}" 2>&1 | sed -nE '/^Name:/,$ s/^Address( [0-9]+)?: +([0-9.]+).*/\2/p'
+    podman_says exec "$1" nslookup -type=a "${@:2}" 2>&1 | sed -nE '/^Name:/,$ s/^Address( [0-9]+)?: +([0-9.]+).*/\2/p' | sort -u
 }
 
 found_is() {
