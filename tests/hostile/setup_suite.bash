@@ -1,16 +1,8 @@
-# One lab for all hostile suites, apart from the end-to-end tests' own. With CALLSIGN_KEEP_LAB=1 it stays.
+# The same lab as that of the end-to-end suites.
 # shellcheck shell=bash
 
-export CALLSIGN_LAB=${CALLSIGN_LAB:-${TMPDIR:-/tmp}/callsign-test-$EUID}
+# bats 1.8 leaves the comma that it splits --filter-tags by.
+IFS=$' \t\n'
 
-setup_suite() {
-    # shellcheck source=tests/lib/lab.bash
-    source "$BATS_TEST_DIRNAME/../lib/lab.bash"
-    lab_up
-}
-
-teardown_suite() {
-    # shellcheck source=tests/lib/lab.bash
-    source "$BATS_TEST_DIRNAME/../lib/lab.bash"
-    [[ ${CALLSIGN_KEEP_LAB-} == 1 ]] || lab_down
-}
+# shellcheck source=tests/e2e/setup_suite.bash
+source "$BATS_TEST_DIRNAME/../e2e/setup_suite.bash"
