@@ -90,7 +90,10 @@ def plugged_one(peer, container):
     watcher = peer.watch("present", [container], APPEAR_S)
     peer.run(container)
     name_at = seen(watcher).get(peer.full_name(container))
-    plugged_at = int(watching.communicate()[0])
+    plugged_at = watching.communicate()[0]
+    if name_at is None or not plugged_at:
+        raise RuntimeError(f"{container}: {'no name' if plugged_at else 'no address seen'} within {APPEAR_S} s")
+    plugged_at = int(plugged_at)
     return (name_at - plugged_at) / 1e6, (plugged_at - peer.lab.moment(container, "StartedAt")) / 1e6
 
 

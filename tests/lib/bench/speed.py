@@ -74,6 +74,8 @@ def full_queue(lab, count):
     wait_until(lambda: settled(lab, count), 120, "all served")
     withdraw(lab, tool)
     # All were there some time before the last look: between the first and the one before it both are known.
+    if len(seen) == 1:
+        raise RuntimeError(f"{count} announcements are too few: all were applied before a second look")
     (first, some), (last, most) = seen[0], seen[-2] if len(seen) > 2 else seen[-1]
     return (most - some) / (last - first), count / (seen[-1][0] - begin), count / cpu_ms * 1e3
 
