@@ -128,7 +128,7 @@ restart_with() {
 @test "an ordinary user in a read-only container without any capability announces, is healthy and withdraws" {
     start_as blue blue-plain --read-only --cap-drop ALL --user 1000:1000 --security-opt no-new-privileges
     wait_up blue-plain
-    lab_docker exec blue-plain callsign-emit --healthcheck
+    poll_until 2000 lab_docker exec blue-plain callsign-emit --healthcheck
     [[ $(lab_in sed -n 's/^CapPrm:[[:space:]]*//p' "/proc/$(container_pid blue-plain)/status") == "$NOTHING" ]]
     lab_docker stop --time 5 blue-plain >/dev/null
     wait_gone blue-plain.docker

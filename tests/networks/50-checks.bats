@@ -48,7 +48,8 @@ withdrawn_because() {
     injected "a health check that passes for the first time"
     inside web touch /srv/health
     there_within 3000 web "$(address web)"
-    health web
+    # Hosts know it a moment before the broker has told its emitter so.
+    poll_until 2000 health web
     not lab_in callsignctl list --withdrawn
 
     injected "a health check that fails (interval 1 s, fall 2)"
@@ -64,7 +65,7 @@ withdrawn_because() {
     inside web touch /srv/health
     there_within 4000 web "$(address web)"
     not lab_in callsignctl list --withdrawn
-    health web
+    poll_until 2000 health web
 }
 
 @test "TCP: a port that opens is noticed at once, also a minute's start and on IPv6" {

@@ -96,7 +96,7 @@ say() {
     start fresh --env CALLSIGN_LEGACY=1
     wait_heard host "$(address fresh):fresh:up"
     wait_up fresh
-    lab_docker exec fresh callsign-emit --healthcheck
+    poll_until 2000 lab_docker exec fresh callsign-emit --healthcheck
     local before
     before=$(address fresh)
     lab_docker stop --time 5 fresh >/dev/null
@@ -110,7 +110,7 @@ say() {
     wait_output early 'nobody listens to the older format'
     old host consume
     wait_heard host "$(address early):early:up"
-    run -0 lab_docker exec early callsign-emit --healthcheck
+    poll_until 2000 lab_docker exec early callsign-emit --healthcheck
 }
 
 @test "another address: down of the old one, then up of the new" {
