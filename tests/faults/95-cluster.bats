@@ -91,6 +91,32 @@ gone_seen() {
     measured "$1.docker gone from all three hosts" "$(ms_since "$KILLED_NS" "$(sort -n "$BATS_TEST_TMPDIR"/gone.[123] | tail -n 1)")" "$2"
 }
 
+# elected_ns: when the last of the hosts' queues was given a leader, as the nodes' logs say.
+elected_ns() {
+    local at
+    at=$(grep -hE "queue 'callsign\.host\..* -> leader in term" "$LAB"/nodes/[123]/log/*.log | cut -c1-32 | sort | tail -n 1)
+    date --date "$at" +%s%N
+}
+
+# settled_led WHAT BOUND_MS COMMAND…: likewise, from when the hosts' queues have leaders: until then no broker hands on what it is sent. The two nodes that
+# remain elect one within 0.1 s as a rule; seen on 4.0.5: 5.6 s, as the one with the shorter log stood eight times, each time was declined, and each time put
+# the other one's turn off.
+settled_led() {
+    local what=$1 bound=$2 at elected
+    shift 2
+    poll_until 40000 "$@" || {
+        printf '%s: never %s: %s\n' "$INJECTED" "$what" "$*"
+        return 1
+    }
+    at=$(now_ns)
+    elected=$(elected_ns)
+    if ((elected > INJECTED_NS)); then
+        figure "$INJECTED: the last queue has a leader after $(ms_since "$INJECTED_NS" "$elected") ms, $what after $(ms_since "$INJECTED_NS" "$at") ms"
+        INJECTED_NS=$elected
+    fi
+    measured "$what" "$(ms_since "$INJECTED_NS" "$at")" "$bound"
+}
+
 # ---- the cases ----
 
 # strike N WHAT DOWN-COMMAND UP-COMMAND, with %N in the commands for the node.
@@ -119,13 +145,13 @@ strike() {
     gone_watch with
     injected "$what, a container meanwhile started there"
     start_on comes "$node"
-    settled "on all three hosts" 6000 all_say comes "$(address comes)"
+    settled_led "on all three hosts" 6000 all_say comes "$(address comes)"
     injected "$what, a container meanwhile stopped"
     lab_docker stop --time 4 stops >/dev/null
-    settled "gone from all three hosts" 10000 all_say stops ""
+    settled_led "gone from all three hosts" 10000 all_say stops ""
     injected "$what, a container meanwhile killed"
     lab_in kill -9 "$(container_pid dies)"
-    settled "gone from all three hosts" 18000 all_say dies ""
+    settled_led "gone from all three hosts" 18000 all_say dies ""
     injected "$what, a container killed then, lease of 15 s"
     gone_seen with 18000
     load_tell churn churn 0
