@@ -98,6 +98,9 @@ enum registry_verdict registry_restore(struct registry *registry, const struct a
 	if (message->has_session) {
 		node->fact.session = message->session;
 		node_set_lease(registry, node, REGISTRY_RESTORED_LEASE_S, now_ms);
+		node->fact.doubted = expires_ms != CLOCK_NEVER;
+		if (expires_ms < node->fact.expires_ms)
+			node->fact.expires_ms = expires_ms;
 		node_set_state(registry, node, FACT_UNCONFIRMED);
 	} else {
 		node_set_lease(registry, node, registry->options.max_lease_s, now_ms);
@@ -141,7 +144,7 @@ static enum registry_verdict up_existing(struct registry *registry, struct node 
                                          int64_t now_ms)
 {
 	enum registry_verdict verdict = node_accepts(node, message, node->fact.user);
-	bool same_session, same_records, moved;
+	bool same_session, same_records, moved, doubted = node->fact.doubted;
 
 	if (verdict != REGISTRY_APPLIED)
 		return verdict;
@@ -166,8 +169,8 @@ static enum registry_verdict up_existing(struct registry *registry, struct node 
 	node->fact.seq = message->seq;
 	node_set_lease(registry, node, message->lease_s, now_ms);
 	node_confirm(registry, node, false, now_ms);
-	/* One without session has its lease written down: there a renewal is a change. */
-	if (!same_records || moved || !same_session || !message->has_session)
+	/* One without session has its lease written down, and so has one that was doubted: there a renewal is a change. */
+	if (!same_records || moved || !same_session || !message->has_session || doubted)
 		node_tell(registry, node);
 	return REGISTRY_APPLIED;
 }

@@ -47,6 +47,7 @@ struct fact {
 	uint8_t naddresses, naliases, nports;
 	uint8_t agent; /* see fact_agent() */
 	bool has_session;
+	bool doubted; /* kept after a mass loss: its lease is written down, so that a daemon's restart does not begin another */
 };
 
 /* What its emitter says that it is ("callsign-emit/0.2 librabbitmq/0.18.1"); NULL: not said. A later one replaces it without a word to the watcher. */
@@ -105,7 +106,8 @@ void registry_set_options(struct registry *registry, const struct registry_optio
 
 /*
  * A fact read back from the hosts file at start, unconfirmed. message: op up with name, instance, session (or none), addresses (at least 1),
- * aliases, ports, place; seq and lease_s are ignored. expires_ms: for one without session, when its lease ends (CLOCK_NEVER if not known), else ignored.
+ * aliases, ports, place; seq and lease_s are ignored. expires_ms: for one without session, and one that was doubted, when its lease ends; CLOCK_NEVER if
+ * that is not known.
  */
 enum registry_verdict registry_restore(struct registry *registry, const struct announcement *message, const char *user,
                                        int64_t expires_ms, int64_t now_ms);

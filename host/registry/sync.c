@@ -51,6 +51,27 @@ static void resync_drop_unconfirmed(struct registry *registry, int64_t now_ms)
 	}
 }
 
+/* After a mass loss. Whose session was lost has said so, and not come back; of the others it is doubted that they died, and their leases are let end. */
+static void resync_keep_silent(struct registry *registry, int64_t now_ms)
+{
+	struct node *node, *next;
+
+	DL_FOREACH_SAFE(registry->nodes, node, next) {
+		if (node->fact.state != FACT_UNCONFIRMED)
+			continue;
+		if (node->told) {
+			node_remove(registry, node, "lost", false, now_ms);
+			continue;
+		}
+		/* One whose lease had ended could still answer until now. */
+		registry_check_at(registry, node->fact.expires_ms > now_ms ? node->fact.expires_ms : now_ms + 1);
+		if (node->fact.doubted)
+			continue;
+		node->fact.doubted = true;
+		node_tell(registry, node);
+	}
+}
+
 /*
  * Whether the silence of the unconfirmed is one that is judged: in a resync, and after a mass loss as soon as nearly all have come back after all.
  * Then it was no fault, but a broker that was slow to let them in, and those who are still silent are the dead.
@@ -156,6 +177,8 @@ static int64_t resync_timeout_ms(const struct registry *registry)
 static void resync_end(struct registry *registry, int64_t now_ms)
 {
 	registry->mass_loss = registry->resync == REGISTRY_RESYNC && resync_mass_loss(registry);
+	if (registry->mass_loss)
+		resync_keep_silent(registry, now_ms);
 	registry->missing = registry->unconfirmed;
 	registry->resync = REGISTRY_SYNCED;
 	registry->starting = false;
@@ -186,6 +209,7 @@ bool registry_settled(const struct registry *registry, int64_t now_ms)
 void node_confirm(struct registry *registry, struct node *node, bool is_new, int64_t now_ms)
 {
 	node->told = false;
+	node->fact.doubted = false;
 	if (registry->resync == REGISTRY_RESYNC_BEFORE_MARKER && node->fact.has_session) {
 		/* It stood in the queue before our roll call: who knows how old it is. But a new session has taken up what was lost. */
 		if (is_new || node->fact.state == FACT_LOST)
@@ -353,10 +377,14 @@ int64_t registry_deadline_ms(const struct registry *registry)
 static void registry_check_leases(struct registry *registry, int64_t now_ms)
 {
 	struct node *node, *next;
+	bool asking = registry->resync != REGISTRY_SYNCED;
 
 	registry->check_ms = CLOCK_NEVER;
 	registry->rest_ms = now_ms + (int64_t)(registry->table.count / CHECK_FACTS_PER_MS);
 	DL_FOREACH_SAFE(registry->nodes, node, next) {
+		/* It may have ended while the daemon was away, and the emitter have been kept from renewing it: it is asked first. */
+		if (asking && node->fact.doubted && node->fact.state == FACT_UNCONFIRMED)
+			continue;
 		if (node->fact.expires_ms <= now_ms && !stands_still(registry)) {
 			node_remove(registry, node, "lease over", false, now_ms);
 			continue;

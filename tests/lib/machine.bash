@@ -219,8 +219,11 @@ machine_lay_resolvconf() {
     ln -s ../run/resolvconf/resolv.conf "$1/etc/resolv.conf"
 }
 
+# With the line of Debian 12, without which dnsmasq has nobody to ask: set-up says it where it is missing (docs/resolvers.md).
 machine_lay_openresolv() {
+    local line=dnsmasq_resolv=/run/dnsmasq/resolv.conf
     machine_lay_plain "$1"
+    grep -q '^dnsmasq_resolv=' "$1/etc/resolvconf.conf" || echo "$line" >>"$1/etc/resolvconf.conf"
 }
 
 machine_lay_nm() {

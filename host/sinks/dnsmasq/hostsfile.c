@@ -178,7 +178,7 @@ static char *put_comment(char *at, const struct listing *listing, bool named)
 	at = put_encoded(at, fact->user);
 	if (!named)
 		at = put(put(at, " name="), fact->name);
-	if (!fact->has_session && fact->expires_ms != CLOCK_NEVER)
+	if ((!fact->has_session || fact->doubted) && fact->expires_ms != CLOCK_NEVER)
 		at += snprintf(at, UNTIL_SIZE, " until=%" PRId64, fact->expires_ms);
 	at = put_ports(at, fact);
 	*at++ = '\n';

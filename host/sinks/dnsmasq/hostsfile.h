@@ -23,7 +23,7 @@
  * may be others. Files of before have no such line. Whole names only: a bare one could be any name of the world ("com.example" is a name that somebody may announce). One
  * line for each address; since a domain may take some addresses only, the lines of an instance need not have the same names.
  * Behind user= stands name=NAME if the instance's own name is not in this line (only aliases are), and
- * for an instance without session until=MS, the end of its lease on the monotonic clock, which holds only as long as
+ * for an instance without session, and one that is doubted (registry.h), until=MS, the end of its lease on the monotonic clock, which holds only as long as
  * the machine does not boot. At the end ports=NAME:NUMBER,NAME:NUMBER, sorted by name, if it has announced any.
  *
  * Behind the lines of an instance whose place is known stands a line `# place HOST/NETNS`: a line of its own, so that a daemon of before, which skips what it
@@ -109,8 +109,8 @@ struct hostsfile_content {
 };
 
 /*
- * Told of each instance read: message as registry_restore() wants it, its user ("" for none), and when the lease of one
- * without session ends (CLOCK_NEVER: not known, or it has a session).
+ * Told of each instance read: message as registry_restore() wants it, its user ("" for none), and when its lease ends, if that
+ * is written (CLOCK_NEVER: it is not, or was of another boot).
  */
 typedef void hostsfile_visit(void *arg, const struct announcement *message, const char *user, int64_t until_ms);
 

@@ -245,7 +245,7 @@ static int parse_comment(struct text *text, struct hostsfile_record *record, con
 	has_own = hostsfile_take(text, "name=");
 	if (has_own && parse_own_name(text, names, own) < 0)
 		return -1;
-	if (!message->has_session && hostsfile_take(text, "until=")) {
+	if (hostsfile_take(text, "until=")) {
 		length = take_word(text, &word);
 		if (parse_ms(word, length, &record->until_ms) < 0)
 			return -1;

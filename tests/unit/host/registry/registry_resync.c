@@ -247,6 +247,92 @@ static void a_mass_loss_is_not_believed(void **state)
 	assert_string_equal(kit.why, "lease over");
 }
 
+/* It has said that its session is lost, and did not come back: that is no silence. */
+static void who_was_lost_goes_in_a_mass_loss_too(void **state)
+{
+	(void)state;
+	start();
+	up_many(1, 60, 1);
+	kit_pass(&kit, 10000);
+	reconnect();
+	up_many(1, 20, 2);
+	for (unsigned i = 51; i <= 60; i++)
+		kit_lost(&kit, name_of(i), i, i);
+	assert_int_equal(kit_up(&kit, name_of(59), 59, 159, 2, 59), REGISTRY_APPLIED);
+	assert_int_equal(kit_state(&kit, 59), 'c');
+	kit_pass(&kit, 8000);
+	assert_true(kit_counts(&kit).mass_loss);
+	assert_int_equal(kit_counts(&kit).facts, 51);
+	assert_int_equal(kit_counts(&kit).unconfirmed, 30);
+	assert_int_equal(kit_state(&kit, 51), '-');
+	assert_string_equal(kit.why, "lost");
+}
+
+static void restore_doubted(unsigned from, unsigned to, int64_t expires_ms)
+{
+	for (unsigned i = from; i <= to; i++) {
+		struct announcement message = kit_announce(name_of(i), i, i, 0, i);
+
+		assert_int_equal(registry_restore(kit.registry, &message, "web", expires_ms, kit.now_ms), REGISTRY_APPLIED);
+	}
+}
+
+/*
+ * A daemon that was killed every 29 s for an hour gave the dead of a mass loss another lease each time: none of them ever ended, and in the end 868 stood beside
+ * 15 that lived.
+ */
+static void a_restart_does_not_lengthen_the_leases_of_a_mass_loss(void **state)
+{
+	(void)state;
+	start();
+	up_many(1, 30, 1);
+	reconnect();
+	kit.changed = 0;
+	kit_pass(&kit, 8000);
+	assert_true(kit_counts(&kit).mass_loss);
+	assert_int_equal(kit.changed, 30); /* each is told of, to be written down */
+	/* Who comes back has no end written down any more. */
+	kit.changed = 0;
+	up_many(1, 1, 2);
+	assert_int_equal(kit.changed, 1);
+	up_many(1, 1, 3);
+	assert_int_equal(kit.changed, 1);
+	kit_close(&kit);
+
+	start_restoring();
+	restore_doubted(1, 30, kit.now_ms + 100000);
+	kit_connect(&kit);
+	kit_marker(&kit);
+	kit_pass(&kit, 8000);
+	assert_true(kit_counts(&kit).mass_loss);
+	kit_pass(&kit, 91999);
+	assert_int_equal(kit_counts(&kit).facts, 30);
+	kit_pass(&kit, 1);
+	assert_int_equal(kit_counts(&kit).facts, 0);
+	assert_string_equal(kit.why, "lease over");
+}
+
+/* The daemon was away when it ended, and perhaps the broker, too, so that nobody could renew: they are asked first. */
+static void whose_lease_of_a_mass_loss_is_over_can_still_answer(void **state)
+{
+	(void)state;
+	start_restoring();
+	restore_doubted(1, 30, kit.now_ms - 20000);
+	kit_pass(&kit, 1000);
+	kit_connect(&kit);
+	kit_pass(&kit, 5000);
+	kit_marker(&kit);
+	kit_pass(&kit, 7000);
+	assert_int_equal(kit_counts(&kit).facts, 30);
+	assert_int_equal(kit_up(&kit, name_of(1), 1, 1, 9, 1), REGISTRY_APPLIED);
+	kit_pass(&kit, 8001);
+	assert_int_equal(kit_counts(&kit).facts, 1);
+	assert_int_equal(kit_state(&kit, 1), 'c');
+	/* And has a whole lease then. */
+	kit_pass(&kit, KIT_LEASE_S * 1000 - 8002);
+	assert_int_equal(kit_counts(&kit).facts, 1);
+}
+
 static void the_next_resync_forgets_that_there_was_a_mass_loss(void **state)
 {
 	(void)state;
@@ -935,6 +1021,9 @@ int main(void)
 		RULE(what_confirms_nothing_does_not_restart_the_timeout),
 		RULE(before_the_marker_the_timeout_takes_nothing),
 		RULE(a_mass_loss_is_not_believed),
+		RULE(who_was_lost_goes_in_a_mass_loss_too),
+		RULE(a_restart_does_not_lengthen_the_leases_of_a_mass_loss),
+		RULE(whose_lease_of_a_mass_loss_is_over_can_still_answer),
 		RULE(the_next_resync_forgets_that_there_was_a_mass_loss),
 		RULE(after_a_mass_loss_the_last_silent_ones_go),
 		RULE(a_mass_loss_is_over_when_all_are_back),

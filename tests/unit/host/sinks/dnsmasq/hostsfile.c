@@ -246,6 +246,26 @@ static void a_file_is_rendered(void **state)
 	hostsfile_free(file);
 }
 
+/* Nobody renews its lease: it is written, and no longer than that. */
+static void of_who_is_doubted_the_leases_end_is_written(void **state)
+{
+	struct hostsfile *file = hostsfile_new(&docker);
+	struct sample a;
+
+	(void)state;
+	sample_init(&a, "a", 1, 1, 1);
+	assert_true(hostsfile_listing(file, &a.listing));
+	a.fact.doubted = true;
+	a.fact.expires_ms = 223456;
+	assert_true(hostsfile_listing(file, &a.listing));
+	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0),
+			    HEAD "198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=web until=223456\n");
+	a.fact.doubted = false;
+	assert_true(hostsfile_listing(file, &a.listing));
+	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0), HEAD "198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=web\n");
+	hostsfile_free(file);
+}
+
 static void who_waits_without_a_session_is_kept_for_the_next_start(void **state)
 {
 	struct hostsfile *file = hostsfile_new(&docker);
@@ -661,7 +681,7 @@ static void hostile_lines_are_skipped(void **state)
 		"198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=w\xff",
 		"198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=w%zz",
 		"198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=w%00",
-		"198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=web until=5",
+		"198.18.0.1 a.docker # instance=" I1 " session=" S1 " user=web until=-5",
 		"198.18.0.1 a.docker # instance=" I1 " user=web until=-5",
 		"198.18.0.1 a.docker # instance=" I1 " user=web until=",
 		"198.18.0.1 a.docker # instance=" I1 " user=web until=9999999999999999999",
@@ -813,6 +833,7 @@ int main(void)
 		cmocka_unit_test(serials_run_in_a_circle),
 		cmocka_unit_test(a_file_is_known_again),
 		cmocka_unit_test(a_file_is_rendered),
+		cmocka_unit_test(of_who_is_doubted_the_leases_end_is_written),
 		cmocka_unit_test(who_waits_without_a_session_is_kept_for_the_next_start),
 		cmocka_unit_test(names_with_too_many_addresses_are_served_in_turn),
 		cmocka_unit_test(lines_with_all_names_are_of_the_form_or_nothing),
