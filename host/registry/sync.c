@@ -51,18 +51,17 @@ static void resync_drop_unconfirmed(struct registry *registry, int64_t now_ms)
 	}
 }
 
-/* After a mass loss. Whose session was lost has said so, and not come back; of the others it is doubted that they died, and their leases are let end. */
-static void resync_keep_silent(struct registry *registry, int64_t now_ms)
+/*
+ * After a mass loss it is doubted that they died, and their leases are let end. Also of those whose lost came meanwhile: a broker that stopped has fired wills of
+ * the living, which wait in our queue, and may be slow to let them in again.
+ */
+static void resync_keep_unconfirmed(struct registry *registry, int64_t now_ms)
 {
 	struct node *node, *next;
 
 	DL_FOREACH_SAFE(registry->nodes, node, next) {
 		if (node->fact.state != FACT_UNCONFIRMED)
 			continue;
-		if (node->told) {
-			node_remove(registry, node, "lost", false, now_ms);
-			continue;
-		}
 		/* One whose lease had ended could still answer until now. */
 		registry_check_at(registry, node->fact.expires_ms > now_ms ? node->fact.expires_ms : now_ms + 1);
 		if (node->fact.doubted)
@@ -178,7 +177,7 @@ static void resync_end(struct registry *registry, int64_t now_ms)
 {
 	registry->mass_loss = registry->resync == REGISTRY_RESYNC && resync_mass_loss(registry);
 	if (registry->mass_loss)
-		resync_keep_silent(registry, now_ms);
+		resync_keep_unconfirmed(registry, now_ms);
 	registry->missing = registry->unconfirmed;
 	registry->resync = REGISTRY_SYNCED;
 	registry->starting = false;
