@@ -143,6 +143,14 @@ static void loop_fact_gone(void *arg, struct fact *fact, const char *why, const 
 	watcher.gone(watcher.arg, fact, why, reason);
 }
 
+static void loop_fact_doubted(void *arg, struct fact *fact)
+{
+	struct loop *loop = arg;
+	struct registry_watcher watcher = view_registry_watcher(loop->view);
+
+	watcher.doubted(watcher.arg, fact);
+}
+
 static void loop_fact_state(void *arg, struct fact *fact)
 {
 	struct loop *loop = arg;
@@ -489,7 +497,7 @@ static bool loop_turn(struct loop *loop, bool wait)
 static int loop_open(struct loop *loop, int64_t now_ms)
 {
 	struct registry_watcher facts = {
-		.changed = loop_fact_changed, .gone = loop_fact_gone, .state = loop_fact_state,
+		.changed = loop_fact_changed, .gone = loop_fact_gone, .state = loop_fact_state, .doubted = loop_fact_doubted,
 		.max_names = loop_max_names, .lost_grace_ms = loop_lost_grace_ms, .arg = loop,
 	};
 	struct view_watcher listings = {

@@ -57,6 +57,7 @@ struct node {
 	bool endless;  /* of the older wire format: there is a struct endless for it */
 	bool extended; /* its lease was lengthened by an outage since it was last confirmed */
 	bool told;     /* FACT_UNCONFIRMED: not by silence alone, its session was lost in this resync */
+	bool overdue;  /* restored with its lease over: whatever its emitter says may be on its way, until a resync ends */
 	_Alignas(char *) char records[]; /* as it was first announced: most of them never say anything else */
 };
 
@@ -83,10 +84,12 @@ struct registry {
 	struct asking *asked;   /* oldest first */
 	uint64_t order, question; /* the last ones given */
 	size_t unconfirmed, lost;
+	size_t told;            /* … of the unconfirmed */
 	enum registry_resync resync;
 	bool starting;          /* its first connection, and the resync there has not ended */
 	bool mass_loss;
-	size_t missing;         /* … of so many */
+	bool doubted_back;      /* one of those whom a mass loss left has answered in this resync */
+	size_t missing;         /* mass_loss: of so many, those who were told of left out */
 	int64_t offline_ms;     /* REGISTRY_OFFLINE: since when */
 	int64_t progress_ms;    /* the marker, or the last confirmation since, or the end of an alarm */
 	int64_t doubted_ms;     /* the progress_ms after which the silence of the others was doubted */
@@ -120,7 +123,9 @@ void node_free(struct registry *registry, struct node *node);
 void node_set_state(struct registry *registry, struct node *node, enum fact_state state);
 void node_ask(struct registry *registry, struct node *node, int64_t now_ms);
 void node_unask(struct registry *registry, struct node *node); /* from here on due_ms is the node's */
+void node_set_told(struct registry *registry, struct node *node, bool told);
 void node_tell(struct registry *registry, struct node *node);
+void node_set_doubted(struct registry *registry, struct node *node, bool doubted); /* and tells */
 void node_remove(struct registry *registry, struct node *node, const char *why, bool doubtful, int64_t now_ms);
 void node_withdraw(struct registry *registry, struct node *node, const char *reason, int64_t now_ms); /* by its own down; NULL: without a word */
 void registry_check_at(struct registry *registry, int64_t due_ms);

@@ -95,19 +95,17 @@ enum registry_verdict registry_restore(struct registry *registry, const struct a
 	}
 	node->fact.has_session = message->has_session;
 	node_set_place(node, message);
+	node_set_lease(registry, node, message->has_session ? REGISTRY_RESTORED_LEASE_S : registry->options.max_lease_s, now_ms);
+	if (expires_ms < node->fact.expires_ms)
+		node->fact.expires_ms = expires_ms;
 	if (message->has_session) {
 		node->fact.session = message->session;
-		node_set_lease(registry, node, REGISTRY_RESTORED_LEASE_S, now_ms);
 		node->fact.doubted = expires_ms != CLOCK_NEVER;
-		if (expires_ms < node->fact.expires_ms)
-			node->fact.expires_ms = expires_ms;
+		node->overdue = expires_ms <= now_ms;
 		node_set_state(registry, node, FACT_UNCONFIRMED);
-	} else {
-		node_set_lease(registry, node, registry->options.max_lease_s, now_ms);
-		if (expires_ms < node->fact.expires_ms)
-			node->fact.expires_ms = expires_ms;
-		registry_check_at(registry, node->fact.expires_ms);
 	}
+	if (!node->overdue)
+		registry_check_at(registry, node->fact.expires_ms);
 	node_tell(registry, node);
 	return REGISTRY_APPLIED;
 }
@@ -144,7 +142,7 @@ static enum registry_verdict up_existing(struct registry *registry, struct node 
                                          int64_t now_ms)
 {
 	enum registry_verdict verdict = node_accepts(node, message, node->fact.user);
-	bool same_session, same_records, moved, doubted = node->fact.doubted;
+	bool same_session, same_records, moved;
 
 	if (verdict != REGISTRY_APPLIED)
 		return verdict;
@@ -169,8 +167,8 @@ static enum registry_verdict up_existing(struct registry *registry, struct node 
 	node->fact.seq = message->seq;
 	node_set_lease(registry, node, message->lease_s, now_ms);
 	node_confirm(registry, node, false, now_ms);
-	/* One without session has its lease written down, and so has one that was doubted: there a renewal is a change. */
-	if (!same_records || moved || !same_session || !message->has_session || doubted)
+	/* One without session has its lease written down: there a renewal is a change. */
+	if (!same_records || moved || !same_session || !message->has_session)
 		node_tell(registry, node);
 	return REGISTRY_APPLIED;
 }
@@ -268,7 +266,7 @@ static void node_lost(struct registry *registry, struct node *node, int64_t now_
 	if (registry->resync != REGISTRY_SYNCED && !registry->starting) {
 		/* Perhaps the broker closed all connections, as it did ours: its emitter has until the resync ends to say otherwise. */
 		node_set_state(registry, node, FACT_UNCONFIRMED);
-		node->told = true;
+		node_set_told(registry, node, true);
 	} else if (!registry->options.ask && grace_ms == 0) {
 		node_remove(registry, node, "lost", true, now_ms);
 	} else {

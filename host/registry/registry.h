@@ -73,6 +73,7 @@ struct registry_watcher {
 	 * reason: what its emitter said of why it withdraws; NULL: nothing. */
 	void (*gone)(void *arg, struct fact *fact, const char *why, const char *reason);
 	void (*state)(void *arg, struct fact *fact); /* only its state changed, nothing else; also just before gone */
+	void (*doubted)(void *arg, struct fact *fact); /* only doubted changed: nobody has said anything, but it is written down otherwise */
 	void *arg;
 	/* How many names a user may have, aliases counted; 0: no bound. NULL: nobody has a bound. */
 	size_t (*max_names)(void *arg, const char *user);

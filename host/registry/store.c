@@ -309,6 +309,7 @@ void node_set_state(struct registry *registry, struct node *node, enum fact_stat
 		return;
 	registry->unconfirmed -= node->fact.state == FACT_UNCONFIRMED;
 	registry->lost -= node->fact.state == FACT_LOST;
+	node_set_told(registry, node, false);
 	node_unask(registry, node);
 	node->fact.state = (uint8_t)state;
 	registry->unconfirmed += state == FACT_UNCONFIRMED;
@@ -318,10 +319,26 @@ void node_set_state(struct registry *registry, struct node *node, enum fact_stat
 		registry->watcher.state(registry->watcher.arg, &node->fact);
 }
 
+void node_set_told(struct registry *registry, struct node *node, bool told)
+{
+	registry->told -= node->told;
+	node->told = told;
+	registry->told += told;
+}
+
 void node_tell(struct registry *registry, struct node *node)
 {
 	if (registry->watcher.changed != NULL)
 		registry->watcher.changed(registry->watcher.arg, &node->fact);
+}
+
+void node_set_doubted(struct registry *registry, struct node *node, bool doubted)
+{
+	if (node->fact.doubted == doubted)
+		return;
+	node->fact.doubted = doubted;
+	if (registry->watcher.doubted != NULL)
+		registry->watcher.doubted(registry->watcher.arg, &node->fact);
 }
 
 /* No more names there than in the table: who dies and dies must not fill the memory either. */

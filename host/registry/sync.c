@@ -33,41 +33,36 @@ static void resync_begin(struct registry *registry, int64_t now_ms)
 
 	registry->resync = REGISTRY_RESYNC_BEFORE_MARKER;
 	registry->progress_ms = now_ms;
-	registry->mass_loss = false;
+	registry->mass_loss = registry->doubted_back = false;
 	DL_FOREACH_SAFE(registry->nodes, node, next) {
-		node->told = false;
+		node_set_told(registry, node, false);
 		if (node->fact.has_session)
 			node_set_state(registry, node, FACT_UNCONFIRMED);
 	}
 }
 
-static void resync_drop_unconfirmed(struct registry *registry, int64_t now_ms)
-{
-	struct node *node, *next;
-
-	DL_FOREACH_SAFE(registry->nodes, node, next) {
-		if (node->fact.state == FACT_UNCONFIRMED)
-			node_remove(registry, node, "not confirmed", false, now_ms);
-	}
-}
+/* Who is kept after a resync that ended. */
+enum resync_keeps {
+	KEEP_NOBODY,
+	KEEP_DOUBTED, /* from a mass loss before */
+	KEEP_SILENT
+};
 
 /*
  * After a mass loss it is doubted that they died, and their leases are let end. Also of those whose lost came meanwhile: a broker that stopped has fired wills of
- * the living, which wait in our queue, and may be slow to let them in again.
+ * the living, which wait in our queue, and may be slow to let them in again. Who had no lease left could answer until now.
  */
-static void resync_keep_unconfirmed(struct registry *registry, int64_t now_ms)
+static void resync_drop_unconfirmed(struct registry *registry, enum resync_keeps keeps, int64_t now_ms)
 {
 	struct node *node, *next;
 
 	DL_FOREACH_SAFE(registry->nodes, node, next) {
 		if (node->fact.state != FACT_UNCONFIRMED)
 			continue;
-		/* One whose lease had ended could still answer until now. */
-		registry_check_at(registry, node->fact.expires_ms > now_ms ? node->fact.expires_ms : now_ms + 1);
-		if (node->fact.doubted)
-			continue;
-		node->fact.doubted = true;
-		node_tell(registry, node);
+		if (keeps == KEEP_NOBODY || node->overdue || (keeps == KEEP_DOUBTED && !node->fact.doubted))
+			node_remove(registry, node, "not confirmed", false, now_ms);
+		else
+			node_set_doubted(registry, node, true);
 	}
 }
 
@@ -78,7 +73,7 @@ static void resync_keep_unconfirmed(struct registry *registry, int64_t now_ms)
 static bool resync_judges(const struct registry *registry)
 {
 	if (registry->resync == REGISTRY_SYNCED)
-		return registry->mass_loss && registry->unconfirmed * REGISTRY_MASS_LOSS_PART <= registry->missing;
+		return registry->mass_loss && (registry->unconfirmed - registry->told) * REGISTRY_MASS_LOSS_PART <= registry->missing;
 	return registry->resync == REGISTRY_RESYNC;
 }
 
@@ -116,12 +111,18 @@ static int compare_nodes(const void *left, const void *right)
 	return order != 0 ? order : (int)(a->fact.state == FACT_UNCONFIRMED) - (int)(b->fact.state == FACT_UNCONFIRMED);
 }
 
+/* Whether its silence says something of the others'. */
+static bool node_silent(const struct node *node, bool with_doubted)
+{
+	return node->fact.state == FACT_UNCONFIRMED && !node->told && !node->overdue && (with_doubted || !node->fact.doubted);
+}
+
 /*
  * How many of the silent say nothing that a confirmed instance of the same user does not say, too: whether they live or not, no answer depends on them.
  * They are those who were replaced, and whose end nobody heard of: a container that was started again while a daemon was killed again and again.
  * Without memory: none.
  */
-static size_t count_replaced(const struct registry *registry)
+static size_t count_replaced(const struct registry *registry, bool with_doubted)
 {
 	const struct node **nodes = calloc(registry->table.count, sizeof(const struct node *)), *confirmed = NULL, *node, *next;
 	size_t count = 0, replaced = 0;
@@ -129,7 +130,7 @@ static size_t count_replaced(const struct registry *registry)
 	if (nodes == NULL)
 		return 0;
 	DL_FOREACH_SAFE(registry->nodes, node, next) {
-		if (node->fact.state == FACT_CONFIRMED || (node->fact.state == FACT_UNCONFIRMED && !node->told))
+		if (node->fact.state == FACT_CONFIRMED || node_silent(node, with_doubted))
 			nodes[count++] = node;
 	}
 	qsort(nodes, count, sizeof(const struct node *), compare_nodes);
@@ -144,28 +145,36 @@ static size_t count_replaced(const struct registry *registry)
 }
 
 /*
- * So many silent at once is more likely a fault between us than a mass death. Whose session was lost meanwhile is not silent: where many come and go
- * while a long resync goes on, the dead are soon more than the living. Who was replaced does not count either.
+ * Whether more than min are silent, and more than have answered. Whose session was lost meanwhile is not silent: where many come and go while a long
+ * resync goes on, the dead are soon more than the living. Who was replaced does not count either, nor whose lease was over before.
  */
-static bool resync_mass_loss(const struct registry *registry)
+static bool resync_silence(const struct registry *registry, bool with_doubted, size_t min)
 {
-	size_t all = registry->table.count, silent = registry->unconfirmed, replaced;
+	size_t others = 0, silent = 0;
 	const struct node *node, *next;
 
-	if (silent <= REGISTRY_MASS_LOSS_MIN)
+	if (registry->unconfirmed <= min)
 		return false;
 	DL_FOREACH_SAFE(registry->nodes, node, next) {
-		if (node->fact.state != FACT_UNCONFIRMED || !node->told)
-			continue;
-		silent--;
-		all--;
+		others += node->fact.state != FACT_UNCONFIRMED;
+		silent += node_silent(node, with_doubted);
 	}
-	if (silent <= REGISTRY_MASS_LOSS_MIN || silent * 2 <= all)
+	if (silent <= min || silent <= others)
 		return false;
-	replaced = count_replaced(registry);
-	silent -= replaced;
-	all -= replaced;
-	return silent > REGISTRY_MASS_LOSS_MIN && silent * 2 > all;
+	silent -= count_replaced(registry, with_doubted);
+	return silent > min && silent > others;
+}
+
+/*
+ * So many silent at once is more likely a fault between us than a mass death. But whom a mass loss left, and of whom nobody is back where the others are,
+ * are likely dead, and say nothing of the others any more. Else who dies in the next minutes without a lost would belong to a mass each time, and stay for a
+ * lease, too.
+ */
+static enum resync_keeps resync_keeps(const struct registry *registry)
+{
+	if (registry->resync != REGISTRY_RESYNC || !resync_silence(registry, true, REGISTRY_MASS_LOSS_MIN))
+		return KEEP_NOBODY;
+	return registry->doubted_back || resync_silence(registry, false, 0) ? KEEP_SILENT : KEEP_DOUBTED;
 }
 
 static int64_t resync_timeout_ms(const struct registry *registry)
@@ -175,15 +184,14 @@ static int64_t resync_timeout_ms(const struct registry *registry)
 
 static void resync_end(struct registry *registry, int64_t now_ms)
 {
-	registry->mass_loss = registry->resync == REGISTRY_RESYNC && resync_mass_loss(registry);
-	if (registry->mass_loss)
-		resync_keep_unconfirmed(registry, now_ms);
-	registry->missing = registry->unconfirmed;
+	enum resync_keeps keeps = resync_keeps(registry);
+
+	registry->mass_loss = keeps != KEEP_NOBODY;
 	registry->resync = REGISTRY_SYNCED;
 	registry->starting = false;
 	registry->synced_ms = now_ms;
-	if (!registry->mass_loss)
-		resync_drop_unconfirmed(registry, now_ms);
+	resync_drop_unconfirmed(registry, keeps, now_ms);
+	registry->missing = registry->unconfirmed - registry->told;
 }
 
 /* Whether everyone has answered. The silence of the others is not judged here: what they say may be right behind the message that was taken just now. */
@@ -207,8 +215,11 @@ bool registry_settled(const struct registry *registry, int64_t now_ms)
 /* What an up does to the state: see the table in docs/protocol.md. */
 void node_confirm(struct registry *registry, struct node *node, bool is_new, int64_t now_ms)
 {
-	node->told = false;
-	node->fact.doubted = false;
+	node_set_told(registry, node, false);
+	if (registry->resync == REGISTRY_RESYNC && node->fact.doubted)
+		registry->doubted_back = true;
+	node_set_doubted(registry, node, false);
+	node->overdue = false;
 	if (registry->resync == REGISTRY_RESYNC_BEFORE_MARKER && node->fact.has_session) {
 		/* It stood in the queue before our roll call: who knows how old it is. But a new session has taken up what was lost. */
 		if (is_new || node->fact.state == FACT_LOST)
@@ -376,19 +387,18 @@ int64_t registry_deadline_ms(const struct registry *registry)
 static void registry_check_leases(struct registry *registry, int64_t now_ms)
 {
 	struct node *node, *next;
-	bool asking = registry->resync != REGISTRY_SYNCED;
+	bool asking = registry->resync != REGISTRY_SYNCED, leased;
 
 	registry->check_ms = CLOCK_NEVER;
 	registry->rest_ms = now_ms + (int64_t)(registry->table.count / CHECK_FACTS_PER_MS);
 	DL_FOREACH_SAFE(registry->nodes, node, next) {
-		/* It may have ended while the daemon was away, and the emitter have been kept from renewing it: it is asked first. */
-		if (asking && node->fact.doubted && node->fact.state == FACT_UNCONFIRMED)
-			continue;
-		if (node->fact.expires_ms <= now_ms && !stands_still(registry)) {
+		/* Its emitter may have been kept from renewing it while the daemon was away: it is asked first. And a lost has its grace. */
+		leased = !stands_still(registry) && !(node->overdue && (asking || node->fact.state == FACT_LOST));
+		if (leased && node->fact.expires_ms <= now_ms) {
 			node_remove(registry, node, "lease over", false, now_ms);
 			continue;
 		}
-		if (!stands_still(registry))
+		if (leased)
 			registry_check_at(registry, node->fact.expires_ms);
 		if (node->fact.state != FACT_LOST || node->asks)
 			continue;

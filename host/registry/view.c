@@ -117,7 +117,7 @@ static void view_fact_gone(void *arg, struct fact *fact, const char *why, const 
 
 struct registry_watcher view_registry_watcher(struct view *view)
 {
-	return (struct registry_watcher){.changed = view_fact_changed, .gone = view_fact_gone, .arg = view};
+	return (struct registry_watcher){.changed = view_fact_changed, .gone = view_fact_gone, .doubted = view_fact_changed, .arg = view};
 }
 
 /* ---- another policy ---- */

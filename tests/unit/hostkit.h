@@ -28,7 +28,7 @@ struct kit {
 	enum view_conflict view_conflict;
 	struct registry_watcher views; /* the view's watcher, which ours passes on to */
 	int64_t now_ms;
-	unsigned fresh, changed, gone; /* calls of the watcher: changed with fact->view NULL, changed, gone */
+	unsigned fresh, changed, doubted, gone; /* calls of the watcher: changed with fact->view NULL, changed, doubted, gone */
 	const char *why;               /* of the last gone */
 	const char *refused_name;      /* policy: this name is not allowed to anybody; NULL: all are */
 	unsigned refused_address;      /* likewise; 0: all are allowed */
@@ -116,6 +116,14 @@ static inline void kit_on_changed(void *arg, struct fact *fact)
 	kit->views.changed(kit->views.arg, fact);
 }
 
+static inline void kit_on_doubted(void *arg, struct fact *fact)
+{
+	struct kit *kit = arg;
+
+	kit->doubted++;
+	kit->views.doubted(kit->views.arg, fact);
+}
+
 static inline void kit_on_gone(void *arg, struct fact *fact, const char *why, const char *reason)
 {
 	struct kit *kit = arg;
@@ -199,7 +207,7 @@ static inline struct registry_options kit_options(void)
 /* A daemon that has just started: nothing restored, not connected. */
 static inline void kit_open(struct kit *kit, const struct registry_options *options, enum view_conflict conflict)
 {
-	struct registry_watcher watcher = {.changed = kit_on_changed, .gone = kit_on_gone, .max_names = kit_max_names,
+	struct registry_watcher watcher = {.changed = kit_on_changed, .gone = kit_on_gone, .doubted = kit_on_doubted, .max_names = kit_max_names,
 	                                   .lost_grace_ms = kit_lost_grace_ms, .arg = kit};
 	struct view_policy policy;
 

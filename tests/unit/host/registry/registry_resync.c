@@ -288,13 +288,13 @@ static void a_restart_does_not_lengthen_the_leases_of_a_mass_loss(void **state)
 	kit.changed = 0;
 	kit_pass(&kit, 8000);
 	assert_true(kit_counts(&kit).mass_loss);
-	assert_int_equal(kit.changed, 30); /* each is told of, to be written down */
+	assert_int_equal(kit.doubted, 30); /* each is told of, to be written down */
 	/* Who comes back has no end written down any more. */
-	kit.changed = 0;
 	up_many(1, 1, 2);
-	assert_int_equal(kit.changed, 1);
+	assert_int_equal(kit.doubted, 31);
 	up_many(1, 1, 3);
-	assert_int_equal(kit.changed, 1);
+	assert_int_equal(kit.doubted, 31);
+	assert_int_equal(kit.changed, 0); /* nobody has said anything new */
 	kit_close(&kit);
 
 	start_restoring();
@@ -329,6 +329,114 @@ static void whose_lease_of_a_mass_loss_is_over_can_still_answer(void **state)
 	/* And has a whole lease then. */
 	kit_pass(&kit, KIT_LEASE_S * 1000 - 8002);
 	assert_int_equal(kit_counts(&kit).facts, 1);
+}
+
+/* 868 dead of an hour made a mass loss of the one who died last, too, who stayed for a lease then. */
+static void whose_lease_was_over_makes_no_mass_loss(void **state)
+{
+	(void)state;
+	start_restoring();
+	restore_doubted(1, 30, kit.now_ms - 20000);
+	restore_doubted(31, 55, CLOCK_NEVER);
+	kit_connect(&kit);
+	kit_marker(&kit);
+	up_many(31, 50, 2);
+	kit_pass(&kit, 8000);
+	assert_false(kit_counts(&kit).mass_loss);
+	assert_int_equal(kit_counts(&kit).facts, 20);
+	assert_string_equal(kit.why, "not confirmed");
+}
+
+/* Who is asked because it was over keeps the grace of a lost. */
+static void whose_lease_was_over_has_its_grace(void **state)
+{
+	struct registry_options options = kit_options();
+
+	(void)state;
+	options.lost_grace_ms = 5000;
+	kit_open(&kit, &options, VIEW_ALL);
+	restore_doubted(1, 1, kit.now_ms - 20000);
+	kit_connect(&kit);
+	kit_marker(&kit);
+	kit_lost(&kit, "n1", 1, 1);
+	kit_pass(&kit, 4999);
+	assert_int_equal(kit_state(&kit, 1), 'l');
+	kit_pass(&kit, 1);
+	assert_int_equal(kit_counts(&kit).facts, 0);
+	assert_string_equal(kit.why, "lost");
+}
+
+/* Only who had none left when the daemon started waits for the end of a resync that takes long. */
+static void the_lease_of_a_mass_loss_ends_in_a_resync_too(void **state)
+{
+	(void)state;
+	start_restoring();
+	restore_doubted(1, 30, kit.now_ms + 10000);
+	restore_doubted(31, 60, CLOCK_NEVER);
+	kit_connect(&kit);
+	kit_marker(&kit);
+	kit_pass(&kit, 7000);
+	up_many(31, 31, 2);
+	kit_pass(&kit, 2999);
+	assert_int_equal(kit_counts(&kit).facts, 60);
+	kit_pass(&kit, 1);
+	assert_int_equal(kit_counts(&kit).resync, REGISTRY_RESYNC);
+	assert_int_equal(kit_counts(&kit).facts, 30);
+	assert_string_equal(kit.why, "lease over");
+}
+
+/* The 30 of a mass loss before, 5 who are silent for the first time, and 20 who answer. back: how many of the 30 do. */
+static void after_a_mass_loss(unsigned back)
+{
+	start_restoring();
+	restore_doubted(1, 30, kit.now_ms + 100000);
+	restore_doubted(31, 55, CLOCK_NEVER);
+	kit_connect(&kit);
+	kit_marker(&kit);
+	up_many(36, 55, 2);
+	if (back > 0)
+		up_many(1, back, 2);
+	kit_pass(&kit, 8000);
+	assert_true(kit_counts(&kit).mass_loss);
+}
+
+/* They are likely dead: that they are silent again says nothing of the others, each of whom would stay for a lease otherwise. */
+static void the_silent_of_a_mass_loss_make_no_other(void **state)
+{
+	(void)state;
+	after_a_mass_loss(0);
+	assert_int_equal(kit_counts(&kit).facts, 50);
+	assert_int_equal(kit_counts(&kit).unconfirmed, 30);
+	assert_int_equal(kit_state(&kit, 31), '-');
+	assert_int_equal(kit.doubted, 0);
+	kit_pass(&kit, 91999);
+	assert_int_equal(kit_counts(&kit).facts, 50);
+	kit_pass(&kit, 1);
+	assert_int_equal(kit_counts(&kit).facts, 20);
+}
+
+/* Where nobody answers at all the silence of the others is the same fault's, however few they are. */
+static void nobody_back_after_a_mass_loss_is_another(void **state)
+{
+	(void)state;
+	start_restoring();
+	restore_doubted(1, 30, kit.now_ms + 100000);
+	restore_doubted(31, 40, CLOCK_NEVER);
+	kit_connect(&kit);
+	kit_marker(&kit);
+	kit_pass(&kit, 8000);
+	assert_int_equal(kit_counts(&kit).facts, 40);
+	assert_int_equal(kit.doubted, 10);
+}
+
+/* If one of them is back the others may live, too, as if there had been but one resync. */
+static void once_one_of_a_mass_loss_is_back_all_may_be(void **state)
+{
+	(void)state;
+	after_a_mass_loss(1);
+	assert_int_equal(kit_counts(&kit).facts, 55);
+	assert_int_equal(kit_counts(&kit).unconfirmed, 34);
+	assert_int_equal(kit.doubted, 6); /* the five are, and one no longer */
 }
 
 static void the_next_resync_forgets_that_there_was_a_mass_loss(void **state)
@@ -368,6 +476,27 @@ static void after_a_mass_loss_the_last_silent_ones_go(void **state)
 	kit_pass(&kit, 1);
 	assert_int_equal(kit_counts(&kit).facts, 38);
 	assert_string_equal(kit.why, "not confirmed");
+	assert_false(kit_counts(&kit).mass_loss);
+}
+
+/* Those who were lost meanwhile are not among those who may come back: the ten dead would have stayed for a lease. */
+static void who_was_lost_need_not_be_back(void **state)
+{
+	(void)state;
+	start();
+	up_many(1, 60, 1);
+	kit_pass(&kit, 10000);
+	reconnect();
+	for (unsigned i = 51; i <= 60; i++)
+		kit_lost(&kit, name_of(i), i, i);
+	up_many(1, 10, 2);
+	kit_pass(&kit, 8000);
+	assert_true(kit_counts(&kit).mass_loss);
+	up_many(11, 50, 2);
+	kit_pass(&kit, 7999);
+	assert_int_equal(kit_counts(&kit).facts, 60);
+	kit_pass(&kit, 1);
+	assert_int_equal(kit_counts(&kit).facts, 50);
 	assert_false(kit_counts(&kit).mass_loss);
 }
 
@@ -1022,8 +1151,15 @@ int main(void)
 		RULE(who_was_lost_stays_in_a_mass_loss_too),
 		RULE(a_restart_does_not_lengthen_the_leases_of_a_mass_loss),
 		RULE(whose_lease_of_a_mass_loss_is_over_can_still_answer),
+		RULE(whose_lease_was_over_makes_no_mass_loss),
+		RULE(whose_lease_was_over_has_its_grace),
+		RULE(the_lease_of_a_mass_loss_ends_in_a_resync_too),
+		RULE(the_silent_of_a_mass_loss_make_no_other),
+		RULE(once_one_of_a_mass_loss_is_back_all_may_be),
+		RULE(nobody_back_after_a_mass_loss_is_another),
 		RULE(the_next_resync_forgets_that_there_was_a_mass_loss),
 		RULE(after_a_mass_loss_the_last_silent_ones_go),
+		RULE(who_was_lost_need_not_be_back),
 		RULE(a_mass_loss_is_over_when_all_are_back),
 		RULE(twenty_or_fewer_are_no_mass_loss),
 		RULE(who_was_lost_in_the_resync_is_not_silent),
