@@ -10,12 +10,10 @@
 
 /* callsign-setup --agent: names for containers that carry nothing (docs/agent.md). */
 
-#define HOOK "/usr/libexec/callsign-hook"
-
 static const char podman_hook[] =
 	"{\n"
 	"\t\"version\": \"1.0.0\",\n"
-	"\t\"hook\": { \"path\": \"" HOOK "\", \"args\": [\"callsign-hook\", \"createRuntime\"] },\n"
+	"\t\"hook\": { \"path\": \"" CALLSIGN_HOOK_PATH "\", \"args\": [\"callsign-hook\", \"createRuntime\"] },\n"
 	"\t\"when\": { \"always\": true },\n"
 	"\t\"stages\": [\"createRuntime\"]\n"
 	"}\n";
@@ -25,7 +23,7 @@ static const char cdi_device[] =
 	"\t\"cdiVersion\": \"0.5.0\",\n"
 	"\t\"kind\": \"callsign.dev/name\",\n"
 	"\t\"devices\": [ { \"name\": \"on\", \"containerEdits\": { \"hooks\": [\n"
-	"\t\t{ \"hookName\": \"createRuntime\", \"path\": \"" HOOK "\", \"args\": [\"callsign-hook\", \"createRuntime\"] } ] } } ]\n"
+	"\t\t{ \"hookName\": \"createRuntime\", \"path\": \"" CALLSIGN_HOOK_PATH "\", \"args\": [\"callsign-hook\", \"createRuntime\"] } ] } } ]\n"
 	"}\n";
 
 /* Left alone where there is one: it is the administrator's. */

@@ -340,8 +340,8 @@ static void explain(const struct setup *setup, const char *name, const char *fil
 	printf("\nThe tenant's containers may announce names that begin with their prefix, and are run with:\n\n"
 	       "  docker run --hostname PREFIX... \\\n"
 	       "    --env CALLSIGN_URLS=%s \\\n"
-	       "    --env CALLSIGN_PASSWORD_FILE=/run/callsign.password \\\n"
-	       "    --mount type=bind,source=%s,target=/run/callsign.password,readonly IMAGE\n\n"
+	       "    --env CALLSIGN_PASSWORD_FILE=/run/secrets/callsign \\\n"
+	       "    --mount type=bind,source=%s,target=/run/secrets/callsign,readonly IMAGE\n\n"
 	       "Its password is in %s. %s may announce any name: give its password to no tenant.\n",
 	       url, file, file, SETUP_EMIT_USER);
 }

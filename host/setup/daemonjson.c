@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUNTIME "/usr/bin/callsign-runtime"
 #define RUNTIME_LEFT "runc"
 
 /* The order of keys stays (jansson keeps it); layout and the notation of numbers become ours. */
@@ -83,7 +82,7 @@ static bool is_left(const json_t *runtime)
 
 bool daemonjson_is_left(const char *written, const char *now)
 {
-	static const char ours[] = "\"" RUNTIME "\"", left[] = "\"" RUNTIME_LEFT "\"";
+	static const char ours[] = "\"" CALLSIGN_RUNTIME_PATH "\"", left[] = "\"" RUNTIME_LEFT "\"";
 	const char *at;
 
 	for (; (at = strstr(written, ours)) != NULL; written = at + sizeof(ours) - 1) {
@@ -100,14 +99,14 @@ static bool is_ours(const json_t *runtime)
 {
 	const char *path = json_string_value(json_object_get(runtime, "path"));
 
-	return (path != NULL && strcmp(path, RUNTIME) == 0) || is_left(runtime);
+	return (path != NULL && strcmp(path, CALLSIGN_RUNTIME_PATH) == 0) || is_left(runtime);
 }
 
 /* Docker's own runtime stays the default: that is for the administrator to change. */
 bool daemonjson_add_runtime(json_t *settings)
 {
 	json_t *runtimes = json_object_get(settings, "runtimes"), *there;
-	json_t *wanted = json_pack("{s:s}", "path", RUNTIME);
+	json_t *wanted = json_pack("{s:s}", "path", CALLSIGN_RUNTIME_PATH);
 	bool changed = false;
 
 	if (runtimes == NULL) {

@@ -181,6 +181,18 @@ resync_done() {
     [[ $(complete rol) == rollcall ]]
     [[ $(complete why w) == web ]]
     [[ $(complete watch --sort ch) == changes ]]
+    [[ $(complete list --wi) == $'--wide\n--withdrawn' ]]
+}
+
+# Each long option that --help names is completed, and nothing else is.
+@test "completion: every option" {
+    local program
+    for program in callsign-emit callsignd; do
+        # shellcheck disable=SC2016 # expanded inside
+        lab_in bash -c 'source "$0"; COMP_WORDS=("$1" --); COMP_CWORD=1; "_${1//-/_}"; printf "%s\n" "${COMPREPLY[@]}"' \
+            "$TESTS_DIR/../etc/completions/$program" "$program" | grep -v '^--$' | sort >"$BATS_TEST_TMPDIR/completed"
+        lab_in "$program" --help | grep -oE -- '--[a-z][a-z-]+' | sort -u | diff "$BATS_TEST_TMPDIR/completed" -
+    done
 }
 
 @test "hostile clients keep neither status nor DNS waiting" {

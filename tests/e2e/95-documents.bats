@@ -93,8 +93,9 @@ debian_image() {
     lab_stop callsignd
     rabbitmqctl --quiet delete_vhost callsign
     EMPTIED=1
+    install -m 0640 "$TOP_DIR/etc/callsignd.conf" "$LAB/etc/callsign/callsignd.conf" # as make install does
     typed "$TOP_DIR/docs/install.md"
-    install -m 0644 "$TOP_DIR/etc/callsignd.conf" "$LAB/etc/callsign/callsignd.conf"
+    lab_in setpriv --reuid callsign --regid callsign --clear-groups cat /etc/callsign/callsignd.conf /etc/callsign/host.password >/dev/null
     lab_spawn callsignd callsignd --foreground -c /etc/callsign/callsignd.conf
     start my-cool-host --volume "$LAB/etc/callsign/emit.password:/run/secrets/callsign:ro" \
         --env CALLSIGN_PASSWORD_FILE=/run/secrets/callsign --env CALLSIGN_URLS=amqp://callsign-emit@gateway/callsign

@@ -111,8 +111,8 @@ static void assert_without(const char *settings, const char *rest)
 static void test_runtime(void **state)
 {
 	(void)state;
-	assert_runtime("{}", true, "/usr/bin/callsign-runtime");
-	assert_runtime("{" LEFT ",\"default-runtime\":\"callsign\"}", true, "/usr/bin/callsign-runtime");
+	assert_runtime("{}", true, CALLSIGN_RUNTIME_PATH);
+	assert_runtime("{" LEFT ",\"default-runtime\":\"callsign\"}", true, CALLSIGN_RUNTIME_PATH);
 	assert_runtime("{" OTHER "}", false, "runc");
 	assert_without("{\"dns\":[\"192.0.2.1\"]," LEFT ",\"default-runtime\":\"callsign\"}", "{}");
 	assert_without("{\"dns\":[\"192.0.2.1\"]," OTHER "}", "{" OTHER "}");
@@ -255,11 +255,11 @@ static void test_docker_without(void **state)
 	free(text);
 	assert_null(daemonjson_without("{\"dns\": 1}", "172.17.0.1", NULL, &empty));
 	assert_null(daemonjson_without("{", "172.17.0.1", NULL, &empty));
-	assert_true(daemonjson_is_left("{\"a\": \"/usr/bin/callsign-runtime\"}", "{\"a\": \"runc\"}"));
+	assert_true(daemonjson_is_left("{\"a\": \"" CALLSIGN_RUNTIME_PATH "\"}", "{\"a\": \"runc\"}"));
 	assert_true(daemonjson_is_left("{}", "{}"));
-	assert_false(daemonjson_is_left("{\"a\": \"/usr/bin/callsign-runtime\"}", "{\"a\": \"runc\", \"b\": 1}"));
-	assert_false(daemonjson_is_left("{\"a\": \"/usr/bin/callsign-runtime\"}", "{\"a\": \"run"));
-	assert_false(daemonjson_is_left("{\"a\": \"/usr/bin/callsign-runtime\"}", ""));
+	assert_false(daemonjson_is_left("{\"a\": \"" CALLSIGN_RUNTIME_PATH "\"}", "{\"a\": \"runc\", \"b\": 1}"));
+	assert_false(daemonjson_is_left("{\"a\": \"" CALLSIGN_RUNTIME_PATH "\"}", "{\"a\": \"run"));
+	assert_false(daemonjson_is_left("{\"a\": \"" CALLSIGN_RUNTIME_PATH "\"}", ""));
 }
 
 /* docs/agent.md has people make it the default, and Docker does not start with one that it does not know. */
@@ -267,7 +267,7 @@ static void test_a_default_runtime_goes_with_the_runtime(void **state)
 {
 	bool empty;
 	char *text = daemonjson_without("{\"dns\":[\"172.17.0.1\"],\"default-runtime\":\"callsign\",\"runtimes\":{\"callsign\":"
-	                                  "{\"path\":\"/usr/bin/callsign-runtime\"},\"crun\":{\"path\":\"crun\"}}}", "172.17.0.1", NULL, &empty);
+	                                  "{\"path\":\"" CALLSIGN_RUNTIME_PATH "\"},\"crun\":{\"path\":\"crun\"}}}", "172.17.0.1", NULL, &empty);
 	json_t *settings = json_loads(text, 0, NULL);
 
 	(void)state;
