@@ -57,7 +57,12 @@ static void hear_guest(struct agent *agent, struct guest *guest)
 	static struct door_message message;
 	int result = door_receive(guest->fd, &message);
 
-	if (result == 1)
+	if (result == 1 && guest->reading != NULL) {
+		/* One each: who is waiting for an answer has said all that there is to say. */
+		if (message.pidfd != -1)
+			close(message.pidfd);
+		guest->end_ms = 0;
+	} else if (result == 1)
 		agent_hear(agent, guest, &message);
 	else if (result == -1)
 		guest->end_ms = 0;
@@ -350,6 +355,11 @@ static void end(struct agent *agent)
 	DL_FOREACH_SAFE(agent->wards, ward, next)
 		ward_free(ward);
 	agentconf_free(agent->conf);
+	/* A thread whose file system does not answer may outlive us, and our descriptors with it: the next agent needs the folder's lock and the door. */
+	if (agent->door != -1)
+		close(agent->door);
+	if (agent->folder != -1)
+		close(agent->folder);
 }
 
 int agent_run(struct agentconf *conf, const char *path, void (*ready)(void))

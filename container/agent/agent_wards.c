@@ -207,15 +207,17 @@ void agent_sweep(struct agent *agent)
 
 /* ---- what was there before us ---- */
 
-/* It lives if the process of that number is the one that started then: else it has died while nobody watched. */
+/* It lives if the process of that number is the one that started then: else, ESRCH, it has died while nobody watched. Otherwise it is not known. */
 static int open_kept(const struct keep_entry *entry)
 {
 	int pidfd = process_open(entry->pid);
 
-	if (pidfd != -1 && process_start(entry->pid) == entry->start && process_lives(pidfd))
+	if (pidfd == -1)
+		return -1;
+	if (process_start(entry->pid) == entry->start && process_lives(pidfd))
 		return pidfd;
-	if (pidfd != -1)
-		close(pidfd);
+	close(pidfd);
+	errno = ESRCH;
 	return -1;
 }
 
@@ -241,6 +243,10 @@ static void take_kept(void *arg, const struct keep_entry *entry)
 	struct agent *agent = arg;
 	int pidfd = open_kept(entry);
 
+	if (pidfd == -1 && errno != ESRCH) {
+		log_warn("name=%s pid=%ld: whether it lives cannot be told, which is left to the next agent", entry->naming.name, (long)entry->pid);
+		return;
+	}
 	log_debug("from the agent before: name=%s pid=%ld %s", entry->naming.name, (long)entry->pid, pidfd != -1 ? "lives" : "has ended");
 	if (pidfd == -1)
 		bury(agent, entry);

@@ -46,9 +46,9 @@ json_t *jsonfile_read(const char *path)
 		got = read(fd, text, (size_t)status.st_size);
 	if (got > 0)
 		json = json_loadb(text, (size_t)got, JSON_DECODE_INT_AS_REAL, NULL);
-	free(text);
 	close(fd);
-	errno = EINVAL;
+	errno = text != NULL ? EINVAL : ENOMEM;
+	free(text);
 	return json;
 }
 

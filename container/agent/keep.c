@@ -164,6 +164,8 @@ static void read_file(int folder, const char *name, void (*visit)(void *arg, con
 	json = jsonfile_read(path);
 	if (json != NULL && read_entry(json, &entry)) {
 		visit(arg, &entry);
+	} else if (json == NULL && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+		log_warn("%s: cannot be read, which is left to the next agent", name);
 	} else {
 		log_warnx("%s: not understood: removed", name);
 		unlink(path);

@@ -150,6 +150,9 @@ void ward_keep(struct ward *ward, int folder)
 	entry.naming.nports = self->nports;
 	if (keep_write(folder, &entry) == -1) {
 		log_warn("name=%s cannot be written down for the next agent", self->name);
+		/* What was written before may be of an instance that has ended, which nobody may take up. */
+		if (ward->is_kept && !ident_equal(&ward->kept, &entry.instance))
+			ward_forget(ward, folder);
 		return;
 	}
 	if (ward->is_kept && !ident_equal(&ward->kept, &entry.instance))

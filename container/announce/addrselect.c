@@ -160,16 +160,23 @@ static bool outranked(const struct selection *selection, const struct addrselect
 /* The smallest wanted address that is not chosen yet, so that the kernel's order does not matter. */
 static const struct address *next_wanted(const struct selection *selection, uint8_t family, size_t rank, const struct choice *choice)
 {
+	const struct addrselect_address *lesser = NULL; /* the last one that was looked at */
 	const struct address *next = NULL;
+	bool above = false;
 	size_t i;
 
 	for (i = 0; i < selection->facts->naddresses; i++) {
 		const struct addrselect_address *address = &selection->facts->addresses[i];
 
-		if (!wanted(selection, address, family, rank) || outranked(selection, address, rank) ||
-		    choice_has(choice, &address->address))
+		if (!wanted(selection, address, family, rank) || choice_has(choice, &address->address) ||
+		    (next != NULL && address_compare(&address->address, next) >= 0))
 			continue;
-		if (next == NULL || address_compare(&address->address, next) < 0)
+		/* It is the same for all lesser ones of a link, which the kernel tells of together: who has thousands must not cost their square. */
+		if (address->lesser && (lesser == NULL || lesser->link != address->link)) {
+			lesser = address;
+			above = outranked(selection, address, rank);
+		}
+		if (!address->lesser || !above)
 			next = &address->address;
 	}
 	return next;

@@ -355,12 +355,18 @@ static int read_datagram(struct addrwatch *watch, const void *datagram, size_t l
 	return changed;
 }
 
-static int read_all(struct addrwatch *watch)
+/*
+ * What is there, but no more than that at a time: whoever adds and removes addresses all the while must not keep the caller, who may have others to look after,
+ * and a dump that such changes break is begun anew from here.
+ */
+#define DATAGRAMS_MAX 64
+
+static int read_some(struct addrwatch *watch)
 {
 	const void *datagram;
 	int changed = 0, result;
 
-	for (;;) {
+	for (unsigned i = 0; i < DATAGRAMS_MAX; i++) {
 		ssize_t length = rtnetlink_receive(watch->fd, &datagram);
 
 		if (length == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -383,7 +389,7 @@ static int read_all(struct addrwatch *watch)
 
 int addrwatch_read(struct addrwatch *watch)
 {
-	int result = read_all(watch);
+	int result = read_some(watch);
 
 	if (result == -1) {
 		int saved = errno;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -234,6 +235,34 @@ static void what_makes_no_sense_is_removed(void **state)
 	close(fd);
 }
 
+/* Room for the folder's descriptor, and none for the file's. */
+static void what_cannot_be_read_for_want_of_descriptors_stays(void **state)
+{
+	struct keep_entry entry = entry_of(1);
+	struct rlimit all, few;
+	bool fresh;
+	int fd, next;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	fd = keep_open(inner, &fresh);
+	assert_true(fd >= 0);
+	assert_int_equal(keep_write(fd, &entry), 0);
+	next = dup(fd);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = all;
+	few.rlim_cur = (rlim_t)next + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	look(fd);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_int_equal(nseen, 0);
+	assert_int_equal(look(fd), 1);
+	keep_remove(fd, &entry.instance);
+	close(fd);
+}
+
 static void nobody_but_root_may_write_there(void **state)
 {
 	bool fresh;
@@ -374,6 +403,7 @@ int main(void)
 		cmocka_unit_test(a_full_disk_costs_nothing_that_was_kept),
 		cmocka_unit_test(the_socket_is_in_the_folder_that_is_roots_alone),
 		cmocka_unit_test(what_makes_no_sense_is_removed),
+		cmocka_unit_test(what_cannot_be_read_for_want_of_descriptors_stays),
 		cmocka_unit_test(nobody_but_root_may_write_there),
 		cmocka_unit_test(there_is_one_agent_at_a_time),
 		cmocka_unit_test(a_number_that_nobody_has_used),

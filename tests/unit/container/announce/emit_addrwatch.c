@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <cmocka.h>
 
 /* Its parser is not for others to call. */
@@ -63,6 +66,23 @@ static void test_message_longer_than_its_datagram(void **state)
 	datagram.second.nlmsg_len++;
 	assert_int_equal(read_datagram(watch, &datagram.first, sizeof(datagram)), 0);
 	assert_false(watch->again);
+}
+
+/* A container that changed its addresses without a pause kept an agent from everybody else's. */
+static void test_reads_so_many_at_a_time(void **state)
+{
+	const struct nlmsghdr nothing = {.nlmsg_len = sizeof(nothing), .nlmsg_type = NLMSG_NOOP, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK};
+	struct addrwatch *watch = *state;
+	struct pollfd fd;
+	unsigned reads = 0;
+
+	watch->fd = rtnetlink_open(0, SOCK_NONBLOCK);
+	assert_int_not_equal(watch->fd, -1);
+	for (unsigned i = 0; i < 2 * DATAGRAMS_MAX + 1; i++)
+		assert_int_equal(send(watch->fd, &nothing, sizeof(nothing), 0), sizeof(nothing));
+	for (fd = (struct pollfd){.fd = watch->fd, .events = POLLIN}; poll(&fd, 1, 0) == 1; reads++)
+		assert_int_equal(addrwatch_read(watch), 0);
+	assert_int_equal(reads, 3);
 }
 
 /* A kernel without IPv6 answers a question for it with all that it has. */
@@ -130,6 +150,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reads_every_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_datagram_that_ends_within_the_padding, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_message_longer_than_its_datagram, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reads_so_many_at_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_only_the_family_that_was_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_dump_that_fails_is_an_error, setup, teardown),
 	};
