@@ -105,21 +105,39 @@ void setup_print_difference(const char *path, const char *old, const char *new)
 
 /* ---- writing ---- */
 
-/* Folders on the way; those that were made are recorded, to be removed again. */
+static bool has_text(const json_t *list, const char *text)
+{
+	const char *one;
+
+	for (size_t i = 0; (one = json_string_value(json_array_get(list, i))) != NULL; i++) {
+		if (strcmp(one, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Folders on the way; those that are not there are recorded first, to be removed again: whoever ends us between the two leaves none that nobody knows of. */
 static int make_folders(struct setup *setup, const char *path)
 {
 	char full[PATH_MAX], part[PATH_MAX];
-	bool made = false;
+	bool more = false;
 
 	for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
-		if (mkdir(full_path(setup, part, full), 0755) == 0)
-			made = json_array_append_new(setup_record_list(setup, "folders"), json_string(part)) == 0;
-		else if (errno != EEXIST)
+		if (access(full_path(setup, part, full), F_OK) == 0 || has_text(json_object_get(setup->record, "folders"), part))
+			continue;
+		if (json_array_append_new(setup_record_list(setup, "folders"), json_string(part)) == -1)
+			return -1;
+		more = true;
+	}
+	if (more && setup_record_save(setup) == -1)
+		return -1;
+	for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
+		if (mkdir(full_path(setup, part, full), 0755) == -1 && errno != EEXIST)
 			return -1;
 	}
-	/* The file's own entry was saved before it was written: this may be the last that is. */
-	return made ? setup_record_save(setup) : 0;
+	return 0;
 }
 
 /* root:callsign, where there is that group: in a root of another machine by its own /etc/group. */

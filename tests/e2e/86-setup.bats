@@ -379,6 +379,24 @@ nameserver 192.0.2.1' ''
     [[ $output == *'"dns-search" is no list'* ]]
 }
 
+# It was made, and written down only then: what ended set-up between the two left it for good.
+@test "setup: ended by kill -9 as soon as there is a folder of its own, that is taken back, too" {
+    local program=$BUILD/host/host/callsign-setup pid folder
+    for folder in etc/callsign etc/init.d etc/systemd; do
+        for _ in 1 2 3 4; do
+            rm -rf "$BATS_TEST_TMPDIR/root" "$BATS_TEST_TMPDIR/root.before"
+            bare_root 'nameserver 127.0.0.53' '{"live-restore": true}'
+            "$program" --root "$ROOT" --no-broker >/dev/null 2>&1 3>&- &
+            pid=$!
+            while [[ ! -e $ROOT/$folder && -e /proc/$pid/exe ]]; do :; done
+            kill -KILL "$pid" || true
+            wait "$pid" || true
+            root_setup --undo >/dev/null
+            unchanged
+        done
+    done
+}
+
 @test "setup: ended by kill -9 at any moment, the next run ends where one run would have, and all is taken back" {
     local program=$BUILD/host/host/callsign-setup # not a wrapper: it is ended within milliseconds
     bare_root 'nameserver 127.0.0.53' '{"live-restore": true}'
