@@ -210,14 +210,22 @@ void agent_sweep(struct agent *agent)
 /* It lives if the process of that number is the one that started then: else, ESRCH, it has died while nobody watched. Otherwise it is not known. */
 static int open_kept(const struct keep_entry *entry)
 {
-	int pidfd = process_open(entry->pid);
+	int pidfd = process_open(entry->pid), error = ESRCH;
+	uint64_t start;
 
 	if (pidfd == -1)
 		return -1;
-	if (process_start(entry->pid) == entry->start && process_lives(pidfd))
-		return pidfd;
+	start = process_start(entry->pid);
+	if (start == 0)
+		error = errno;
+	if (process_lives(pidfd)) {
+		if (start == entry->start)
+			return pidfd;
+	} else {
+		error = ESRCH;
+	}
 	close(pidfd);
-	errno = ESRCH;
+	errno = error;
 	return -1;
 }
 
@@ -244,7 +252,7 @@ static void take_kept(void *arg, const struct keep_entry *entry)
 	int pidfd = open_kept(entry);
 
 	if (pidfd == -1 && errno != ESRCH) {
-		log_warn("name=%s pid=%ld: whether it lives cannot be told, which is left to the next agent", entry->naming.name, (long)entry->pid);
+		log_warn("name=%s pid=%ld: whether it lives cannot be told, which is left to the next agent: restart it when there is room", entry->naming.name, (long)entry->pid);
 		return;
 	}
 	log_debug("from the agent before: name=%s pid=%ld %s", entry->naming.name, (long)entry->pid, pidfd != -1 ? "lives" : "has ended");

@@ -165,7 +165,7 @@ static void read_file(int folder, const char *name, void (*visit)(void *arg, con
 	if (json != NULL && read_entry(json, &entry)) {
 		visit(arg, &entry);
 	} else if (json == NULL && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
-		log_warn("%s: cannot be read, which is left to the next agent", name);
+		log_warn("%s: cannot be read, which is left to the next agent: restart it when there is room", name);
 	} else {
 		log_warnx("%s: not understood: removed", name);
 		unlink(path);
