@@ -2,6 +2,7 @@
 # The init.d script, with every verb, on the lab's machine.
 
 load common
+export LAB_ENGINE=runc
 
 PIDFILE=/run/callsign/callsignd.pid
 

@@ -2,6 +2,7 @@
 # What systemd's units leave of /proc has to be enough. systemd is not process 1 in the lab, so /proc is mounted as it would.
 
 load common
+export LAB_ENGINE=runc
 
 BOOT_ID=/proc/sys/kernel/random/boot_id
 

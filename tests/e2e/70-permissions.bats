@@ -4,6 +4,7 @@
 # red and blue are tenants with the prefixes red- and blue-.
 
 load common
+export LAB_ENGINE=runc
 
 # refused USER VERB…: the broker says no, in so many words.
 refused() {

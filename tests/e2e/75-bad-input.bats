@@ -17,10 +17,10 @@ teardown() {
 # refuses KEY BODY [AMQP-OPTION…]: callsignd logs one line about it, which names the user; the hosts file stays as it was.
 refuses() {
     local before
-    before=$(md5sum <"$HOSTS")
+    before=$(<"$HOSTS")
     log_mark
     amqp emit publish callsign "$@" || return 1
-    poll_until 5000 log_has 'user="?emit' || {
+    wait_log 'user="?emit' 5000 >/dev/null || {
         printf 'nothing was logged about: %s %s\n' "$1" "$2"
         return 1
     }
@@ -30,7 +30,7 @@ refuses() {
         printf 'more than one line about: %s %s\n' "$1" "$2"
         return 1
     }
-    [[ $(md5sum <"$HOSTS") == "$before" ]] || {
+    [[ $(<"$HOSTS") == "$before" ]] || {
         printf 'the hosts file changed by: %s %s\n' "$1" "$2"
         return 1
     }
@@ -41,7 +41,7 @@ control() {
     local op
     op=control-$(new_instance)
     amqp callsignd publish callsign up.control "{\"v\":1,\"op\":\"$op\"}"
-    poll_until 5000 log_has "$op"
+    wait_log "$op" 5000
 }
 
 good() {

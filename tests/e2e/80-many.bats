@@ -17,7 +17,7 @@ all_listed() {
 @test "50 containers started 8 at a time all resolve, each to its own address, and once killed all go" {
     local i ids name address
     export -f die lab_box lab_cgroup lab_docker lab_in lab_init_find process_start under_docker_options
-    export LAB LAB_ADDRESS LAB_PATH TESTS_DIR UNDER UNDER_FOUND
+    export LAB LAB_ADDRESS LAB_PATH TESTS_DIR TOOLS UNDER UNDER_FOUND
     seq "$COUNT" | xargs -P 8 -I{} bash -c 'lab_docker run --detach --hostname many{} --name many{} lab:1 sleep 1000 >/dev/null'
     poll_until 20000 all_listed
     mapfile -t ids < <(lab_docker ps --quiet)

@@ -259,8 +259,7 @@ CONF
 }
 
 daemon_listens() {
-    [[ $(lab_in /usr/bin/python3 "$TESTS_DIR/lib/amqp.py" --user admin --password-file "$LAB/secret/admin" consumers callsign.host.tls \
-        2>/dev/null) == 1 ]]
+    [[ $(lab_amqp admin consumers callsign.host.tls 2>/dev/null) == 1 ]]
 }
 
 daemon_said() {

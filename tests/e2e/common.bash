@@ -27,7 +27,8 @@ teardown() {
 
 common_setup() {
     log_mark
-    PARTS_BEFORE=$(parts_pids)
+    parts_pids
+    PARTS_BEFORE=${PIDS[*]}
 }
 
 common_teardown() {
@@ -37,14 +38,20 @@ common_teardown() {
     poll_until 10000 no_names
 }
 
+# In PIDS, one for each part; what has none is left out.
 parts_pids() {
-    cat "${LAB_PARTS[@]/#/$LAB/pid/}" 2>/dev/null
+    local part pid
+    PIDS=()
+    for part in "${LAB_PARTS[@]}"; do
+        ! read -r pid 2>/dev/null <"$LAB/pid/$part" || PIDS+=("$pid")
+    done
 }
 
 # The same processes as before the test run all of them: who served then serves now, and need not be asked, which takes longer than many a test.
 parts_untouched() {
-    # shellcheck disable=SC2086 # one a word
-    [[ -n ${PARTS_BEFORE-} && $(parts_pids) == "$PARTS_BEFORE" ]] && lab_in kill -0 $PARTS_BEFORE 2>/dev/null
+    local PIDS
+    parts_pids
+    [[ -n ${PARTS_BEFORE-} && ${PIDS[*]} == "$PARTS_BEFORE" ]] && lab_lives "${PIDS[@]}"
 }
 
 show_logs() {
@@ -63,11 +70,21 @@ show_logs() {
 
 remove_containers() {
     local ids
+    containers_are_there || return 0
     mapfile -t ids < <(lab_docker ps --all --quiet)
-    ((${#ids[@]} == 0)) && return
+    ((${#ids[@]} > 0)) || return 0
     # Who is killed cannot say what it leaked.
     [[ -z $UNDER ]] || lab_docker stop --time 10 "${ids[@]}" >/dev/null || true
     lab_docker rm --force "${ids[@]}" >/dev/null
+}
+
+# Asking the engine takes longer than many a test: its folder tells.
+containers_are_there() {
+    if [[ ${LAB_ENGINE-} == runc ]]; then
+        compgen -G "$LAB/boxes/*" >/dev/null
+    else
+        compgen -G "$LAB/docker/containers/*" >/dev/null
+    fi
 }
 
 # The hosts file without comments and without the serial: what is served, one line a record.
@@ -75,8 +92,13 @@ records() {
     sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' -e '/serial\.callsign\./d' "$HOSTS"
 }
 
+# Likewise, without a process.
 no_names() {
-    [[ -z $(records) ]]
+    local line
+    while read -r line; do
+        line=${line%%#*}
+        [[ -z ${line//[[:space:]]/} || $line == *serial.callsign.* ]] || return 1
+    done <"$HOSTS"
 }
 
 # ---- containers ----
@@ -180,11 +202,13 @@ resolves_to() {
 
 # wait_up CONTAINER: until its name resolves to its address.
 wait_up() {
-    [[ -n $(address "$1") ]] || {
+    local address
+    address=$(address "$1")
+    [[ -n $address ]] || {
         printf 'container %s does not run\n' "$1"
         return 1
     }
-    wait_resolves "$1.docker" "$(address "$1")"
+    wait_resolves "$1.docker" "$address"
 }
 
 # wait_gone NAME [TIMEOUT_MS]
@@ -203,15 +227,15 @@ log_mark() {
 
 # log_count PATTERN: lines of callsignd's since the mark that match (grep -E).
 log_count() {
-    tail -c "+$LOG_MARK" "$LAB/log/callsignd" | grep -cE -- "$1" || true
+    "$TOOLS/loglines" "$LAB/log/callsignd" $((LOG_MARK - 1)) "$1" || true
 }
 
 log_has() {
-    (($(log_count "$1") > 0))
+    "$TOOLS/loglines" "$LAB/log/callsignd" $((LOG_MARK - 1)) "$1" >/dev/null
 }
 
 wait_log() {
-    poll_until "${2-10000}" log_has "$1" || {
+    "$TOOLS/loglines" -t $((${2-10000} * SLOWNESS)) "$LAB/log/callsignd" $((LOG_MARK - 1)) "$1" >/dev/null || {
         printf 'callsignd never logged: %s\n' "$1"
         return 1
     }
@@ -219,11 +243,8 @@ wait_log() {
 
 # ---- the broker ----
 
-# amqp USER VERB…: see tests/lib/amqp.py.
 amqp() {
-    local user=$1
-    shift
-    lab_in /usr/bin/python3 "$TESTS_DIR/lib/amqp.py" --user "$user" --password-file "$LAB/secret/$user" "$@"
+    lab_amqp "$@"
 }
 
 # broker_is_at_least MAJOR[.MINOR]: RabbitMQ does some things otherwise since then.

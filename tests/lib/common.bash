@@ -1,9 +1,9 @@
 # Small things that every script under tests/ needs. Sourced; sets nothing but functions, the two paths below and SLOWNESS.
 # shellcheck shell=bash
 
-TESTS_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+TESTS_DIR=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 # shellcheck disable=SC2034 # for those who source this
-TOP_DIR=$(dirname "$TESTS_DIR")
+TOP_DIR=${TESTS_DIR%/*}
 
 note() {
     printf '%s\n' "$*" >&2
@@ -42,7 +42,13 @@ poll_pause() {
     ((pause > 20)) || pause=20
     ((pause < 100)) || pause=100
     printf -v pause '0.%03d' "$pause"
-    sleep "$pause"
+    pause "$pause"
+}
+
+# pause SECONDS: as sleep(1), without a process: nothing is ever written into that pipe.
+pause() {
+    [[ -n ${PAUSE_PIPE-} ]] || exec {PAUSE_PIPE}<> <(:)
+    read -r -t "$1" -u "$PAUSE_PIPE" || true
 }
 
 need_root() {

@@ -9,7 +9,7 @@
 # shellcheck shell=bash
 
 # shellcheck source=tests/lib/common.bash
-source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+source "${BASH_SOURCE[0]%/*}/common.bash"
 # shellcheck source=tests/lib/parts.bash
 source "$TESTS_DIR/lib/parts.bash"
 # shellcheck source=tests/lib/image.bash
@@ -21,7 +21,8 @@ LAB_PARTS=(broker dockerd upstream dnsmasq callsignd agent)
 LAB_ADDRESS=198.18.0.1        # docker0: the gateway of every container
 LAB_CALLSIGN_ID=977           # user and group callsign, in the lab alone
 LAB_PREFIX6=fd00:c5::/64
-LAB_PATH=$BUILD/host/host:$BUILD/host/container:$BUILD/host/container/agent:$BUILD/host/tests/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+TOOLS=$BUILD/host/tests/tools
+LAB_PATH=$BUILD/host/host:$BUILD/host/container:$BUILD/host/container/agent:$TOOLS:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # shellcheck source=tests/lib/under.bash
 source "$TESTS_DIR/lib/under.bash"
 
@@ -116,8 +117,14 @@ lab_namespace_up() {
 lab_in() {
     local LAB_INIT
     lab_init_find || die "there is no lab in $LAB: tests/lab up"
-    nsenter --target "$LAB_INIT" --mount --uts --ipc --net --pid --root \
-        env -C "$PWD" PATH="$LAB_PATH" LANG=C.UTF-8 HOME="$LAB" "$@" 9>&-
+    PATH=$LAB_PATH LANG=C.UTF-8 HOME=$LAB "$TOOLS/within" "$LAB_INIT" "$@" 9>&-
+}
+
+# lab_amqp USER VERB…: see tests/lib/amqp.py. VERB may have that one's options before it.
+lab_amqp() {
+    local user=$1
+    shift
+    lab_in handover callsign-test-amqp /usr/bin/python3 "$TESTS_DIR/lib/amqp.py" --user "$user" --password-file "$LAB/secret/$user" "$@"
 }
 
 # lab_program NAME: where that one of ours stands, which may be a checker's wrapper (under.bash).
@@ -169,13 +176,21 @@ lab_spawn() {
 # The part's pid inside the lab, if it runs. Within one lab's life pids are not reused (they count up to 4 million).
 lab_pid() {
     local pid
-    read -r pid 2>/dev/null <"$LAB/pid/$1" || return 1
-    lab_in kill -0 "$pid" 2>/dev/null || return 1
+    read -r pid 2>/dev/null <"$LAB/pid/$1" && lab_lives "$pid" || return 1
     printf '%s\n' "$pid"
 }
 
 lab_gone() {
     ! lab_pid "$1" >/dev/null
+}
+
+# lab_lives PID…: whether there are these processes, by their numbers inside the lab; one that nobody has waited for is.
+lab_lives() {
+    local LAB_INIT pid
+    lab_init_find || die "there is no lab in $LAB: tests/lab up"
+    for pid; do
+        [[ -n $pid && -e /proc/$LAB_INIT/root/proc/$pid ]] || return 1
+    done
 }
 
 # lab_signal PART SIGNAL
@@ -259,7 +274,7 @@ lab_lock() {
 # The programs that the lab takes from the build.
 lab_programs_check() {
     local program
-    for program in host/host/callsignd host/container/agent/callsign-agent static/container/callsign-emit; do
+    for program in host/host/callsignd host/container/agent/callsign-agent host/tests/tools/within static/container/callsign-emit; do
         [[ -x $BUILD/$program ]] || die "$BUILD/$program is missing: run tests/lib/build"
     done
 }

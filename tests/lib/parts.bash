@@ -192,8 +192,7 @@ callsignd_answers() {
 }
 
 broker_listens() {
-    lab_in /usr/bin/python3 "$TESTS_DIR/lib/amqp.py" --user admin --password-file "$LAB/secret/admin" \
-        consumers callsign.host.lab 2>/dev/null | grep -qx '[1-9][0-9]*'
+    [[ $(lab_amqp admin consumers callsign.host.lab 2>/dev/null) == [1-9]* ]]
 }
 
 part_callsignd_wait() {

@@ -5,7 +5,7 @@
 # shellcheck shell=bash
 
 # shellcheck source=tests/lib/common.bash
-source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+source "${BASH_SOURCE[0]%/*}/common.bash"
 
 ROOTS=${CALLSIGN_ROOTS:-/var/cache/callsign-roots}
 ROOTS_SOURCE=/callsign # where the source tree is inside, to be read only
