@@ -19,7 +19,7 @@ after_down() {
     local link
     link=$(link "$2")
     lab_in ip link set "$link" down
-    poll_until "$1" false || true
+    let_pass "$1"
     lab_in ip link set "$link" up
 }
 
@@ -40,7 +40,7 @@ back_again() {
     steady near "$(address near)"
     injected "link down for 3 s"
     after_down 3000 near
-    poll_until 7000 false || true
+    let_pass 7000
     steadied near
 }
 
@@ -66,7 +66,7 @@ back_again() {
     log_mark
     after_down 10000 held
     # The will has fired; without the new session the name would go when the grace is over.
-    poll_until 14000 false || true
+    let_pass 14000
     steadied held
     resolves_to held.docker "$(address held)"
 }
@@ -78,7 +78,7 @@ back_again() {
     steady held "$(address held)"
     injected "link down for 60 s, heartbeat 10 s, lost_grace 60 s"
     after_down 60000 held
-    poll_until 50000 false || true
+    let_pass 50000
     steadied held
 }
 
@@ -88,9 +88,9 @@ back_again() {
     steady deaf "$(address deaf)"
     injected "packets dropped both ways for 4 s"
     rules --insert "$(address deaf)"
-    poll_until 4000 false || true
+    let_pass 4000
     rules --delete "$(address deaf)"
-    poll_until 8000 false || true
+    let_pass 8000
     steadied deaf
 }
 
@@ -122,7 +122,7 @@ resync_is() {
     host_deaf --insert
     rules --delete "$(address answers)"
     lab_in kill -9 "$(container_pid dies)"
-    poll_until 10000 false || true
+    let_pass 10000
     host_deaf --delete
     # TCP tries again after up to as long as it was in vain; a late answer leaves the others 4 s more; and a dead one whom nobody heard die.
     gone_within $((10000 + 10000 + 4000 + 2000)) dies
@@ -154,7 +154,7 @@ resync_is() {
     injected "connection reset"
     lab_in iptables --wait --insert INPUT --source "$(address torn)" --protocol tcp --dport 5672 --jump REJECT --reject-with tcp-reset
     # Its next heartbeat is answered with a reset.
-    poll_until 1500 false || true
+    let_pass 1500
     mend
     there_within 7500 torn "$(address torn)"
     resolves_to torn.docker "$(address torn)"
@@ -215,6 +215,6 @@ another_mailbox() {
     # The full announcement takes more turns than the provisional one.
     settled "announced in full" 10000 lab_docker exec slow callsign-emit --healthcheck
     steady slow "$(address slow)"
-    poll_until 20000 false || true
+    let_pass 20000
     steadied slow
 }

@@ -104,7 +104,7 @@ kill_agent_often() {
     lab_in kill -STOP "$(agent_pid)"
     lab_docker rm --force dies >/dev/null
     plain comes
-    poll_until 1000 false || true
+    let_pass 1000
     lab_in kill -CONT "$(agent_pid)"
     injected "SIGCONT after SIGSTOP of the agent"
     gone_within 1000 dies
@@ -119,7 +119,7 @@ kill_agent_often() {
     steady frozen "$(address frozen)"
     injected "docker pause for 4 s"
     lab_docker pause frozen >/dev/null
-    poll_until 4000 false || true
+    let_pass 4000
     lab_docker unpause frozen >/dev/null
     steadied frozen
     steadied calm
@@ -238,7 +238,7 @@ agent_has() {
     injected "kill -9 of the agent with no room for its state"
     settled "named by the next one" 3000 agent_has comes
     # Longer than hosts are patient with who was the agent before.
-    poll_until 6000 false || true
+    let_pass 6000
     steadied comes
     lab_stop agent
     lab_in umount /run/callsign-agent

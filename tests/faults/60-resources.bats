@@ -37,7 +37,7 @@ mend() {
 # fails_once: from the injection on, an error is logged once, though it is tried again each second.
 fails_once() {
     wait_log "hosts file=/run/small/names/hosts cannot be written: $1"
-    poll_until 2500 false || true
+    let_pass 2500
     [[ $(log_count 'cannot be written') == 1 ]]
     [[ -z $(resolve late.docker) ]]
     steadied calm
@@ -97,7 +97,7 @@ first_unused() {
     injected "EMFILE"
     start late
     wait_log 'Too many open files'
-    poll_until 2500 false || true
+    let_pass 2500
     [[ $(log_count 'cannot be written: Too many open files') == 1 ]]
     (($(log_count 'Too many open files') <= 2)) # one for the file, one for the interfaces
     [[ $(lab_pid callsignd) == "$pid" ]]
@@ -114,7 +114,7 @@ first_unused() {
     descriptors "$pid" $(($(lab_in ls "/proc/$pid/fd" | wc -l) - 1))
     steady_stop
     start late
-    poll_until 4000 false || true
+    let_pass 4000
     descriptors "$pid" 1024
     injected "descriptors again, after the connection was closed"
     there_within 6000 late "$(address late)"

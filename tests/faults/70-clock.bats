@@ -44,7 +44,7 @@ mend() {
 jump() {
     printf '%s\n' "$1" >"$SHIFT"
     injected "wall clock jumps by $1 s"
-    poll_until 17000 false || true
+    let_pass 17000
     steadied calm
     steadied shifted
     start more

@@ -46,12 +46,12 @@ found_nothing() {
     load_start 20
     load_ready 60000
     load_say churn 4
-    poll_until 8000 false || true
+    let_pass 8000
     rabbitmqctl close_all_connections --vhost callsign chaos >/dev/null
     lab_signal callsignd HUP
     lab_stop dnsmasq
     part_dnsmasq_start
-    poll_until 8000 false || true
+    let_pass 8000
     load_say churn 0
     load_stop
     lab_stop emitter callsignd

@@ -51,6 +51,13 @@ pause() {
     read -r -t "$1" -u "$PAUSE_PIPE" || true
 }
 
+# let_pass MS: how long a fault lasts, or what must not happen has time to. No longer under a checker, for leases and graces are no longer either.
+let_pass() {
+    local seconds
+    printf -v seconds '%d.%03d' $(($1 / 1000)) $(($1 % 1000))
+    pause "$seconds"
+}
+
 need_root() {
     ((EUID == 0)) || die "must be run as root (it makes namespaces and runs a Docker Engine): try sudo"
 }
