@@ -106,8 +106,9 @@ stop() {
     over_usr /etc/init.d/dnsmasq stop >>"$LAB/log/started" 2>&1
 }
 
+# What it had registered is gone first, then resolv.conf is written, in the background.
 is_out() {
-    [[ -z $(find "$LAB/run/resolvconf" -name 'lo.dnsmasq') ]]
+    [[ -z $(find "$LAB/run/resolvconf" -name 'lo.dnsmasq') && " $(servers) " != *" 127.0.0.1 "* ]]
 }
 
 # As the service does: it takes itself out, and comes back.
