@@ -7,6 +7,7 @@ resident_kb() {
     lab_in sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(lab_pid callsignd)/status"
 }
 
+# bats test_tags=native
 @test "names that come and go leave callsignd's resident memory flat" {
     local minutes=${CALLSIGN_CHURN_MINUTES:-2} early late
     load_start 100
@@ -34,6 +35,7 @@ found_nothing() {
 }
 
 # The end-to-end suites run under it too (tests/run valgrind); this adds what they leave out: churn, and a broker that closes every connection.
+# bats test_tags=native
 @test "both programs under valgrind: no error, no leak" {
     lab_stop callsignd
     under_valgrind callsignd
