@@ -76,8 +76,9 @@ under_wrapper() {
             # What is asked of a running agent is waited for, as above.
             [[ $1 != callsign-agent ]] || printf '[ "$1" = --foreground ] || exec %s "$@"\n' "$2"
             [[ $1 != callsignd && $1 != callsign-agent ]] || printf 'export LD_PRELOAD=%s\n' "$UNDER_DIR/pidfd.so"
+            # What libc frees at the end it frees for valgrind alone, and beside a thread that is still connecting, which may just have closed a file.
             # valgrind keeps files of its own while it runs, and a container's /tmp may be missing or read-only.
-            printf 'TMPDIR=%s exec /usr/bin/valgrind --quiet --vgdb=no --leak-check=full --show-leak-kinds=definite,indirect --log-file=%s/%s.$id.%%p ' \
+            printf 'TMPDIR=%s exec /usr/bin/valgrind --quiet --vgdb=no --run-libc-freeres=no --leak-check=full --show-leak-kinds=definite,indirect --log-file=%s/%s.$id.%%p ' \
                 "$UNDER_FOUND" "$UNDER_FOUND" "$1"
             ;;
         sanitizers)
