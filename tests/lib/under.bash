@@ -41,7 +41,7 @@ under_begin() {
     rm -rf "$UNDER_DIR"
     mkdir -p "$UNDER_DIR/bin" "$UNDER_FOUND"
     chmod 1777 "$UNDER_FOUND"
-    [[ $UNDER != valgrind ]] || under_pidfd
+    [[ $UNDER != valgrind ]] || { under_pidfd && under_suppressions >"$UNDER_DIR/suppressions"; }
     for program in container/callsign-emit host/callsignd container/agent/callsign-agent; do
         under_wrapper "${program##*/}" "$(under_build)/$program" "$UNDER_DIR/bin/${program##*/}"
     done
@@ -56,6 +56,11 @@ under_begin() {
 under_pidfd() {
     cc -D_GNU_SOURCE -O1 -o "$UNDER_DIR/pidfd" "$TESTS_DIR/tools/pidfd.c"
     cc -D_GNU_SOURCE -DPIDFD_OPENER="\"$UNDER_DIR/pidfd\"" -shared -fPIC -O1 -o "$UNDER_DIR/pidfd.so" "$TESTS_DIR/tools/pidfd.c"
+}
+
+# glibc forgets the path of a library that it found and could not load, as those are that 88-metrics puts in its way.
+under_suppressions() {
+    printf '%s\n' '{' path-of-no-library Memcheck:Leak ... fun:strdup fun:_dl_load_cache_lookup ... '}'
 }
 
 under_build() {
@@ -75,7 +80,7 @@ under_wrapper() {
         valgrind)
             # What is asked of a running agent is waited for, as above.
             [[ $1 != callsign-agent ]] || printf '[ "$1" = --foreground ] || exec %s "$@"\n' "$2"
-            [[ $1 != callsignd && $1 != callsign-agent ]] || printf 'export LD_PRELOAD=%s\n' "$UNDER_DIR/pidfd.so"
+            [[ $1 != callsignd && $1 != callsign-agent ]] || printf 'export LD_PRELOAD=%s VALGRIND_OPTS=--suppressions=%s\n' "$UNDER_DIR/pidfd.so" "$UNDER_DIR/suppressions"
             # What libc frees at the end it frees for valgrind alone, and beside a thread that is still connecting, which may just have closed a file.
             # valgrind keeps files of its own while it runs, and a container's /tmp may be missing or read-only.
             printf 'TMPDIR=%s exec /usr/bin/valgrind --quiet --vgdb=no --run-libc-freeres=no --leak-check=full --show-leak-kinds=definite,indirect --log-file=%s/%s.$id.%%p ' \
