@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A key or a section without a title, where it stands in the text. */
+/* A key or a section without a title, where it stands in the text, without its quotes. */
 struct name {
 	const char *text;
 	size_t length;
 	int line;
+	bool appended; /* given with +=, which may follow */
 };
 
 /* Names of the sections that are open now, one behind the other, each section's from its first on. */
@@ -67,6 +68,11 @@ static const struct {
 	{"\xe2\x80\x9f", "a typographic quote (U+201F)"},
 	{"\xe2\x80\xb2", "a prime (U+2032)"},
 	{"\xe2\x80\xb3", "a prime (U+2033)"},
+	{"\xe2\x80\xb9", "a typographic quote (U+2039)"},
+	{"\xe2\x80\xba", "a typographic quote (U+203A)"},
+	{"\xc2\xb4", "an acute accent (U+00B4)"},
+	{"\xef\xbc\x82", "a full-width quote (U+FF02)"},
+	{"\xef\xbc\x87", "a full-width quote (U+FF07)"},
 	{"\xc2\xab", "a typographic quote (U+00AB)"},
 	{"\xc2\xbb", "a typographic quote (U+00BB)"},
 	{"\xc2\xa0", "a no-break space (U+00A0)"},
@@ -100,11 +106,23 @@ static bool is_sign(char c)
 	return c != '\0' && strchr("={}(),", c) != NULL;
 }
 
-static void skip_blanks(struct lint *lint)
+static bool is_control(char c)
 {
-	for (; is_blank(*lint->at); lint->at++)
+	return ((unsigned char)c < 0x20 && c != '\0') || c == 0x7f;
+}
+
+/* A line ends where libconfuse sees its end: at a line feed. */
+static int skip_blanks(struct lint *lint)
+{
+	for (; is_blank(*lint->at); lint->at++) {
+		size_t returns = strspn(lint->at, "\r");
+
+		if (returns > 0 && lint->at[returns] != '\n' && lint->at[returns] != '\0')
+			return refuse(lint, "a carriage return that ends no line: write line feeds (what stands behind it may be taken for part of a comment)");
 		if (*lint->at == '\n')
 			lint->line++;
+	}
+	return 0;
 }
 
 /* In single quotes it stays as it is; a backslash takes its meaning away. */
@@ -131,6 +149,8 @@ static int take_string(struct lint *lint, struct token *token)
 			lint->at++;
 		else if (*lint->at == '\0' || *lint->at == '\n')
 			return refuse(lint, "a quote (%c) without its end on this line: what stands behind it would not be read", quote);
+		if (is_control(*lint->at) && *lint->at != '\t')
+			return refuse(lint, "a control character within quotes");
 		lint->at++;
 	}
 	lint->at++;
@@ -141,15 +161,27 @@ static int take_string(struct lint *lint, struct token *token)
 	return 0;
 }
 
+/* What libconfuse would leave out of a word without saying so, or take for its end. */
+static int refuse_in_word(struct lint *lint, bool first)
+{
+	if (*lint->at == '"' || *lint->at == '\'')
+		return refuse(lint, "a quote (%c) within a word: quote the whole of it", *lint->at);
+	if (first && lint->at[0] == '/' && lint->at[1] == '*')
+		return refuse(lint, "a comment without its end: what stands behind it would not be read");
+	if (*lint->at == '*' || *lint->at == '+')
+		return refuse(lint, "a %c outside of quotes, where it would be left out: quote the whole word", *lint->at);
+	if (*lint->at == '#')
+		return refuse(lint, "a # right behind a word: quote the whole of it, or put a blank before a comment");
+	if (is_control(*lint->at))
+		return refuse(lint, "a control character");
+	return refuse_lookalike(lint);
+}
+
 static int take_word(struct lint *lint, struct token *token)
 {
 	while (*lint->at != '\0' && !is_blank(*lint->at) && !is_sign(*lint->at) && !(lint->at[0] == '+' && lint->at[1] == '=')) {
-		if (*lint->at == '"' || *lint->at == '\'')
-			return refuse(lint, "a quote (%c) within a word: quote the whole of it", *lint->at);
-		if (refuse_lookalike(lint) == -1)
+		if (refuse_in_word(lint, lint->at == token->text) == -1)
 			return -1;
-		if (lint->at == token->text && lint->at[0] == '/' && lint->at[1] == '*')
-			return refuse(lint, "a comment without its end: what stands behind it would not be read");
 		if (lint->at[0] == '$' && lint->at[1] == '{')
 			lint->at += strcspn(lint->at, "}\n");
 		if (*lint->at != '\0' && *lint->at != '\n')
@@ -161,7 +193,8 @@ static int take_word(struct lint *lint, struct token *token)
 
 static int take_token(struct lint *lint, struct token *token)
 {
-	skip_blanks(lint);
+	if (skip_blanks(lint) == -1)
+		return -1;
 	*token = (struct token){.kind = TOKEN_SIGN, .text = lint->at, .length = 1};
 	if (*lint->at == '\0') {
 		token->kind = TOKEN_END;
@@ -188,8 +221,47 @@ static bool is(const struct token *token, char sign)
 	return token->kind == TOKEN_SIGN && token->length == 1 && *token->text == sign;
 }
 
-/* ---- what is given twice ---- */
+/* ---- names ---- */
 
+#define SHOWN_MAX 40
+
+/* As much of a name as an error shows. */
+static int shown(const struct name *name)
+{
+	return (int)(name->length < SHOWN_MAX ? name->length : SHOWN_MAX);
+}
+
+/* libconfuse takes the same key in quotes, from the environment, and for another section's as SECTION|KEY. */
+static int take_name(struct lint *lint, const struct token *token, struct name *name)
+{
+	*name = (struct name){.text = token->text, .length = token->length, .line = lint->line};
+	if (token->kind == TOKEN_STRING) {
+		name->text++;
+		name->length -= 2;
+	}
+	if (memchr(name->text, '\\', name->length) != NULL || substitutes(name->text, name->length, false))
+		return refuse(lint, "a key is written as it is called, without a backslash and without ${...}");
+	return 0;
+}
+
+static int refuse_path(struct lint *lint, const struct name *name)
+{
+	const char *bar = memrchr(name->text, '|', name->length);
+	struct name key = *name;
+
+	if (bar == NULL)
+		return 0;
+	key.length -= (size_t)(bar + 1 - key.text);
+	key.text = bar + 1;
+	return refuse(lint, "%.*s: belongs into its section: SECTION { %.*s = ... }", shown(&key), key.text, shown(&key), key.text);
+}
+
+static bool is_called(const struct name *name, const char *key)
+{
+	return name->length == strlen(key) && memcmp(name->text, key, name->length) == 0;
+}
+
+/* += may follow = and += ; nothing else may be there twice. */
 static int note_name(struct lint *lint, const struct name *name)
 {
 	struct names *names = &lint->names;
@@ -198,9 +270,10 @@ static int note_name(struct lint *lint, const struct name *name)
 	for (i = lint->first[lint->depth]; i < names->count; i++) {
 		if (names->list[i].length != name->length || memcmp(names->list[i].text, name->text, name->length) != 0)
 			continue;
+		if (name->appended)
+			return 0;
 		lint->line = name->line;
-		return refuse(lint, "%.*s: given twice, in line %d already", (int)(name->length < 40 ? name->length : 40), name->text,
-		              names->list[i].line);
+		return refuse(lint, "%.*s: given twice, in line %d already", shown(name), name->text, names->list[i].line);
 	}
 	if (names->count == names->room) {
 		struct name *grown = reallocarray(names->list, names->room * 2 + 16, sizeof(*grown));
@@ -229,30 +302,44 @@ static void close_section(struct lint *lint)
 	lint->names.count = lint->first[lint->depth--];
 }
 
-/* ---- statements ---- */
+/* ---- values ---- */
 
-/* A key by itself, or SECTION|KEY. */
 static bool is_secret(const struct name *key)
 {
-	static const char *const secrets[] = {"password", "urls"};
+	return is_called(key, "password") || is_called(key, "urls");
+}
+
+/*
+ * In double quotes libconfuse makes \n, \x41 and \101 one character each, as C does, and of any other \c a plain c. Only in a command, which is a
+ * program's text, can the first be meant; the second is not what was written anywhere.
+ */
+static int check_escapes(struct lint *lint, const struct name *key, const struct token *token)
+{
+	const char *plain = is_called(key, "command") ? "\"'\\$abefnrtv" : "\"'\\$";
 	size_t i;
 
-	for (i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
-		size_t length = strlen(secrets[i]);
-
-		if (key->length >= length && memcmp(key->text + key->length - length, secrets[i], length) == 0 &&
-		    (key->length == length || key->text[key->length - length - 1] == '|'))
-			return true;
+	for (i = 1; i + 1 < token->length; i++) {
+		if (token->text[i] != '\\')
+			continue;
+		if (strchr(plain, token->text[++i]) == NULL)
+			return refuse(lint, "%.*s: a backslash in double quotes changes what stands behind it: write \\\\ for one, or put the text in single quotes",
+			              shown(key), key->text);
 	}
-	return false;
+	return 0;
 }
 
 static int check_value(struct lint *lint, const struct name *key, const struct token *token)
 {
-	if (!is_secret(key) || *token->text == '\'' || !substitutes(token->text, token->length, token->kind == TOKEN_STRING))
+	if (token->kind == TOKEN_STRING && *token->text == '"' && check_escapes(lint, key, token) == -1)
+		return -1;
+	if (!is_secret(key) || token->kind == TOKEN_SIGN || token->kind == TOKEN_END)
+		return 0;
+	if (memchr(token->text, '\t', token->length) != NULL)
+		return refuse(lint, "%.*s: a control character (a tab) in it", shown(key), key->text);
+	if (*token->text == '\'' || !substitutes(token->text, token->length, token->kind == TOKEN_STRING))
 		return 0;
 	return refuse(lint, "%.*s: ${...} would be taken from the environment: put it in single quotes ('...') if it is meant as it is written",
-	              (int)key->length, key->text);
+	              shown(key), key->text);
 }
 
 /* Behind KEY =: one value, or a list in braces. Leaves what follows. */
@@ -271,22 +358,24 @@ static int take_value(struct lint *lint, const struct name *key)
 	return 0;
 }
 
-/* A word where a key may stand: a key with its value, or a section with a title or without one. Whatever else it is libconfuse refuses. */
-static int take_statement(struct lint *lint, const struct token *word)
+/* ---- statements ---- */
+
+/* What may be a key with its value, or a section with a title or without one. Whatever else it is libconfuse refuses. */
+static int take_statement(struct lint *lint, const struct token *first)
 {
-	struct name name = {word->text, word->length, lint->line};
+	struct name name;
 	struct token next;
 
-	if (take_token(lint, &next) == -1)
+	if (take_name(lint, first, &name) == -1 || take_token(lint, &next) == -1)
 		return -1;
-	if (is(&next, '='))
-		return note_name(lint, &name) == -1 ? -1 : take_value(lint, &name);
-	if (next.kind == TOKEN_SIGN && next.length == 2)
-		return take_value(lint, &name);
+	if (is(&next, '=') || (next.kind == TOKEN_SIGN && next.length == 2)) {
+		name.appended = next.length == 2;
+		return refuse_path(lint, &name) == -1 || note_name(lint, &name) == -1 ? -1 : take_value(lint, &name);
+	}
 	if (is(&next, '{'))
 		return note_name(lint, &name) == -1 ? -1 : open_section(lint);
 	if (next.kind == TOKEN_STRING || next.kind == TOKEN_WORD) {
-		if (take_token(lint, &next) == -1)
+		if (check_value(lint, &name, &next) == -1 || take_token(lint, &next) == -1)
 			return -1;
 		if (is(&next, '{'))
 			return open_section(lint);
@@ -301,7 +390,7 @@ static int walk(struct lint *lint)
 	do {
 		if (take_token(lint, &token) == -1)
 			return -1;
-		if (token.kind == TOKEN_WORD && take_statement(lint, &token) == -1)
+		if ((token.kind == TOKEN_WORD || token.kind == TOKEN_STRING) && take_statement(lint, &token) == -1)
 			return -1;
 		if (is(&token, '}'))
 			close_section(lint);

@@ -34,9 +34,11 @@ static char *blank_comment(char *at, bool in_word)
 {
 	char *end;
 
-	if (*at == '#' || (!in_word && at[0] == '/' && at[1] == '/'))
+	if (in_word)
+		return NULL;
+	if (*at == '#' || (at[0] == '/' && at[1] == '/'))
 		return blank(at, at + strcspn(at, "\n"));
-	if (in_word || at[0] != '/' || at[1] != '*')
+	if (at[0] != '/' || at[1] != '*')
 		return NULL;
 	end = strstr(at + 2, "*/");
 	return end == NULL ? NULL : blank(at, end + 2);
@@ -117,6 +119,15 @@ int conftext_parse(cfg_t *cfg, FILE *file)
 	explicit_bzero(text, length);
 	free(text);
 	return result;
+}
+
+const char *conftext_place(char out[CONFTEXT_PLACE_SIZE], const char *path, int line)
+{
+	if (line > 0)
+		snprintf(out, CONFTEXT_PLACE_SIZE, "%s:%d", path, line);
+	else
+		snprintf(out, CONFTEXT_PLACE_SIZE, "%s", path);
+	return out;
 }
 
 FILE *conftext_open(const char *path, bool *others_may_read)

@@ -14,7 +14,7 @@
 
 /*
  * Overwrite comments with blanks: from # to the end of the line, from // likewise, and what is between slash-star and
- * star-slash, each outside of quotes (and // not within a word such as amqp://HOST). Newlines stay. A comment or string
+ * star-slash, each outside of quotes and not within a word such as amqp://HOST (conflint refuses a # there). Newlines stay. A comment or string
  * without an end is left as it is.
  */
 void conftext_blank(char *text);
@@ -26,6 +26,11 @@ void conftext_blank(char *text);
  * wiped.
  */
 int conftext_parse(cfg_t *cfg, FILE *file);
+
+#define CONFTEXT_PLACE_SIZE 512
+
+/* Where a fault is: "PATH:LINE", or PATH where no line is known, which libconfuse says as 0. In out. */
+const char *conftext_place(char out[CONFTEXT_PLACE_SIZE], const char *path, int line);
 
 /*
  * For reading; a directory would make libconfuse's scanner end the whole process, so only a regular file is taken. NULL after logging why.

@@ -18,6 +18,8 @@ static char default_urls[] = "{\"amqp://callsign-agent@127.0.0.1/callsign\"}"; /
 static char default_names[] = "{\"{hostname}\"}";
 static char default_roots[] = "{\"/run/docker/runtime-*/moby\", \"/run/containerd/runc/*\", \"/run/runc\", \"/run/crun\"}";
 
+static int take_seconds(cfg_t *cfg, cfg_opt_t *option, const char *value, void *result);
+
 static cfg_opt_t tls_options[] = {
 	CFG_STR("ca", NULL, CFGF_NONE),  CFG_STR("cert", NULL, CFGF_NONE),       CFG_STR("key", NULL, CFGF_NONE),
 	CFG_BOOL("verify", cfg_true, CFGF_NONE), CFG_STR("server_name", NULL, CFGF_NONE), CFG_END(),
@@ -26,7 +28,7 @@ static cfg_opt_t tls_options[] = {
 static cfg_opt_t bus_options[] = {
 	CFG_STR_LIST("urls", default_urls, CFGF_NONE),
 	CFG_STR("password_file", NULL, CFGF_NONE),
-	CFG_INT("heartbeat", BUS_HEARTBEAT_S, CFGF_NONE),
+	CFG_INT_CB("heartbeat", BUS_HEARTBEAT_S, CFGF_NONE, take_seconds),
 	CFG_SEC("tls", tls_options, CFGF_NONE),
 	CFG_END(),
 };
@@ -42,7 +44,7 @@ static cfg_opt_t options[] = {
 	CFG_STR_LIST("roots", default_roots, CFGF_NONE),
 	CFG_BOOL("wait", cfg_false, CFGF_NONE),
 	CFG_BOOL("adopt", cfg_true, CFGF_NONE),
-	CFG_INT("renew", 120, CFGF_NONE),
+	CFG_INT_CB("renew", 120, CFGF_NONE, take_seconds),
 	CFG_STR("log_level", "info", CFGF_NONE),
 	CFG_END(),
 };
@@ -55,8 +57,26 @@ static struct {
 
 static void mistake_line(const cfg_t *cfg, const char *key, const char *what)
 {
+	char place[CONFTEXT_PLACE_SIZE];
+
 	mistakes.count++;
-	log_errorx("%s:%d: %s%s%s", mistakes.path, cfg->line, key != NULL ? key : "", key != NULL ? ": " : "", what);
+	log_errorx("%s: %s%s%s", conftext_place(place, mistakes.path, cfg->line), key != NULL ? key : "", key != NULL ? ": " : "", what);
+}
+
+/* libconfuse would read 010 as 8. What is wrong is logged, and never used. */
+static int take_seconds(cfg_t *cfg, cfg_opt_t *option, const char *value, void *result)
+{
+	size_t digits = strspn(value, "0123456789");
+	char text[LOG_SAFE_MAX + 64], safe[LOG_SAFE_MAX];
+	long seconds = value[digits] == '\0' && digits > 0 && digits < 10 ? strtol(value, NULL, 10) : 0;
+
+	if (seconds < 1 || seconds > RENEW_MAX_S) {
+		snprintf(text, sizeof(text), "\"%s\": a whole number of seconds from 1 to %d is allowed", log_safe(safe, sizeof(safe), value, strlen(value)),
+		         RENEW_MAX_S);
+		mistake_line(cfg, option->name, text);
+	}
+	*(long *)result = seconds;
+	return 0;
 }
 
 static void take_syntax(cfg_t *cfg, const char *format, va_list arguments)
@@ -168,15 +188,6 @@ static int validate(cfg_t *cfg, cfg_opt_t *option)
 		what = "more entries than it may have";
 	if (what != NULL)
 		mistake_line(cfg, option->name, what);
-	return 0;
-}
-
-static int validate_number(cfg_t *cfg, cfg_opt_t *option)
-{
-	long value = cfg_opt_getnint(option, 0);
-
-	if (value < 1 || value > RENEW_MAX_S)
-		mistake_line(cfg, option->name, "a whole number of seconds from 1 to 600 is allowed");
 	return 0;
 }
 
@@ -324,8 +335,6 @@ static cfg_t *prepare(void)
 	cfg_set_error_function(cfg, take_syntax);
 	for (size_t i = 0; i < KINDS; i++)
 		cfg_set_validate_func(cfg, kinds[i].key, validate);
-	cfg_set_validate_func(cfg, "renew", validate_number);
-	cfg_set_validate_func(cfg, "bus|heartbeat", validate_number);
 	return cfg;
 }
 

@@ -105,13 +105,13 @@ static void conf_complain(cfg_t *cfg, const char *format, va_list arguments) __a
 
 static void conf_complain(cfg_t *cfg, const char *format, va_list arguments)
 {
-	char text[SETTING_ERROR_SIZE + 64];
+	char text[SETTING_ERROR_SIZE + 64], place[CONFTEXT_PLACE_SIZE];
 
 	/* libconfuse 3.3 says so of each key of a section whose keys are free, and then takes it. */
 	if (cfg != NULL && strcmp(cfg_name(cfg), "ports") == 0 && strncmp(format, "no such option", strlen("no such option")) == 0)
 		return;
 	vsnprintf(text, sizeof(text), format, arguments);
-	log_errorx("%s:%d: %s", conf_path_now, cfg != NULL ? cfg->line : 0, text);
+	log_errorx("%s: %s", conftext_place(place, conf_path_now, cfg != NULL ? cfg->line : 0), text);
 }
 
 /* The list's items (or the one value) as the one text that a variable would hold; NULL if memory ran out. */
@@ -176,15 +176,11 @@ static int conf_set_option(struct conf *conf, const struct setting *setting, cfg
 static int conf_validate(cfg_t *cfg, cfg_opt_t *option)
 {
 	const char *section = strcmp(cfg_name(cfg), "root") == 0 ? NULL : cfg_name(cfg);
-	const struct setting *setting = setting_find(section, cfg_opt_name(option));
+	const struct setting *setting = setting_find(section, cfg_opt_name(option)); /* never NULL: conflint refuses SECTION|KEY */
 	char error[SETTING_ERROR_SIZE];
 	struct conf trial;
 	int result;
 
-	if (setting == NULL) { /* SECTION|KEY outside of it: libconfuse takes that for the section's own key */
-		cfg_error(cfg, "%s: belongs into its section: SECTION { %s = … }", cfg_opt_name(option), cfg_opt_name(option));
-		return -1;
-	}
 	conf_init(&trial);
 	result = conf_set_option(&trial, setting, option, error);
 	if (conf_naming_of(setting) != CONF_NAMINGS) {
@@ -365,15 +361,16 @@ static bool conf_set_variable(const char *variable)
  */
 static const char *conf_variable_fault(const struct setting *setting, const char *value)
 {
+	bool command = strcmp(setting->key, "check|command") == 0; /* a shell's text, lines, quotes and all */
 	size_t i, length = strlen(value);
 
-	if (strcmp(setting->key, "check|command") == 0) /* a shell's text, quotes and all */
-		return NULL;
 	for (i = 0; i < length; i++) {
-		if (((unsigned char)value[i] < 0x20 && value[i] != '\t') || value[i] == 0x7f)
+		if (((unsigned char)value[i] < 0x20 && value[i] != '\t' && !(command && value[i] == '\n')) || value[i] == 0x7f)
 			return i + 1 == length && value[i] == '\r' ? "ends in a carriage return: its env file has the line ends of Windows"
 			                                           : "holds a control character";
 	}
+	if (command)
+		return NULL;
 	if (length >= 2 && (value[0] == '"' || value[0] == '\'') && value[length - 1] == value[0])
 		return "stands in quotes, which docker --env-file and podman keep: leave them out (a password that really has them: password_file)";
 	if (strcmp(setting->key, "password") == 0 && length > 0 && (strchr(" \t", value[0]) != NULL || strchr(" \t", value[length - 1]) != NULL))
@@ -416,6 +413,39 @@ static int conf_read_environment(struct conf *conf)
 	return result;
 }
 
+#define CONF_EXPORT "export "
+
+/* podman's env files know no "export" and make it part of the variable's name. */
+static bool conf_is_exported(const char *variable)
+{
+	return strncmp(variable, CONF_EXPORT "CALLSIGN_", strlen(CONF_EXPORT "CALLSIGN_")) == 0;
+}
+
+const char *conf_environment_hint(void)
+{
+	char **variable;
+
+	for (variable = environ; *variable != NULL; variable++)
+		if (conf_is_exported(*variable))
+			return "; a variable is called \"export CALLSIGN_...\": leave export out of the env file";
+	if (getenv("INVOCATION_ID") != NULL)
+		return "; in a unit's Environment= a % is written %%, or systemd drops the variable";
+	if (getenv("SUPERVISOR_ENABLED") != NULL)
+		return "; in supervisor's environment= a % is written %%";
+	return "";
+}
+
+static void conf_warn_of_exported(void)
+{
+	char **variable;
+	char safe[LOG_SAFE_MAX];
+
+	for (variable = environ; *variable != NULL; variable++)
+		if (conf_is_exported(*variable))
+			log_warnx("the variable \"%s\" is not read: leave export out of the env file",
+			          log_phrase(safe, sizeof(safe), *variable, strcspn(*variable, "=")));
+}
+
 /* ---- what depends on several keys ---- */
 
 static int conf_check_logins(const struct conf *conf)
@@ -428,8 +458,8 @@ static int conf_check_logins(const struct conf *conf)
 
 		if (endpoint->password != NULL || (endpoint->tls && conf->bus.tls.cert != NULL))
 			continue;
-		log_errorx("urls: %s has no password: give password_file, password, or with amqps a client certificate (tls { cert key })",
-		           busconf_endpoint_text(endpoint, where, sizeof(where)));
+		log_errorx("urls: %s has no password: give password_file, password, or with amqps a client certificate (tls { cert key })%s",
+		           busconf_endpoint_text(endpoint, where, sizeof(where)), conf_environment_hint());
 		return -1;
 	}
 	return 0;
@@ -469,6 +499,7 @@ static int conf_finish(struct conf *conf)
 	}
 	if (conf->bus.nendpoints == 0) /* an image may carry the path of a password that is not there */
 		return 0;
+	conf_warn_of_exported();
 	if (conf_take_all_handed(conf) == -1)
 		return -1;
 	if (conf->password_file != NULL && busconf_read_password(conf->password_file, &conf->secret_mode, &conf->password, error) == -1) {

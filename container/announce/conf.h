@@ -59,6 +59,12 @@ void conf_init(struct conf *conf);
  * overwritten where they lay: /proc/PID/environ goes on showing that memory.
  */
 int conf_load(struct conf *conf, const char *path);
+
+/*
+ * Why somebody who did configure it may be told that something is not there, as the end of a sentence; "" if nothing is known. systemd reads the p%40x of
+ * a URL as a specifier of its own, and drops the variable with a line in its own log; podman makes "export" of an env file part of the variable's name.
+ */
+const char *conf_environment_hint(void);
 void conf_clear(struct conf *conf); /* wipes passwords */
 
 /* --name, which wins over the file and the variable. A misnomer is kept as theirs is. */

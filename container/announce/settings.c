@@ -113,9 +113,17 @@ static int set_urls(struct conf *conf, const char *text, char *error)
 
 static int set_password(struct conf *conf, const char *text, char *error)
 {
+	const char *c;
+
 	if (text[0] == '\0' || strlen(text) > 1024) {
 		snprintf(error, SETTING_ERROR_SIZE, "a password has 1 to 1024 bytes");
 		return -1;
+	}
+	for (c = text; *c != '\0'; c++) {
+		if ((unsigned char)*c < 0x20 || *c == 0x7f) { /* as in password_file */
+			snprintf(error, SETTING_ERROR_SIZE, "holds a control character");
+			return -1;
+		}
 	}
 	forget(&conf->password_file);
 	return replace(&conf->password, text, error);

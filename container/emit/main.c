@@ -28,24 +28,6 @@ static void keep_small(void)
 	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
 }
 
-/*
- * Why somebody who did configure it may read "not configured". systemd reads the p%40x of a URL as a specifier of its own, and drops the variable with a
- * line in its own log; podman's env files know no "export" and make it part of the variable's name.
- */
-static const char *unconfigured_hint(void)
-{
-	char **variable;
-
-	for (variable = environ; *variable != NULL; variable++)
-		if (strncmp(*variable, "export CALLSIGN_", strlen("export CALLSIGN_")) == 0)
-			return "; a variable is called \"export CALLSIGN_...\": leave export out of the env file";
-	if (getenv("INVOCATION_ID") != NULL)
-		return "; in a unit's Environment= a % is written %%, or systemd drops the variable";
-	if (getenv("SUPERVISOR_ENABLED") != NULL)
-		return "; in supervisor's environment= a % is written %%";
-	return "";
-}
-
 static int unconfigured(const struct options *options)
 {
 	switch (options->mode) {
@@ -56,7 +38,7 @@ static int unconfigured(const struct options *options)
 		return 0;
 	default:
 		log_info("not configured: neither urls in %s nor CALLSIGN_URLS; nothing is announced%s",
-		         options->conf_path != NULL ? options->conf_path : CONF_PATH, unconfigured_hint());
+		         options->conf_path != NULL ? options->conf_path : CONF_PATH, conf_environment_hint());
 		return options->command != NULL ? run(&(struct conf){0}, "", options->command, 0) : 0;
 	}
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "registry/served.h"
+#include "shared/conftext.h"
 
 #define ERROR_SIZE 768
 #define SHOWN_SIZE 96
@@ -50,13 +51,13 @@ static const char *key_text(cfg_t *section, const char *key, char *out, size_t s
 
 void conf_values_error(cfg_t *section, const char *key, const char *format, ...)
 {
-	char what[ERROR_SIZE], where[SHOWN_SIZE * 2];
+	char what[ERROR_SIZE], where[SHOWN_SIZE * 2], place[CONFTEXT_PLACE_SIZE];
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
-	log_errorx("%s:%d: %s: %s", path, section->line, key_text(section, key, where, sizeof(where)), what);
+	log_errorx("%s: %s: %s", conftext_place(place, path, section->line), key_text(section, key, where, sizeof(where)), what);
 	errors++;
 }
 
@@ -72,13 +73,13 @@ static void append_known_keys(const cfg_t *section, char *out, size_t size)
 
 void conf_values_syntax(cfg_t *section, const char *format, va_list arguments)
 {
-	char what[ERROR_SIZE], shown[ERROR_SIZE];
+	char what[ERROR_SIZE], shown[ERROR_SIZE], place[CONFTEXT_PLACE_SIZE];
 
 	vsnprintf(what, sizeof(what), format, arguments);
 	log_phrase(shown, sizeof(shown), what, strlen(what));
 	if (strstr(format, "no such option") != NULL)
 		append_known_keys(section, shown, sizeof(shown));
-	log_errorx("%s:%d: %s", path, section->line, shown);
+	log_errorx("%s: %s", conftext_place(place, path, section->line), shown);
 	errors++;
 }
 

@@ -107,7 +107,7 @@ static void a_password_is_all_it_needs(void **state)
 static void every_key(void **state)
 {
 	struct agentconf *conf = load("host = \"Box.Lan\" names = {\"{hostname}\", \"{label:a.b}\"} include = {\"web*\"} exclude = {\"x\", \"y\"}\n"
-	                              "interfaces = {\"eth0\"} subnets = {\"10.0.0.0/8\"} roots = {\"/run/x\"} wait = true adopt = false renew = 60\n"
+	                              "interfaces = {\"eth0\"} subnets = {\"10.0.0.0/8\"} roots = {\"/run/x\"} wait = true adopt = false renew = 060\n"
 	                              "log_level = \"debug\"");
 	struct naming_rules rules;
 
@@ -146,6 +146,11 @@ static void a_mistake_is_named_with_its_line(void **state)
 		{"host = \"a_b\"", ":2: host: "},
 		{"renew = 0", ":2: renew: "},
 		{"renew = 601", ":2: renew: "},
+		{"renew = 0x20", ":2: renew: "},
+		{"renew = 20s", ":2: renew: "},
+		{"renew = \"\"", ":2: renew: "},
+		{"renew = 9999999999", ":2: renew: "},
+		{"bus { heartbeat = -1 }", ":2: heartbeat: "},
 		{"log_level = \"loud\"", ":2: log_level: one of"},
 		{"wait = perhaps", ":2: "},
 		{"nmaes = {\"x\"}", ":2: "},

@@ -353,7 +353,11 @@ static void variables_tell_what_env_files_did_to_them(void **state)
 		{"CALLSIGN_URLS", "\"amqp://a:b@h\"", "CALLSIGN_URLS: stands in quotes"},
 		{"CALLSIGN_URLS", " amqp://a:b@h , amqp://a:b@i ", NULL},
 		{"CALLSIGN_RENEW", "5\r", "CALLSIGN_RENEW: ends in a carriage return"},
+		{"CALLSIGN_PASSWORD", "ses\tame", "CALLSIGN_PASSWORD: holds a control character"},
 		{"CALLSIGN_CHECK_COMMAND", "\"/bin/a b\"", NULL},
+		{"CALLSIGN_CHECK_COMMAND", "a |\n\tb", NULL},
+		{"CALLSIGN_CHECK_COMMAND", "true\r", "CALLSIGN_CHECK_COMMAND: ends in a carriage return"},
+		{"CALLSIGN_CHECK_COMMAND", "tr\033ue", "CALLSIGN_CHECK_COMMAND: holds a control character"},
 	};
 	struct conf conf;
 	size_t i;
@@ -368,6 +372,20 @@ static void variables_tell_what_env_files_did_to_them(void **state)
 		unsetenv(rows[i].variable);
 		conf_clear(&conf);
 	}
+	setenv("export CALLSIGN_NAME", "shop", 1);
+	assert_int_equal(load(&conf, "urls = {\"amqp://a@h\"}\npassword = b\n"), 0);
+	assert_non_null(strstr(said, "the variable \"export CALLSIGN_NAME\" is not read: leave export out of the env file"));
+	conf_clear(&conf);
+	assert_int_equal(load(&conf, "urls = {\"amqp://a@h\"}\n"), -1);
+	assert_non_null(strstr(said, "has no password"));
+	assert_non_null(strstr(said, "\"export CALLSIGN_...\""));
+	unsetenv("export CALLSIGN_NAME");
+	conf_clear(&conf);
+	setenv("INVOCATION_ID", "1", 1);
+	assert_int_equal(load(&conf, "urls = {\"amqp://a@h\"}\n"), -1);
+	assert_non_null(strstr(said, "in a unit's Environment= a % is written %%"));
+	unsetenv("INVOCATION_ID");
+	conf_clear(&conf);
 	setenv("CALLSIGN_NAME", "\"web\"", 1);
 	assert_int_equal(load(&conf, ""), 0);
 	assert_non_null(strstr(conf.misnomers[CONF_NAME], "CALLSIGN_NAME: stands in quotes"));
