@@ -176,11 +176,15 @@ static int conf_set_option(struct conf *conf, const struct setting *setting, cfg
 static int conf_validate(cfg_t *cfg, cfg_opt_t *option)
 {
 	const char *section = strcmp(cfg_name(cfg), "root") == 0 ? NULL : cfg_name(cfg);
-	const struct setting *setting = setting_find(section, cfg_opt_name(option)); /* never NULL: conflint refuses SECTION|KEY */
+	const struct setting *setting = setting_find(section, cfg_opt_name(option));
 	char error[SETTING_ERROR_SIZE];
 	struct conf trial;
 	int result;
 
+	if (setting == NULL) { /* SECTION|KEY outside of it, which conflint has refused: to libconfuse that is the section's own key */
+		cfg_error(cfg, "%s: belongs into its section", cfg_opt_name(option));
+		return -1;
+	}
 	conf_init(&trial);
 	result = conf_set_option(&trial, setting, option, error);
 	if (conf_naming_of(setting) != CONF_NAMINGS) {
