@@ -231,6 +231,18 @@ static int shown(const struct name *name)
 	return (int)(name->length < SHOWN_MAX ? name->length : SHOWN_MAX);
 }
 
+static int refuse_path(struct lint *lint, const struct name *name)
+{
+	const char *bar = memrchr(name->text, '|', name->length);
+	struct name key = *name;
+
+	if (bar == NULL)
+		return 0;
+	key.length -= (size_t)(bar + 1 - key.text);
+	key.text = bar + 1;
+	return refuse(lint, "%.*s: belongs into its section: SECTION { %.*s ... }", shown(&key), key.text, shown(&key), key.text);
+}
+
 /* libconfuse takes the same key in quotes, from the environment, and for another section's as SECTION|KEY. */
 static int take_name(struct lint *lint, const struct token *token, struct name *name)
 {
@@ -241,19 +253,7 @@ static int take_name(struct lint *lint, const struct token *token, struct name *
 	}
 	if (memchr(name->text, '\\', name->length) != NULL || substitutes(name->text, name->length, false))
 		return refuse(lint, "a key is written as it is called, without a backslash and without ${...}");
-	return 0;
-}
-
-static int refuse_path(struct lint *lint, const struct name *name)
-{
-	const char *bar = memrchr(name->text, '|', name->length);
-	struct name key = *name;
-
-	if (bar == NULL)
-		return 0;
-	key.length -= (size_t)(bar + 1 - key.text);
-	key.text = bar + 1;
-	return refuse(lint, "%.*s: belongs into its section: SECTION { %.*s = ... }", shown(&key), key.text, shown(&key), key.text);
+	return refuse_path(lint, name);
 }
 
 static bool is_called(const struct name *name, const char *key)
@@ -370,7 +370,7 @@ static int take_statement(struct lint *lint, const struct token *first)
 		return -1;
 	if (is(&next, '=') || (next.kind == TOKEN_SIGN && next.length == 2)) {
 		name.appended = next.length == 2;
-		return refuse_path(lint, &name) == -1 || note_name(lint, &name) == -1 ? -1 : take_value(lint, &name);
+		return note_name(lint, &name) == -1 ? -1 : take_value(lint, &name);
 	}
 	if (is(&next, '{'))
 		return note_name(lint, &name) == -1 ? -1 : open_section(lint);

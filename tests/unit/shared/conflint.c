@@ -112,6 +112,8 @@ static void names_what_does_not(void **state)
 		{"\"pass\\word\" = a\n", 1, "a key is written"},
 		{"bus { urls = a }\nbus|urls = b\n", 2, "urls: belongs into its section"},
 		{"\"check|tcp\" = 80\n", 1, "tcp: belongs"},
+		{"bus { tls { verify = true } }\nbus|tls { verify = false }\n", 2, "tls: belongs into its section"},
+		{"a|user 'x' { }\n", 1, "user: belongs"},
 		{"a += {1}\na = {2}\n", 2, "a: given twice"},
 		{"password = \"pa\\ssword\"\n", 1, "password: a backslash"},
 		{"password = \"C:\\temp\\new\"\n", 1, "password: a backslash"},
