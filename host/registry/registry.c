@@ -77,14 +77,39 @@ static void node_set_agent(struct node *node, const struct announcement *message
 	agents_drop(&node_user(node)->agents, old);
 }
 
+/* Whether the message speaks of the node as it is known. */
+static enum registry_verdict node_accepts(const struct node *node, const struct announcement *message, const char *user)
+{
+	if (strcmp(node->fact.user, user) != 0)
+		return REGISTRY_REJECTED_USER;
+	if (strcmp(node->fact.name, message->name) != 0)
+		return REGISTRY_REJECTED_NAME;
+	return REGISTRY_APPLIED;
+}
+
+/* What it has said besides what was restored: its names and addresses so far keep their places before others', these come behind. */
+static enum registry_verdict restore_more(struct registry *registry, struct node *node, const struct announcement *message, const char *user)
+{
+	enum registry_verdict verdict = node_accepts(node, message, user);
+
+	if (verdict != REGISTRY_APPLIED)
+		return verdict;
+	if (node->fact.has_session || message->has_session || node->endless || node->fact.seq > 0 || node_same_records(node, message))
+		return REGISTRY_IGNORED_OLD;
+	if (node_replace_records(node, message) == -1)
+		return REGISTRY_REJECTED_MEMORY;
+	node_tell(registry, node);
+	return REGISTRY_APPLIED;
+}
+
 enum registry_verdict registry_restore(struct registry *registry, const struct announcement *message, const char *user_name,
                                        int64_t expires_ms, int64_t now_ms)
 {
+	struct node *node = node_find(registry, &message->instance);
 	struct user *user;
-	struct node *node;
 
-	if (node_find(registry, &message->instance) != NULL)
-		return REGISTRY_IGNORED_OLD;
+	if (node != NULL)
+		return restore_more(registry, node, message, user_name);
 	user = user_get(registry, user_name);
 	if (user == NULL)
 		return REGISTRY_REJECTED_MEMORY;
@@ -107,16 +132,6 @@ enum registry_verdict registry_restore(struct registry *registry, const struct a
 	if (!node->overdue)
 		registry_check_at(registry, node->fact.expires_ms);
 	node_tell(registry, node);
-	return REGISTRY_APPLIED;
-}
-
-/* Whether the message speaks of the node as it is known. */
-static enum registry_verdict node_accepts(const struct node *node, const struct announcement *message, const char *user)
-{
-	if (strcmp(node->fact.user, user) != 0)
-		return REGISTRY_REJECTED_USER;
-	if (strcmp(node->fact.name, message->name) != 0)
-		return REGISTRY_REJECTED_NAME;
 	return REGISTRY_APPLIED;
 }
 

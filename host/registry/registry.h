@@ -108,7 +108,7 @@ void registry_set_options(struct registry *registry, const struct registry_optio
 /*
  * A fact read back from the hosts file at start, unconfirmed. message: op up with name, instance, session (or none), addresses (at least 1),
  * aliases, ports, place; seq and lease_s are ignored. expires_ms: for one without session, and one that was doubted, when its lease ends; CLOCK_NEVER if
- * that is not known.
+ * that is not known. One without session may be told of twice: as it was served, and, once everybody has been, with all that it has said.
  */
 enum registry_verdict registry_restore(struct registry *registry, const struct announcement *message, const char *user,
                                        int64_t expires_ms, int64_t now_ms);

@@ -148,6 +148,23 @@ refused_login() {
     wait_gone shared.docker 2000
 }
 
+@test "--once: an alias that waits for somebody else's name survives a restart of the daemon beside the name that is served" {
+    local held
+    held=$(new_instance)
+    amqp admin publish callsign up.shared "$(up_body shared 198.18.200.1 "$held")"
+    wait_resolves shared.docker 198.18.200.1
+    start web --env CALLSIGN_ALIASES=shared --entrypoint sleep -- 1000
+    lab_docker exec web callsign-emit --once up --lease 600
+    wait_up web
+    poll_until 3000 grep -q '^# said .* web.docker shared.docker ' "$HOSTS"
+    lab_restart callsignd
+    amqp admin publish callsign down.shared "$(down_body shared "$held")"
+    wait_resolves shared.docker "$(address web)"
+    [[ $(resolve web.docker) == "$(address web)" ]]
+    lab_docker exec web callsign-emit --once down
+    wait_gone shared.docker 2000
+}
+
 @test "--once: exit status 69 when the broker is out of reach" {
     run -69 lab_docker run --rm --hostname web --env CALLSIGN_URLS=amqp://emit@198.18.0.1:5999/callsign --entrypoint callsign-emit lab:1 --once up
 }

@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t count = 0;
 
 	hostsfile_parse((const char *)data, size, &domains, boot, visit, &count, &content);
-	fuzz_check(content.instances == count);
+	/* Some may be told of again, with all that they have said. */
+	fuzz_check(content.instances <= count && (content.instances > 0) == (count > 0));
 	fuzz_check(content.serial == HOSTSFILE_SERIAL_NONE ||
 	           (content.serial >= HOSTSFILE_SERIAL_MIN && content.serial <= HOSTSFILE_SERIAL_MAX));
 	return 0;

@@ -144,6 +144,22 @@ say() {
     wait_resolves fourth.docker 198.18.201.12
 }
 
+@test "the name of an old container that waits for another user's survives the daemon's restart" {
+    local held
+    configure_daemon 'legacy = true'
+    held=$(new_instance)
+    amqp admin publish callsign up.both "$(up_body both 198.18.201.30 "$held")"
+    wait_resolves both.docker 198.18.201.30
+    old both publish both 198.18.201.31
+    wait_log 'both is held by user admin'
+    lab_restart callsignd
+    resolves_to both.docker 198.18.201.30
+    amqp admin publish callsign down.both "$(down_body both "$held")"
+    wait_resolves both.docker 198.18.201.31
+    old_signal both TERM
+    wait_gone both.docker
+}
+
 @test "names of old containers survive the daemon's restart and kill -9, and the broker's restart" {
     configure_daemon 'legacy = true'
     old web publish web 198.18.201.20

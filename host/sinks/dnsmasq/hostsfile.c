@@ -29,6 +29,7 @@ struct entry {
 	const struct fact *fact;
 	uint32_t length : 24;
 	bool waits : 1; /* nothing of it is served: lines for the next start alone */
+	bool more : 1; /* not all of it is served: behind the lines that are, those for the next start */
 	bool later : 1; /* behind those that are not */
 	bool crowded : 1; /* it has such a name */
 	uint16_t origin; /* the fact's, when the text was rendered */
@@ -232,27 +233,50 @@ static size_t render(char *out, const struct listing *listing, const struct host
 	return (size_t)(at - out);
 }
 
+/* A name in the first domain that has room for it. */
+static char *put_name_once(char *at, const char *name, const struct hostsfile_domains *domains)
+{
+	char *end = at;
+
+	for (unsigned i = 0; end == at && i < domains->count; i++)
+		end = put_name(at, ' ', name, domains, UINT32_C(1) << i);
+	return end;
+}
+
+static bool served_whole(const struct listing *listing)
+{
+	const struct fact *fact = listing->fact;
+	uint32_t addresses = 0;
+	unsigned i;
+
+	for (i = 0; i <= fact->naliases; i++)
+		if (served_domains(listing, i) == 0)
+			return false;
+	for (i = 0; i < POLICY_DOMAINS_MAX; i++)
+		addresses |= served_addresses(listing, i);
+	return addresses == (UINT32_C(1) << fact->naddresses) - 1;
+}
+
 /*
- * Nothing of it is served: somebody else has its name, or a policy is against it. An emitter with a session says it again when the daemon comes back;
- * nobody does for one without. All of its addresses, with all of its names in the first domain.
+ * Not all of it is served: somebody else has a name or an address of it, or a policy is against it. An emitter with a session says it again when the
+ * daemon comes back; nobody does for one without. All of its addresses, each with all of its names.
  */
-static size_t render_waiting(char *out, const struct listing *listing, const struct hostsfile_domains *domains)
+static size_t render_unserved(char *out, const char *mark, const struct listing *listing, const struct hostsfile_domains *domains)
 {
 	const struct fact *fact = listing->fact;
 	char address[ADDRESS_TEXT_SIZE], *at = out;
 
-	if (fact->has_session || fact->expires_ms == CLOCK_NEVER)
+	if (fact->has_session || served_whole(listing))
 		return 0;
 	for (unsigned i = 0; i < fact->naddresses; i++) {
-		char *line = at, *names;
+		char *names = put(put(at, mark), address_format(&fact->addresses[i], address));
 
-		names = at = put(put(at, HOSTSFILE_WAITS), address_format(&fact->addresses[i], address));
-		for (unsigned name = 0; name <= fact->naliases; name++) {
-			at = put_name(at, ' ', name == 0 ? fact->name : fact->aliases[name - 1], domains, 1);
-			if (name == 0 && at == names)
-				return 0;
-		}
-		at = at > names ? put_comment(at, listing, true) : line;
+		at = put_name_once(names, fact->name, domains);
+		if (at == names)
+			return 0;
+		for (unsigned alias = 0; alias < fact->naliases; alias++)
+			at = put_name_once(at, fact->aliases[alias], domains);
+		at = put_comment(at, listing, true);
 	}
 	return (size_t)(at - out);
 }
@@ -301,11 +325,11 @@ bool hostsfile_listing(struct hostsfile *file, const struct listing *listing)
 {
 	const struct fact *fact = listing->fact;
 	struct entry *entry = entry_find(file, &fact->instance);
-	size_t length = render(file->scratch, listing, &file->domains);
-	bool later = (listing->addresses & listing->later) != 0, waits = length == 0;
+	size_t served = render(file->scratch, listing, &file->domains);
+	bool later = (listing->addresses & listing->later) != 0, waits = served == 0;
+	size_t unserved = render_unserved(file->scratch + served, waits ? HOSTSFILE_WAITS : HOSTSFILE_SAID, listing, &file->domains);
+	size_t length = served + unserved;
 
-	if (waits)
-		length = render_waiting(file->scratch, listing, &file->domains);
 	if (length == 0)
 		return hostsfile_gone(file, &fact->instance);
 	if (entry != NULL && entry_says(entry, fact, later, file->scratch, length))
@@ -318,6 +342,7 @@ bool hostsfile_listing(struct hostsfile *file, const struct listing *listing)
 	entry->origin = fact->origin;
 	entry->later = later;
 	entry->waits = waits;
+	entry->more = !waits && unserved > 0;
 	entry->crowded = !waits && listing->crowded != 0;
 	file->ncrowded += entry->crowded;
 	memcpy(entry->text, file->scratch, length);
@@ -565,9 +590,18 @@ static void write_line(struct out *out, const struct hostsfile *file, const stru
 	write_part(out, entry, line->tail, (size_t)(line->end - line->tail));
 }
 
+/* Where the lines of what is served end. */
+static const char *served_end(const struct entry *entry)
+{
+	static const char first[] = "\n" HOSTSFILE_SAID;
+	const char *said = entry->more ? memmem(entry->text, entry->length, first, sizeof(first) - 1) : NULL;
+
+	return said != NULL ? said + 1 : entry->text + entry->length;
+}
+
 static void write_crowded(struct out *out, const struct hostsfile *file, const struct entry *entry)
 {
-	const char *at = entry->text, *end = at + entry->length;
+	const char *at = entry->text, *end = served_end(entry);
 	struct line line;
 
 	while (at < end) {
@@ -581,9 +615,16 @@ static void write_entry(struct out *out, const struct hostsfile *file, const str
 	if (entry->crowded)
 		write_crowded(out, file, entry);
 	else
-		write_part(out, entry, entry->text, entry->length);
+		write_part(out, entry, entry->text, (size_t)(served_end(entry) - entry->text));
 	if (!entry->waits && place_known(&entry->fact->place))
 		write_place(out, &entry->fact->place);
+}
+
+static void write_unserved(struct out *out, const struct entry *entry)
+{
+	const char *at = served_end(entry);
+
+	write_part(out, entry, at, entry->length - (size_t)(at - entry->text));
 }
 
 static void count_crowds(const struct hostsfile *file)
@@ -594,7 +635,7 @@ static void count_crowds(const struct hostsfile *file)
 	crowds_begin(file->crowds);
 	if (file->ncrowded > 0) {
 		DL_FOREACH (file->entries, entry) {
-			const char *at = entry->text, *end = at + entry->length;
+			const char *at = entry->text, *end = served_end(entry);
 
 			while (entry->crowded && at < end) {
 				at = line_at(at, end, &line);
@@ -605,10 +646,12 @@ static void count_crowds(const struct hostsfile *file)
 	crowds_counted(file->crowds, (const char (*)[HOSTNAME_FQDN_SIZE])file->domains.names, file->domains.count);
 }
 
-/* Those that wait stand behind all others, so that those come first again when it is read back. */
+/* What waits stands behind all that is served, so that this comes first again when it is read back. */
+#define TURN_WAITS 2
+
 static unsigned turn_of(const struct entry *entry)
 {
-	return entry->waits ? 2 : entry->later;
+	return entry->waits ? TURN_WAITS : entry->later;
 }
 
 /* One walk where, as most of the time, it is the first turn of all. */
@@ -628,6 +671,10 @@ static void write_entries(struct out *out, const struct hostsfile *file)
 				__builtin_prefetch(entry->next->fact);
 			if (own == turn)
 				write_entry(out, file, entry);
+			else if (turn == TURN_WAITS && entry->more)
+				write_unserved(out, entry);
+			if (entry->more)
+				last = TURN_WAITS;
 			else if (own > last)
 				last = own;
 		}

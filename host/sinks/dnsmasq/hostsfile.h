@@ -31,7 +31,8 @@
  * dnsmasq leads an address back to the first name that it finds.
  *
  * An instance without session of which nothing is served (it waits for somebody else's name) stands last, each line behind `# waits `: nobody would say
- * it again after a restart.
+ * it again after a restart. One of which a part is served stands there once more, with all that it has said, each line behind `# said `: when the file is
+ * read back, what everybody has is known before what somebody waits for.
  *
  * A name with more addresses than an answer has room for is served with so many at a time (crowds.h). In the line of an address whose turn it is not,
  * all of its names stand behind those that are served, if any are; else the whole line stands behind `# waits `, in its place:
@@ -54,6 +55,7 @@ struct hostsfile;
 #define HOSTSFILE_OWN         " # host"
 #define HOSTSFILE_PLACE       "# place "
 #define HOSTSFILE_WAITS       "# waits "
+#define HOSTSFILE_SAID        "# said "
 #define HOSTSFILE_NAMES       "names " /* behind "# " */
 
 uint32_t hostsfile_serial_next(uint32_t serial);
@@ -110,7 +112,7 @@ struct hostsfile_content {
 
 /*
  * Told of each instance read: message as registry_restore() wants it, its user ("" for none), and when its lease ends, if that
- * is written (CLOCK_NEVER: it is not, or was of another boot).
+ * is written (CLOCK_NEVER: it is not, or was of another boot). Of one without session perhaps again, with all that it has said.
  */
 typedef void hostsfile_visit(void *arg, const struct announcement *message, const char *user, int64_t until_ms);
 

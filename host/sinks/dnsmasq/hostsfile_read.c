@@ -37,6 +37,8 @@ struct parser {
 	struct table seen;
 	struct seen_block *seen_blocks;
 	bool open; /* record holds an instance that may have further lines */
+	bool said; /* these say all that it has said */
+	bool again; /* it was handed out before, without that */
 	bool may_place; /* the last line was one of its, so that the next may say its place */
 	struct hostsfile_record records[2];
 	struct hostsfile_record *record, *line; /* one of them each: they are large, and change places where one would be copied */
@@ -61,7 +63,7 @@ static void finish_instance(struct parser *parser)
 	if (!parser->open)
 		return;
 	parser->open = false;
-	parser->out->instances++;
+	parser->out->instances += !parser->again;
 	parser->visit(parser->arg, &record->message, record->user, parser->same_boot ? record->until_ms : CLOCK_NEVER);
 }
 
@@ -130,20 +132,26 @@ static int take_more(struct parser *parser)
 	return -1;
 }
 
-static int take_instance(struct parser *parser, struct text text)
+/* said: what stands behind HOSTSFILE_SAID. */
+static int take_instance(struct parser *parser, struct text text, bool said)
 {
 	struct hostsfile_record *fresh = parser->line;
+	const struct announcement *message = &fresh->message;
+	bool new;
 
-	if (hostsfile_line_instance(text, &parser->domains, parser->line) < 0)
+	if (hostsfile_line_instance(text, &parser->domains, fresh) < 0 || (said && message->has_session))
 		return -1;
-	if (parser->open && ident_equal(&parser->record->message.instance, &parser->line->message.instance))
+	if (parser->open && parser->said == said && ident_equal(&parser->record->message.instance, &message->instance))
 		return take_more(parser);
 	finish_instance(parser);
-	if (!note_seen(parser, &parser->line->message.instance))
+	new = note_seen(parser, &message->instance);
+	if (!new && !said)
 		return -1;
 	parser->line = parser->record;
 	parser->record = fresh;
 	parser->open = true;
+	parser->said = said;
+	parser->again = !new;
 	return 0;
 }
 
@@ -182,9 +190,12 @@ static int take_domains(struct parser *parser, struct text text)
 
 static void take_line(struct parser *parser, struct text line)
 {
-	struct text waiting = line;
-	bool waits = hostsfile_take(&waiting, HOSTSFILE_WAITS), taken = take_instance(parser, waits ? waiting : line) == 0;
+	struct text listed = line;
+	bool said = hostsfile_take(&listed, HOSTSFILE_SAID), taken;
 
+	if (!said)
+		(void)hostsfile_take(&listed, HOSTSFILE_WAITS);
+	taken = take_instance(parser, listed, said) == 0;
 	if (taken) {
 		parser->may_place = true;
 		return;

@@ -374,6 +374,55 @@ static void the_restored_keep_their_claims(void **state)
 	assert_string_equal(kit_served(&kit, "web"), "5");
 }
 
+static enum registry_verdict restore_of(const char *user, const char *name, const char *alias, unsigned instance, unsigned session)
+{
+	struct announcement message = kit_announce(name, instance, session, 0, instance);
+
+	if (alias != NULL)
+		kit_add_alias(&message, alias);
+	return registry_restore(kit.registry, &message, user, kit.now_ms + 60000, kit.now_ms);
+}
+
+/* Each has what the other one waits for, and neither comes again by itself. */
+static void what_the_restored_wait_for_comes_behind_what_others_have(void **state)
+{
+	struct registry_options options = kit_options();
+
+	(void)state;
+	kit_open(&kit, &options, VIEW_ALL);
+	assert_int_equal(restore_of("one", "a", NULL, 1, 0), REGISTRY_APPLIED);
+	assert_int_equal(restore_of("two", "b", NULL, 2, 0), REGISTRY_APPLIED);
+	assert_int_equal(restore_of("one", "a", "b", 1, 0), REGISTRY_APPLIED);
+	assert_int_equal(restore_of("two", "b", "a", 2, 0), REGISTRY_APPLIED);
+	kit_settle(&kit);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	assert_string_equal(kit_served(&kit, "b"), "2");
+	kit_connect(&kit);
+	kit_marker(&kit);
+	assert_int_equal(registry_forget(kit.registry, "b", kit.now_ms), 1);
+	kit_settle(&kit);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	assert_string_equal(kit_served(&kit, "b"), "1");
+}
+
+static void the_restored_say_more_of_themselves_alone(void **state)
+{
+	struct registry_options options = kit_options();
+
+	(void)state;
+	kit_open(&kit, &options, VIEW_ALL);
+	assert_int_equal(restore_of("one", "a", NULL, 1, 0), REGISTRY_APPLIED);
+	assert_int_equal(restore_of("two", "a", "b", 1, 0), REGISTRY_REJECTED_USER);
+	assert_int_equal(restore_of("one", "c", "b", 1, 0), REGISTRY_REJECTED_NAME);
+	assert_int_equal(restore_of("one", "a", "b", 1, 1), REGISTRY_IGNORED_OLD);
+	assert_int_equal(restore_of("one", "s", NULL, 2, 2), REGISTRY_APPLIED);
+	assert_int_equal(restore_of("one", "s", "b", 2, 0), REGISTRY_IGNORED_OLD);
+	kit_settle(&kit);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	assert_string_equal(kit_served(&kit, "b"), "");
+	assert_string_equal(kit_served(&kit, "c"), "");
+}
+
 static void what_the_policy_refuses_is_not_listed_and_holds_nothing(void **state)
 {
 	struct announcement message = kit_announce("web", 1, 1, 1, 5);
@@ -882,6 +931,8 @@ int main(void)
 		RULE(a_holder_that_moves_lets_the_address_go),
 		RULE(conflict_is_settled_within_the_holder_only),
 		RULE(the_restored_keep_their_claims),
+		RULE(what_the_restored_wait_for_comes_behind_what_others_have),
+		RULE(the_restored_say_more_of_themselves_alone),
 		RULE(what_the_policy_refuses_is_not_listed_and_holds_nothing),
 		RULE(a_new_policy_applies_to_what_is_listed),
 		RULE(a_new_conflict_rule_applies_to_what_is_listed),

@@ -297,10 +297,101 @@ static void who_waits_without_a_session_is_kept_for_the_next_start(void **state)
 	assert_true(hostsfile_listing(file, &a.listing));
 	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0),
 			    HEAD "198.18.0.2 held.docker # instance=" I2 " user=web until=223456\n"
-				 "198.18.0.1 held.docker # instance=" I1 " session=" S1 " user=web\n");
+				 "198.18.0.1 held.docker # instance=" I1 " session=" S1 " user=web\n"
+				 "# said 198.18.0.2 held.docker www.docker # instance=" I2 " user=web until=223456\n"
+				 "# said 198.18.0.9 held.docker www.docker # instance=" I2 " user=web until=223456\n");
 	a.fact.expires_ms = 323456;
 	assert_true(hostsfile_listing(file, &a.listing));
+	a.listing.names = a.listing.addresses = 3;
+	assert_true(hostsfile_listing(file, &a.listing));
+	assert_string_equal(write_and_read(file, 0x7f800007, NULL, 0),
+			    HEAD "198.18.0.2 held.docker www.docker # instance=" I2 " user=web until=323456\n"
+				 "198.18.0.9 held.docker www.docker # instance=" I2 " user=web until=323456\n"
+				 "198.18.0.1 held.docker # instance=" I1 " session=" S1 " user=web\n");
 	hostsfile_free(file);
+}
+
+/* Both what is served and what is not, each in its place; the one that waits for the other's name has an alias in front of its own name. */
+static void who_is_served_in_part_is_read_back_whole_behind_all_others(void **state)
+{
+	struct hostsfile *file = hostsfile_new(&docker);
+	struct reading reading;
+	struct sample a, b;
+
+	(void)state;
+	sample_init(&a, "web", 1, 0, 1);
+	a.fact.naliases = 2;
+	a.aliases[0] = "shared";
+	a.aliases[1] = "www";
+	a.listing.names = 4;
+	sample_init(&b, "shared", 2, 1, 2);
+	assert_true(hostsfile_listing(file, &a.listing));
+	assert_true(hostsfile_listing(file, &b.listing));
+	reading = parse(write_and_read(file, 0x7f800007, NULL, 0));
+	assert_string_equal(written, HEAD "198.18.0.1 www.docker # instance=" I1 " user=web name=web until=123456\n"
+					  "198.18.0.2 shared.docker" TAIL2
+					  "# said 198.18.0.1 web.docker shared.docker www.docker # instance=" I1 " user=web until=123456\n");
+	assert_string_equal(reading.text, "web+www 198.18.0.1 01 alone [web] 123456\n"
+					  "shared 198.18.0.2 02 session [web]\n"
+					  "web+shared+www 198.18.0.1 01 alone [web] 123456\n");
+	assert_int_equal(reading.content.instances, 2);
+	assert_int_equal(reading.content.skipped, 0);
+	assert_true(hostsfile_is(file, path, 0x7f800007, BOOT, NULL, 0));
+	/* The other one goes, and both parts stand one behind the other. */
+	assert_true(hostsfile_gone(file, &b.fact.instance));
+	reading = parse(write_and_read(file, 0x7f800007, NULL, 0));
+	assert_string_equal(reading.text, "web+www 198.18.0.1 01 alone [web] 123456\n"
+					  "web+shared+www 198.18.0.1 01 alone [web] 123456\n");
+	assert_int_equal(reading.content.instances, 1);
+	assert_int_equal(reading.content.skipped, 0);
+	hostsfile_free(file);
+}
+
+static void who_is_served_in_part_and_in_turn_is_read_back_whole(void **state)
+{
+	struct hostsfile *file = hostsfile_new(&docker);
+	struct reading reading;
+	struct sample a, b;
+
+	(void)state;
+	crowds_set_besides(hostsfile_crowds(file), 464); /* room for one address */
+	sample_init(&a, "web", 1, 0, 1);
+	a.fact.naliases = 1;
+	a.aliases[0] = "held";
+	a.listing.crowded = 1;
+	sample_init(&b, "web", 2, 1, 2);
+	b.listing.crowded = 1;
+	assert_true(hostsfile_listing(file, &a.listing));
+	assert_true(hostsfile_listing(file, &b.listing));
+	for (unsigned turn = 0; turn < 2; turn++) {
+		reading = parse(write_and_read(file, 0x7f800007, NULL, 0));
+		assert_int_equal(crowds_over(hostsfile_crowds(file)), 1);
+		assert_int_equal(strncmp(written + strlen(HEAD), "# waits 198.18.0.1", 18) == 0, turn);
+		assert_string_equal(reading.text, "web 198.18.0.1 01 alone [web] 123456\n"
+						  "web 198.18.0.2 02 session [web]\n"
+						  "web+held 198.18.0.1 01 alone [web] 123456\n");
+		assert_int_equal(reading.content.skipped, 0);
+		crowds_turn(hostsfile_crowds(file));
+	}
+	hostsfile_free(file);
+}
+
+static void what_was_said_is_of_the_form_or_nothing(void **state)
+{
+	static const char said[] = "# said 198.18.0.1 a.docker www.docker # instance=" I1 " user=web until=5\n";
+	char text[1024];
+
+	(void)state;
+	/* Whose served line is lost is known by it alone. */
+	snprintf(text, sizeof(text), HEAD "%s# said fd00::2 a.docker www.docker # instance=" I1 " user=web until=5\n", said);
+	assert_parsed(text, "a+www 198.18.0.1 fd00::2 01 alone [web] 5\n", 0);
+	snprintf(text, sizeof(text), HEAD "%s198.18.0.1 a.docker # instance=" I1 " user=web until=5\n", said);
+	assert_parsed(text, "a+www 198.18.0.1 01 alone [web] 5\n", 1);
+	snprintf(text, sizeof(text), HEAD "%s%s", said, said);
+	assert_parsed(text, "a+www 198.18.0.1 01 alone [web] 5\n", 1);
+	assert_skipped("# said 198.18.0.1 a.docker" " # instance=" I1 " session=" S1 " user=web");
+	assert_skipped("# said # waits 198.18.0.1 a.docker # instance=" I1 " user=web");
+	assert_skipped("# waits # said 198.18.0.1 a.docker # instance=" I1 " user=web");
 }
 
 /* With one that has room for one address alone, two are a crowd. */
@@ -835,6 +926,9 @@ int main(void)
 		cmocka_unit_test(a_file_is_rendered),
 		cmocka_unit_test(of_who_is_doubted_the_leases_end_is_written),
 		cmocka_unit_test(who_waits_without_a_session_is_kept_for_the_next_start),
+		cmocka_unit_test(who_is_served_in_part_is_read_back_whole_behind_all_others),
+		cmocka_unit_test(who_is_served_in_part_and_in_turn_is_read_back_whole),
+		cmocka_unit_test(what_was_said_is_of_the_form_or_nothing),
 		cmocka_unit_test(names_with_too_many_addresses_are_served_in_turn),
 		cmocka_unit_test(lines_with_all_names_are_of_the_form_or_nothing),
 		cmocka_unit_test(only_a_changed_text_is_a_change),
