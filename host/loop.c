@@ -223,6 +223,7 @@ static void loop_publish(struct loop *loop, int64_t now_ms)
 	bool delivered;
 
 	view_refresh(loop->view);
+	sinks_renew(&loop->sinks);
 	delivered = subscriber_end_batch(loop->subscriber, loop->sinks.generation + 1);
 	if (delivered || loop->sinks.changed)
 		sinks_flush(&loop->sinks, now_ms);

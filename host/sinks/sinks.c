@@ -53,6 +53,16 @@ void sinks_gone(struct sinks *sinks, const struct listing *listing)
 		sinks->list[i].operations->gone(sinks->list[i].self, listing);
 }
 
+void sinks_renew(struct sinks *sinks)
+{
+	unsigned i;
+
+	for (i = 0; i < sinks->count; i++) {
+		if (sinks->list[i].operations->renew != NULL && sinks->list[i].operations->renew(sinks->list[i].self))
+			sinks->changed = true;
+	}
+}
+
 void sinks_flush(struct sinks *sinks, int64_t now_ms)
 {
 	unsigned i;

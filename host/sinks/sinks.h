@@ -30,6 +30,9 @@ void sinks_free(struct sinks *sinks);
 void sinks_listing(struct sinks *sinks, const struct listing *listing, bool records);
 void sinks_gone(struct sinks *sinks, const struct listing *listing);
 
+/* After each refresh of the view, before a flush. */
+void sinks_renew(struct sinks *sinks);
+
 /* The batch is complete: it gets the next generation. */
 void sinks_flush(struct sinks *sinks, int64_t now_ms);
 

@@ -235,6 +235,48 @@ others_names_stay() {
     wait_zone bind _http._tcp.moved.docker SRV ''
 }
 
+# zone_takes SERVER NAME: somebody takes it away from us.
+zone_takes() {
+    zone_update "$1" "update delete $2.docker" "update delete _callsign.$2.docker" "update add $2.docker 60 A 198.18.0.95"
+}
+
+who_leads_elsewhere() {
+    local instance
+    server "$1"
+    instance=$(new_instance)
+    amqp admin publish callsign up.moved "$(up_body moved 198.18.200.1 "$instance" ',"aliases":["second"],"ports":{"http":9090}')"
+    wait_zone "$1" _http._tcp.second.docker SRV '0 0 9090 moved.docker.'
+    wait_zone "$1" 1.200.18.198.in-addr.arpa PTR moved.docker.
+    zone_takes "$1" moved
+    wait_zone "$1" _http._tcp.second.docker SRV '0 0 9090 second.docker.'
+    wait_zone "$1" 1.200.18.198.in-addr.arpa PTR second.docker.
+    zone_takes "$1" second
+    wait_zone "$1" 1.200.18.198.in-addr.arpa PTR ''
+    wait_zone "$1" _http._tcp.second.docker SRV ''
+    zone_says "$1" moved.docker A 198.18.0.95
+    zone_update "$1" 'update delete second.docker'
+    wait_zone "$1" _http._tcp.second.docker SRV '0 0 9090 second.docker.'
+    wait_zone "$1" 1.200.18.198.in-addr.arpa PTR second.docker.
+    zone_update "$1" 'update delete moved.docker'
+    wait_zone "$1" _http._tcp.second.docker SRV '0 0 9090 moved.docker.'
+    wait_zone "$1" 1.200.18.198.in-addr.arpa PTR moved.docker.
+    withdraw moved "$instance"
+    wait_zone "$1" 1.200.18.198.in-addr.arpa PTR ''
+    wait_zone "$1" _http._tcp.second.docker SRV ''
+}
+
+@test "BIND 9: services and pointers lead to another name of the container when theirs becomes somebody else's, and back" {
+    who_leads_elsewhere bind
+}
+
+@test "Knot: services and pointers lead to another name of the container when theirs becomes somebody else's, and back" {
+    who_leads_elsewhere knot
+}
+
+@test "PowerDNS: services and pointers lead to another name of the container when theirs becomes somebody else's, and back" {
+    who_leads_elsewhere pdns
+}
+
 @test "a server that refuses is told of by its answer, and is tried again" {
     local instance
     zone_files pdns

@@ -38,6 +38,9 @@ struct sink_operations {
 	void (*gone)(void *self, const struct listing *listing);
 	/* The batch with this generation is complete. May do the work at once. */
 	void (*flush)(void *self, uint64_t generation, int64_t now_ms);
+	/* Each listing that this sink was told of is as it was told by now, and view_listing() has it: the moment to work some of them out anew because of what
+	 * the sink has found out itself. Returns whether it has. Then a flush follows. NULL: only what it is told makes a difference. */
+	bool (*renew)(void *self);
 	/* The newest generation that would survive a crash, and the newest that people can see. */
 	uint64_t (*stored)(void *self);
 	uint64_t (*served)(void *self);

@@ -216,6 +216,43 @@ void zone_node_mark(struct zone_table *table, struct zone_node *node)
 	zone_queue_append(table, node, table->generation + 1);
 }
 
+/* ---- whose it is ---- */
+
+void zone_node_note_foreign(struct zone_table *table, struct zone_node *node)
+{
+	bool foreign = node->owner == ZONE_OTHERS || node->refused == zone_node_foreign;
+
+	if (foreign == node->foreign)
+		return;
+	node->foreign = foreign;
+	node->turned = table->turn;
+	table->turned = true;
+}
+
+bool zone_table_foreign(const struct zone_table *table, const char *name)
+{
+	const struct zone_node *node = zone_table_find(table, name);
+
+	return node != NULL && node->foreign;
+}
+
+bool zone_table_turned(const struct zone_table *table)
+{
+	return table->turned;
+}
+
+bool zone_node_turned(const struct zone_table *table, const struct zone_node *node)
+{
+	return node->turned == table->turn;
+}
+
+void zone_table_turns_seen(struct zone_table *table)
+{
+	table->turned = false;
+	if (++table->turn == 0)
+		table->turn = 1;
+}
+
 /* ---- refused and doubted ---- */
 
 /* Its services and wildcard go when it becomes somebody else's, and come back with it. */
@@ -238,12 +275,14 @@ void zone_node_set_refused(struct zone_table *table, struct zone_node *node, con
 	/* The same from another place is nothing new to tell. */
 	if (node->refused != NULL && reason != NULL && strcmp(node->refused, reason) == 0) {
 		node->refused = reason;
+		zone_node_note_foreign(table, node);
 		zone_queue_remove(table, node);
 		return;
 	}
 	table->refused -= node->refused != NULL;
 	table->refused += reason != NULL;
 	node->refused = reason;
+	zone_node_note_foreign(table, node);
 	if (reason != NULL) {
 		zone_queue_remove(table, node);
 		/* A name says more than the services below it, which follow it (RFC 2782: they begin with an underscore). */
@@ -280,6 +319,7 @@ void zone_node_disown(struct zone_table *table, struct zone_node *node, enum zon
 		record->held = record->orphan = record->stale = false;
 	table->names -= node->owner == ZONE_OURS;
 	node->owner = owner;
+	zone_node_note_foreign(table, node);
 	parts_follow(table, node);
 }
 

@@ -12,13 +12,29 @@ _Static_assert(ANNOUNCEMENT_PORTS_MAX * (1 + ANNOUNCEMENT_PORT_NAME_MAX + sizeof
 struct writing {
 	const struct listing *listing;
 	const struct fact *fact;
-	const char *zone;
-	bool wildcard;
-	zone_emit *emit;
-	void *arg;
+	const struct zone_writer *writer;
 	int result;
 	uint32_t pointed; /* addresses that have their PTR */
 };
+
+static int emit(const struct writing *writing, const char *name, uint16_t type, const uint8_t *data, size_t length)
+{
+	return writing->writer->emit(writing->writer->arg, name, type, data, length);
+}
+
+/* Of a name that is longer the record that owns it would be too long. */
+static bool has_room(const struct writing *writing, const char *fqdn)
+{
+	char owner[ZONE_NAME_SIZE];
+
+	return zone_name_within(fqdn, writing->writer->zone) && zone_name_join(ZONE_OWNER_LABEL, fqdn, owner) == 0;
+}
+
+/* Whether something may lead to this name, which is served below the zone: it is there, and ours. */
+static bool may_lead_to(const struct writing *writing, const char *fqdn)
+{
+	return has_room(writing, fqdn) && !writing->writer->foreign(writing->writer->arg, fqdn);
+}
 
 static int write_addresses(const struct writing *writing, const struct served *served, const char *name)
 {
@@ -30,7 +46,7 @@ static int write_addresses(const struct writing *writing, const struct served *s
 
 		if ((served->addresses >> i & 1) == 0)
 			continue;
-		if (writing->emit(writing->arg, name, address->family == 4 ? ZONE_A : ZONE_AAAA, data, zone_data_address(address, data)) == -1)
+		if (emit(writing, name, address->family == 4 ? ZONE_A : ZONE_AAAA, data, zone_data_address(address, data)) == -1)
 			return -1;
 	}
 	return 0;
@@ -41,7 +57,7 @@ static int write_wildcard(const struct writing *writing, const struct served *se
 {
 	char name[ZONE_NAME_SIZE], owner[ZONE_NAME_SIZE];
 
-	if (!writing->wildcard || zone_name_join(ZONE_WILDCARD_LABEL, served->fqdn, name) == -1 || zone_name_join(ZONE_OWNER_LABEL, name, owner) == -1)
+	if (!writing->writer->wildcard || zone_name_join(ZONE_WILDCARD_LABEL, served->fqdn, name) == -1 || zone_name_join(ZONE_OWNER_LABEL, name, owner) == -1)
 		return 0;
 	return write_addresses(writing, served, name);
 }
@@ -58,18 +74,21 @@ static int write_port_texts(const struct writing *writing, const char *name)
 		snprintf(text, sizeof text, "%s=%u", fact->ports[i].name, (unsigned)fact->ports[i].port);
 		used = zone_data_string(text, used, data);
 	}
-	return used > 0 ? writing->emit(writing->arg, name, ZONE_TXT, data, used) : 0;
+	return used > 0 ? emit(writing, name, ZONE_TXT, data, used) : 0;
 }
 
 /* Where a domain's services lead: the first of the instance's names that is served there. */
 static void find_target(const struct writing *writing, const struct served *served, char out[ZONE_NAME_SIZE])
 {
-	unsigned i = 0;
+	const struct fact *fact = writing->fact;
+	unsigned i;
 
-	while (i < served->number && (served_domains(writing->listing, i) >> served->domain_number & 1) == 0)
-		i++;
-	if (hostname_join(i == 0 ? writing->fact->name : writing->fact->aliases[i - 1], served->domain, out) != HOSTNAME_OK)
-		memcpy(out, served->fqdn, strlen(served->fqdn) + 1);
+	for (i = 0; i < served->number; i++) {
+		if ((served_domains(writing->listing, i) >> served->domain_number & 1) != 0 &&
+		    hostname_join(i == 0 ? fact->name : fact->aliases[i - 1], served->domain, out) == HOSTNAME_OK && may_lead_to(writing, out))
+			return;
+	}
+	memcpy(out, served->fqdn, strlen(served->fqdn) + 1);
 }
 
 /* A name that is too long for its services is served without them. */
@@ -86,7 +105,7 @@ static int write_services(const struct writing *writing, const struct served *se
 		snprintf(prefix, sizeof prefix, "_%s._tcp", fact->ports[i].name);
 		if (zone_name_join(prefix, served->fqdn, service) == -1 || zone_name_join(ZONE_OWNER_LABEL, service, owner) == -1)
 			continue;
-		if (writing->emit(writing->arg, service, ZONE_SRV, data, zone_data_srv(fact->ports[i].port, target, data)) == -1)
+		if (emit(writing, service, ZONE_SRV, data, zone_data_srv(fact->ports[i].port, target, data)) == -1)
 			return -1;
 	}
 	return 0;
@@ -99,12 +118,14 @@ static int write_pointers(struct writing *writing, const struct served *served)
 	char name[ZONE_NAME_SIZE];
 	unsigned i;
 
+	if (!may_lead_to(writing, served->fqdn))
+		return 0;
 	writing->pointed |= addresses;
 	for (i = 0; i < writing->fact->naddresses; i++) {
 		if ((addresses >> i & 1) == 0)
 			continue;
 		zone_name_reverse(&writing->fact->addresses[i], name);
-		if (writing->emit(writing->arg, name, ZONE_PTR, data, zone_data_name(served->fqdn, data)) == -1)
+		if (emit(writing, name, ZONE_PTR, data, zone_data_name(served->fqdn, data)) == -1)
 			return -1;
 	}
 	return 0;
@@ -113,10 +134,8 @@ static int write_pointers(struct writing *writing, const struct served *served)
 static bool write_name(void *arg, const struct served *served)
 {
 	struct writing *writing = arg;
-	char owner[ZONE_NAME_SIZE];
 
-	/* The record that owns it would be too long. */
-	if (!zone_name_within(served->fqdn, writing->zone) || zone_name_join(ZONE_OWNER_LABEL, served->fqdn, owner) == -1)
+	if (!has_room(writing, served->fqdn))
 		return true;
 	if (write_addresses(writing, served, served->fqdn) == -1 || write_wildcard(writing, served) == -1 || write_port_texts(writing, served->fqdn) == -1 ||
 	    write_services(writing, served) == -1 || write_pointers(writing, served) == -1)
@@ -124,9 +143,9 @@ static bool write_name(void *arg, const struct served *served)
 	return writing->result == 0;
 }
 
-int zone_records(const struct policy *policy, const struct listing *listing, const char *zone, bool wildcard, zone_emit *emit, void *arg)
+int zone_records(const struct policy *policy, const struct listing *listing, const struct zone_writer *writer)
 {
-	struct writing writing = {.listing = listing, .fact = listing->fact, .zone = zone, .wildcard = wildcard, .emit = emit, .arg = arg};
+	struct writing writing = {.listing = listing, .fact = listing->fact, .writer = writer};
 
 	served_each(policy, listing, write_name, &writing);
 	return writing.result;

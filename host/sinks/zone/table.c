@@ -17,7 +17,7 @@ struct zone_table *zone_table_new(void)
 	struct zone_table *table = calloc(1, sizeof *table);
 
 	if (table != NULL)
-		table->rotated_generation = table->flying_generation = UINT64_MAX;
+		*table = (struct zone_table){.rotated_generation = UINT64_MAX, .flying_generation = UINT64_MAX, .turn = 1};
 	return table;
 }
 
@@ -184,6 +184,7 @@ void zone_table_landed(struct zone_table *table, struct zone_node *node)
 	}
 	table->names -= node->owner == ZONE_OURS;
 	node->owner = node->leaves ? ZONE_OURS : ZONE_NOBODY;
+	zone_node_note_foreign(table, node);
 	table->names += node->owner == ZONE_OURS;
 	node->tries = 0;
 	node->solo = false;

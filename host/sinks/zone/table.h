@@ -112,4 +112,13 @@ bool zone_table_waiting(const struct zone_table *table); /* whether zone_table_t
 bool zone_table_doubting(const struct zone_table *table);
 const char *zone_table_refusal(const struct zone_table *table, const char *name); /* NULL: that name is not refused */
 
+/* ---- whose names are ---- */
+
+/* Whether that name is somebody else's, as far as is known: nothing of ours is to lead there. */
+bool zone_table_foreign(const struct zone_table *table, const char *name);
+/* Whether that has become so, or no longer so, of any name since zone_table_turns_seen(), and of this one. */
+bool zone_table_turned(const struct zone_table *table);
+bool zone_node_turned(const struct zone_table *table, const struct zone_node *node);
+void zone_table_turns_seen(struct zone_table *table);
+
 #endif

@@ -25,6 +25,8 @@ struct zone_node {
 	bool solo;
 	bool leaves; /* what is under way leaves at least one record of ours */
 	bool orphan; /* the owner record was found alone */
+	bool foreign; /* somebody else's ... */
+	uint32_t turned; /* ... or not, since the turn of this number; 0: it never was */
 	char name[];
 };
 
@@ -36,6 +38,8 @@ struct zone_table {
 	uint64_t moment; /* counts what is sent and answered */
 	uint64_t read_moment;
 	uint32_t reading; /* numbers the readings */
+	uint32_t turn; /* numbers what zone_node_turned() tells apart, from 1 on */
+	bool turned;
 	size_t names, waiting, flying, rotated, doubted, refused;
 	bool settled;
 	bool visiting; /* all nodes, one after the other: none but the visited one may be freed */
@@ -60,6 +64,8 @@ void zone_node_tidy_parents(struct zone_table *table);
 void zone_node_mark(struct zone_table *table, struct zone_node *node);
 void zone_node_set_refused(struct zone_table *table, struct zone_node *node, const char *reason);
 void zone_node_set_doubted(struct zone_table *table, struct zone_node *node, bool doubted);
+/* After each change of its owner, or of why it is refused. */
+void zone_node_note_foreign(struct zone_table *table, struct zone_node *node);
 void zone_node_disown(struct zone_table *table, struct zone_node *node, enum zone_owner owner);
 void zone_queue_append(struct zone_table *table, struct zone_node *node, uint64_t generation);
 void zone_queue_prepend(struct zone_table *table, struct zone_node *node, uint64_t generation);

@@ -62,6 +62,7 @@ static void node_is_ours(struct zone_table *table, struct zone_node *node)
 
 	table->names += !was_ours;
 	node->owner = ZONE_OURS;
+	zone_node_note_foreign(table, node);
 	for (record = node->records; record != NULL; record = record->next) {
 		bool was_held = record->held;
 

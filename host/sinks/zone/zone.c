@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 #include <uthash.h>
+#include <utlist.h>
 
 #include "client.h"
 #include "conf.h"
@@ -24,6 +25,8 @@
 struct entry {
 	UT_hash_handle hh;
 	struct ident instance;
+	const struct fact *fact; /* until its listing has gone */
+	struct entry *next;      /* of those to be worked out anew */
 	size_t nwishes;
 	struct wish {
 		struct zone_table *table;
@@ -92,6 +95,14 @@ static int write_record(void *arg, const char *name, uint16_t type, const uint8_
 	return 0;
 }
 
+static bool is_foreign(void *arg, const char *fqdn)
+{
+	const struct writing *writing = arg;
+	struct zone_client *client = find_client(writing->zone, fqdn);
+
+	return client != NULL && zone_table_foreign(zone_client_table(client), fqdn);
+}
+
 static void entry_drop(struct zone *zone, struct entry *entry)
 {
 	size_t i;
@@ -112,32 +123,31 @@ static struct entry *entry_find(const struct zone *zone, const struct ident *ins
 	return entry;
 }
 
-static struct entry *entry_make(const struct writing *writing, const struct ident *instance)
+static struct entry *entry_make(const struct writing *writing, const struct fact *fact)
 {
 	struct entry *entry = calloc(1, sizeof *entry + writing->count * sizeof *writing->wishes);
 
 	if (entry == NULL)
 		return NULL;
-	entry->instance = *instance;
+	entry->instance = fact->instance;
+	entry->fact = fact;
 	entry->nwishes = writing->count;
 	if (writing->count > 0)
 		memcpy(entry->wishes, writing->wishes, writing->count * sizeof *writing->wishes);
 	return entry;
 }
 
-/* ---- the sink's operations ---- */
-
-static void sink_listing(void *self, const struct listing *listing, bool records)
+static void entry_write(struct zone *zone, const struct listing *listing)
 {
-	struct zone *zone = self;
 	struct writing writing = {.zone = zone};
+	struct zone_writer writer = {
+		.zone = zone->mine->name, .wildcard = zone->mine->wildcard, .emit = write_record, .foreign = is_foreign, .arg = &writing,
+	};
 	struct entry *before, *entry = NULL;
 
-	if (!records)
-		return;
 	/* The new wishes come before the old ones go, so that what stays is not touched. */
-	if (zone_records(&zone->conf->policy, listing, zone->mine->name, zone->mine->wildcard, write_record, &writing) == 0)
-		entry = entry_make(&writing, &listing->fact->instance);
+	if (zone_records(&zone->conf->policy, listing, &writer) == 0)
+		entry = entry_make(&writing, listing->fact);
 	/* As the view does: a table that is silently wrong would be worse than a restart, which reads it back. */
 	if (entry == NULL)
 		abort();
@@ -148,6 +158,50 @@ static void sink_listing(void *self, const struct listing *listing, bool records
 		HASH_ADD(hh, zone->entries, instance, sizeof entry->instance, entry);
 	else
 		free(entry);
+}
+
+/* Whether it makes a difference to the entry that a name is somebody else's now, or no longer: one of its own names is, and something of it leads there. */
+static bool entry_turned(const struct zone *zone, const struct entry *entry)
+{
+	const struct zone_table *table = zone_client_table(zone->clients[0]);
+	size_t i;
+
+	if (zone->nclients == 1 && (entry->fact->naliases == 0 || entry->fact->nports == 0))
+		return false;
+	for (i = 0; i < entry->nwishes; i++) {
+		if (entry->wishes[i].table == table && zone_node_turned(table, entry->wishes[i].wish.node))
+			return true;
+	}
+	return false;
+}
+
+/* ---- the sink's operations ---- */
+
+static void sink_listing(void *self, const struct listing *listing, bool records)
+{
+	if (records)
+		entry_write(self, listing);
+}
+
+static bool sink_renew(void *self)
+{
+	struct zone *zone = self;
+	struct entry *entry, *next, *turned = NULL;
+	bool any;
+
+	if (zone->nclients == 0 || !zone_table_turned(zone_client_table(zone->clients[0])))
+		return false;
+	HASH_ITER(hh, zone->entries, entry, next) {
+		if (entry_turned(zone, entry))
+			LL_PREPEND(turned, entry);
+	}
+	any = turned != NULL;
+	for (; turned != NULL; turned = next) {
+		next = turned->next;
+		entry_write(zone, view_listing(turned->fact));
+	}
+	zone_table_turns_seen(zone_client_table(zone->clients[0]));
+	return any;
 }
 
 static void sink_gone(void *self, const struct listing *listing)
@@ -352,6 +406,7 @@ static void sink_free(void *self)
 static const struct sink_operations operations = {
 	.listing = sink_listing,
 	.gone = sink_gone,
+	.renew = sink_renew,
 	.flush = sink_flush,
 	.stored = sink_stored,
 	.served = sink_served,

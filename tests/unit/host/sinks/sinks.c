@@ -12,7 +12,7 @@
 struct fake {
 	char name[SINK_NAME_SIZE];
 	bool fails;    /* nothing is stored any more */
-	bool again;    /* its configure() wants all listings again */
+	bool again;    /* its configure() wants all listings again, its renew() has worked something out anew */
 	uint64_t done, seen;
 	unsigned told, gone, configured;
 	int nfds, got; /* how many descriptors it asks for, and was given back */
@@ -84,6 +84,11 @@ static bool fake_configure(void *self, const struct conf *conf, int64_t now_ms)
 	return fake->again;
 }
 
+static bool fake_renew(void *self)
+{
+	return ((struct fake *)self)->again;
+}
+
 static const char *fake_trouble(void *self)
 {
 	return ((struct fake *)self)->fails ? "it fails" : NULL;
@@ -96,7 +101,7 @@ static void fake_free(void *self)
 }
 
 #define FAKE_OPERATIONS .listing = fake_listing, .gone = fake_gone, .flush = fake_flush, .stored = fake_done, .served = fake_done, \
-	.pollfds = fake_pollfds, .deadline_ms = fake_deadline_ms, .step = fake_step, .trouble = fake_trouble, .free = fake_free
+	.pollfds = fake_pollfds, .deadline_ms = fake_deadline_ms, .step = fake_step, .trouble = fake_trouble, .free = fake_free, .renew = fake_renew
 
 static const struct sink_operations by_hand = {FAKE_OPERATIONS};
 static const struct sink_operations configured = {FAKE_OPERATIONS, .configure = fake_configure};
@@ -167,6 +172,21 @@ static void a_required_sink_that_fails_holds_acks(void **state)
 	assert_int_equal(sinks_stored(&sinks), 2);
 	hook->done = 3;
 	assert_int_equal(sinks_stored(&sinks), 3);
+}
+
+static void a_sink_that_works_something_out_anew_makes_a_batch(void **state)
+{
+	struct fake *first = add("first", true);
+
+	add("second", true);
+	(void)state;
+	sinks_renew(&sinks);
+	assert_false(sinks.changed);
+	first->again = true;
+	sinks_renew(&sinks);
+	assert_true(sinks.changed);
+	sinks_flush(&sinks, 0);
+	assert_false(sinks.changed);
 }
 
 static void each_sink_gets_its_own_descriptors_back(void **state)
@@ -366,6 +386,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_optional_sink_that_fails_holds_up_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_required_sink_that_fails_holds_acks, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_sink_that_works_something_out_anew_makes_a_batch, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_sink_gets_its_own_descriptors_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_sink_that_goes_between_poll_and_step_mixes_nothing_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_new_section_makes_a_sink_that_hears_of_all_names, setup, teardown),

@@ -173,7 +173,18 @@ static void a_server_is_an_address_with_a_port_or_without(void **state)
 
 struct collected {
 	char text[2048];
+	const char *foreign[2];
 };
+
+static bool is_foreign(void *arg, const char *fqdn)
+{
+	const struct collected *all = arg;
+
+	for (size_t i = 0; i < 2; i++)
+		if (all->foreign[i] != NULL && strcmp(all->foreign[i], fqdn) == 0)
+			return true;
+	return false;
+}
 
 static int collect(void *arg, const char *name, uint16_t type, const uint8_t *data, size_t length)
 {
@@ -210,10 +221,13 @@ static void a_listing_becomes_addresses_services_and_pointers(void **state)
 	const char *const aliases[] = {"www", "hidden"};
 	struct fact fact = {.name = "web", .naddresses = 2, .addresses = addresses, .naliases = 2, .aliases = aliases, .nports = 2, .ports = ports};
 	struct listing listing = {.fact = &fact, .names = 3, .addresses = 1};
-	struct collected all = {""};
+	struct collected all = {.text = ""};
+	struct zone_writer docker = {.zone = "docker", .emit = collect, .foreign = is_foreign, .arg = &all};
+	struct zone_writer wildcard = {.zone = "docker", .wildcard = true, .emit = collect, .foreign = is_foreign, .arg = &all};
+	struct zone_writer other = {.zone = "other", .emit = collect, .foreign = is_foreign, .arg = &all};
 
 	(void)state;
-	assert_int_equal(zone_records(&policy, &listing, "docker", false, collect, &all), 0);
+	assert_int_equal(zone_records(&policy, &listing, &docker), 0);
 	assert_string_equal(all.text, "web.docker 1 198.18.0.4\n"
 	                              "web.docker 16 [http=8080][metrics=9100]\n"
 	                              "_http._tcp.web.docker 33 8080 web.docker\n"
@@ -225,7 +239,7 @@ static void a_listing_becomes_addresses_services_and_pointers(void **state)
 	                              "_metrics._tcp.www.docker 33 9100 web.docker\n");
 	all.text[0] = '\0';
 	listing.names = 1;
-	assert_int_equal(zone_records(&policy, &listing, "docker", true, collect, &all), 0);
+	assert_int_equal(zone_records(&policy, &listing, &wildcard), 0);
 	assert_string_equal(all.text, "web.docker 1 198.18.0.4\n"
 	                              "*.web.docker 1 198.18.0.4\n"
 	                              "web.docker 16 [http=8080][metrics=9100]\n"
@@ -234,11 +248,51 @@ static void a_listing_becomes_addresses_services_and_pointers(void **state)
 	                              "4.0.18.198.in-addr.arpa 12 web.docker\n");
 	listing.names = 3;
 	all.text[0] = '\0';
-	assert_int_equal(zone_records(&policy, &listing, "other", false, collect, &all), 0);
+	assert_int_equal(zone_records(&policy, &listing, &other), 0);
 	assert_string_equal(all.text, "");
 	listing.addresses = 0;
-	assert_int_equal(zone_records(&policy, &listing, "docker", false, collect, &all), 0);
+	assert_int_equal(zone_records(&policy, &listing, &docker), 0);
 	assert_string_equal(all.text, "");
+}
+
+/* What belongs to a name goes with it elsewhere (table.h): addresses and services of a name of others are written as if it were ours. */
+static void nothing_leads_to_a_name_of_others(void **state)
+{
+	static const struct announcement_port ports[] = {{.name = "http", .port = 8080}};
+	struct policy_domain domains[] = {{.name = (char[]){"docker"}}};
+	struct policy policy = {.domains = domains, .ndomains = 1};
+	const struct address addresses[] = {{4, {198, 18, 0, 4}}};
+	const char *const aliases[] = {"www"};
+	struct fact fact = {.name = "web", .naddresses = 1, .addresses = addresses, .naliases = 1, .aliases = aliases, .nports = 1, .ports = ports};
+	struct listing listing = {.fact = &fact, .names = 3, .addresses = 1};
+	struct collected all = {.foreign = {"web.docker"}};
+	struct zone_writer writer = {.zone = "docker", .emit = collect, .foreign = is_foreign, .arg = &all};
+	char name[HOSTNAME_NAME_SIZE];
+
+	(void)state;
+	assert_int_equal(zone_records(&policy, &listing, &writer), 0);
+	assert_string_equal(all.text, "web.docker 1 198.18.0.4\n"
+	                              "web.docker 16 [http=8080]\n"
+	                              "_http._tcp.web.docker 33 8080 web.docker\n"
+	                              "www.docker 1 198.18.0.4\n"
+	                              "www.docker 16 [http=8080]\n"
+	                              "_http._tcp.www.docker 33 8080 www.docker\n"
+	                              "4.0.18.198.in-addr.arpa 12 www.docker\n");
+	all = (struct collected){.foreign = {"web.docker", "www.docker"}};
+	assert_int_equal(zone_records(&policy, &listing, &writer), 0);
+	assert_null(strstr(all.text, "in-addr.arpa"));
+	/* Nor to one that is too long for its owner's record, and so is not written. */
+	all = (struct collected){.text = ""};
+	memset(name, 'a', sizeof name);
+	for (size_t i = 63; i < HOSTNAME_NAME_SIZE; i += 64)
+		name[i] = '.';
+	name[HOSTNAME_NAME_SIZE - 1] = '\0';
+	fact.name = name;
+	writer.zone = domains[0].name = (char[]){"a-domain-in-which-that-name-has-just-enough-room"};
+	assert_int_equal(zone_records(&policy, &listing, &writer), 0);
+	assert_null(strstr(all.text, "aaa"));
+	assert_non_null(strstr(all.text, " 33 8080 www.a-domain"));
+	assert_non_null(strstr(all.text, "in-addr.arpa 12 www.a-domain"));
 }
 
 /* ---- messages ---- */
@@ -332,6 +386,7 @@ int main(void)
 		cmocka_unit_test(broken_keys_are_refused_with_a_reason),
 		cmocka_unit_test(a_server_is_an_address_with_a_port_or_without),
 		cmocka_unit_test(a_listing_becomes_addresses_services_and_pointers),
+		cmocka_unit_test(nothing_leads_to_a_name_of_others),
 		cmocka_unit_test(an_update_has_its_conditions_and_its_changes),
 		cmocka_unit_test(what_is_not_signed_for_us_is_no_answer),
 	};

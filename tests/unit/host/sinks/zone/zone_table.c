@@ -25,6 +25,7 @@ struct model {
 	struct zone_wish wishes[NAMES][VALUES];
 	uint64_t generation;
 	unsigned refused, released;
+	bool thinks_foreign[NAMES]; /* whoever keeps to what zone_node_turned() tells */
 };
 
 #define SERVICE "_http._tcp.a.docker"
@@ -57,10 +58,21 @@ static void open_model(struct model *model, bool settled)
 		zone_table_settle(model->table);
 }
 
+static struct zone_node *wanted_node(const struct model *model, unsigned name)
+{
+	for (unsigned value = 0; value < VALUES; value++)
+		if (model->wanted[name][value] > 0)
+			return model->wishes[name][value].node;
+	return NULL;
+}
+
 static void want(struct model *model, unsigned name, unsigned value)
 {
 	uint8_t data[4] = {198, 18, 0, (uint8_t)value};
 
+	/* Who begins to want it asks. */
+	if (wanted_node(model, name) == NULL)
+		model->thinks_foreign[name] = zone_table_foreign(model->table, names[name]);
 	assert_int_equal(zone_table_want(model->table, names[name], ZONE_A, data, 4, &model->wishes[name][value]), 0);
 	model->wanted[name][value]++;
 }
@@ -573,6 +585,24 @@ static void change_server(struct model *model)
 	}
 }
 
+/* As sink_renew() does. */
+static void follow(struct model *model)
+{
+	for (unsigned i = 0; i < NAMES; i++) {
+		const struct zone_node *node = wanted_node(model, i);
+
+		if (node == NULL)
+			continue;
+		if (zone_node_turned(model->table, node)) {
+			assert_true(zone_table_turned(model->table));
+			model->thinks_foreign[i] = zone_table_foreign(model->table, names[i]);
+		}
+		assert_int_equal(model->thinks_foreign[i], zone_table_foreign(model->table, names[i]));
+	}
+	zone_table_turns_seen(model->table);
+	assert_false(zone_table_turned(model->table));
+}
+
 static bool foreign(const struct server_name *name)
 {
 	return in_use(name) && name->owner != ZONE_OURS;
@@ -591,6 +621,7 @@ static void check_settled(const struct model *model)
 			assert_int_not_equal(name->owner, ZONE_OURS);
 			continue;
 		}
+		assert_true(!wanted || zone_table_foreign(model->table, names[i]) == foreign(name));
 		/* A record that others added to a name of ours, and that we left behind with it, is theirs as well. */
 		if (foreign(name)) {
 			assert_int_equal(zone_table_refusal(model->table, names[i]) != NULL, wanted);
@@ -621,6 +652,8 @@ static void any_order_of_events_ends_as_it_should(void **state)
 				change_server(&model);
 			else
 				reading(&model);
+			if (chance(3) == 0)
+				follow(&model);
 			assert_true(zone_table_served(model.table) <= model.generation);
 		}
 		zone_table_settle(model.table);
@@ -628,6 +661,7 @@ static void any_order_of_events_ends_as_it_should(void **state)
 		reading(&model);
 		send_all(&model);
 		check_settled(&model);
+		follow(&model);
 		assert_int_equal(zone_table_served(model.table), model.generation);
 		zone_table_forget(model.table);
 		zone_table_free(model.table);
