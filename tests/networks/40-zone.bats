@@ -300,7 +300,7 @@ who_leads_elsewhere() {
     withdraw shut "$instance"
 }
 
-# 2.6 takes one condition on what a record says, the last of all; each of our changes has two. 3.0 signs its answer to an update so that it cannot be verified.
+# 2.6 takes no two conditions on what a record says, unless these are as long; a name that goes has two. 3.0 signs its answer to an update so that it cannot be verified.
 @test "YADIFA: a server that gets conditions wrong is refused in words, and its zone stays as it is" {
     local instance zone
     server_unmarked yadifa

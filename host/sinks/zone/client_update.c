@@ -160,8 +160,9 @@ void zone_client_updated(struct zone_client *client, const struct zone_answer *a
 #define FITNESS_AGAIN_MS 60000
 
 /*
- * Each change of ours has several conditions on what a record says: the zone's owners, and each name's. YADIFA (2.6, 3.0) takes one, as the last
- * condition of all, and lets an update fail whose conditions hold. Better to say so than to have each name fail.
+ * Each change of ours has several conditions on what a record says: the zone's owners, and each name's. YADIFA 2.6 lets an update fail whose conditions
+ * hold: where the records are not as long as each other, and where "nothing is there" comes behind one (findings/yadifa-prerequisites.sh). No order of
+ * ours helps: a name that goes has two of them. Better to say so than to have each name fail; the order here is one that such a server fails.
  */
 void zone_client_send_fitness(struct zone_client *client, int64_t now_ms)
 {
