@@ -185,14 +185,17 @@ static void loop_waits(void *arg, const struct fact *fact, const char *what, con
 	refusals_note(loop->refusals, fact->user, strlen(fact->user), "up", 2, fact->name, reason, clock_ms());
 }
 
-static void loop_restore(void *arg, const struct announcement *message, const char *user, int64_t until_ms)
+static void loop_restore(void *arg, const struct announcement *message, const char *user, int64_t until_ms, const struct view_held *listed)
 {
+	enum registry_verdict verdict = REGISTRY_IGNORED_OLD;
 	struct loop *loop = arg;
 
 	if (strcmp(user, REGISTRY_LEGACY_USER) != 0)
-		registry_restore(loop->registry, message, user, until_ms, clock_ms());
+		verdict = registry_restore(loop->registry, message, user, until_ms, clock_ms());
 	else if (loop->conf->legacy && message->naddresses == 1)
-		registry_legacy_up(loop->registry, message, clock_ms());
+		verdict = registry_legacy_up(loop->registry, message, clock_ms());
+	if (verdict == REGISTRY_APPLIED)
+		view_hold(registry_find(loop->registry, &message->instance), listed);
 }
 
 /* Who wants to know how it stands with the registry. */

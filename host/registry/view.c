@@ -120,6 +120,19 @@ struct registry_watcher view_registry_watcher(struct view *view)
 	return (struct registry_watcher){.changed = view_fact_changed, .gone = view_fact_gone, .doubted = view_fact_changed, .arg = view};
 }
 
+void view_hold(const struct fact *fact, const struct view_held *held)
+{
+	struct entry *entry = fact->view;
+	unsigned i;
+
+	for (i = 0; i < entry->nnames; i++)
+		entry->claims[i].held |= (uint16_t)held->names[i];
+	for (i = 0; i < entry->naddresses; i++) {
+		if ((held->addresses >> i & 1) != 0)
+			entry->claims[entry->nnames + i].held = HELD_ANYWHERE | HELD_HERE;
+	}
+}
+
 /* ---- another policy ---- */
 
 static bool same_domains(const struct view_policy *a, const struct view_policy *b)

@@ -71,6 +71,16 @@ struct view *view_new(enum view_conflict conflict, const struct view_policy *pol
 void view_free(struct view *view);
 void view_set_watcher(struct view *view, const struct view_watcher *watcher);
 
+/*
+ * What was listed of a fact when it was written down, to be told when it is read back, before the first view_refresh(): whoever has a name or an
+ * address keeps it, in whatever order they come back. Of what is not told to be held the first to be told of has it.
+ */
+struct view_held {
+	uint32_t names[1 + ANNOUNCEMENT_ALIASES_MAX]; /* in which domains: its own name, then the aliases */
+	uint32_t addresses; /* as in struct listing */
+};
+void view_hold(const struct fact *fact, const struct view_held *held);
+
 /* For registry_new(): keeps the view's indexes. */
 struct registry_watcher view_registry_watcher(struct view *view);
 

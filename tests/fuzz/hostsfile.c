@@ -9,7 +9,7 @@
 
 /* A hosts file of any origin: every instance that is read could have been announced. */
 
-static void visit(void *arg, const struct announcement *message, const char *user, int64_t until_ms)
+static void visit(void *arg, const struct announcement *message, const char *user, int64_t until_ms, const struct view_held *listed)
 {
 	struct announcement copy = *message, again;
 	char body[ANNOUNCEMENT_BODY_MAX], error[ANNOUNCEMENT_ERROR_SIZE];
@@ -19,6 +19,9 @@ static void visit(void *arg, const struct announcement *message, const char *use
 	++*count;
 	fuzz_check(message->op == ANNOUNCEMENT_UP && message->naddresses > 0 && strlen(user) <= POLICY_USER_MAX);
 	fuzz_check(until_ms >= 0);
+	fuzz_check(listed->addresses >> message->naddresses == 0);
+	for (unsigned i = 0; i <= message->naliases; i++)
+		fuzz_check(listed->names[i] >> 2 == 0);
 	copy.seq = 1;
 	copy.lease_s = ANNOUNCEMENT_LEASE_MIN_S;
 	length = announcement_encode(&copy, body);

@@ -252,8 +252,10 @@ static bool served_whole(const struct listing *listing)
 	for (i = 0; i <= fact->naliases; i++)
 		if (served_domains(listing, i) == 0)
 			return false;
+	/* In a domain that takes an address, but none of the names, it has no line. */
 	for (i = 0; i < POLICY_DOMAINS_MAX; i++)
-		addresses |= served_addresses(listing, i);
+		if ((served_anywhere(listing) >> i & 1) != 0)
+			addresses |= served_addresses(listing, i);
 	return addresses == (UINT32_C(1) << fact->naddresses) - 1;
 }
 

@@ -112,9 +112,10 @@ struct hostsfile_content {
 
 /*
  * Told of each instance read: message as registry_restore() wants it, its user ("" for none), and when its lease ends, if that
- * is written (CLOCK_NEVER: it is not, or was of another boot). Of one without session perhaps again, with all that it has said.
+ * is written (CLOCK_NEVER: it is not, or was of another boot). listed: what of it was served, the domains as the reader has them. Of one without session
+ * perhaps again, with all that it has said, of which nothing is.
  */
-typedef void hostsfile_visit(void *arg, const struct announcement *message, const char *user, int64_t until_ms);
+typedef void hostsfile_visit(void *arg, const struct announcement *message, const char *user, int64_t until_ms, const struct view_held *listed);
 
 /*
  * Parse length bytes of any origin. Pure. What is not exactly of the form above is skipped and counted: a cut last

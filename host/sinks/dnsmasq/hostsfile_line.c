@@ -106,17 +106,6 @@ static int parse_ms(const char *word, size_t length, int64_t *out)
 	return 0;
 }
 
-int hostsfile_add_address(struct announcement *message, const struct address *address)
-{
-	for (unsigned i = 0; i < message->naddresses; i++)
-		if (address_equal(&message->addresses[i], address))
-			return -1;
-	if (message->naddresses == ANNOUNCEMENT_ADDRESSES_MAX)
-		return -1;
-	message->addresses[message->naddresses++] = *address;
-	return 0;
-}
-
 struct names {
 	unsigned count;
 	char list[ANNOUNCEMENT_ALIASES_MAX + 1][HOSTNAME_NAME_SIZE];
@@ -184,8 +173,9 @@ static int parse_own_name(struct text *text, const struct names *names, char own
 	return 0;
 }
 
-static int set_names(struct announcement *message, const struct names *names, const char *own)
+static int set_names(struct hostsfile_record *record, const struct names *names, const char *own)
 {
+	struct announcement *message = &record->message;
 	unsigned first = own == NULL ? 1 : 0;
 
 	if (names->count - first > ANNOUNCEMENT_ALIASES_MAX)
@@ -193,6 +183,8 @@ static int set_names(struct announcement *message, const struct names *names, co
 	memcpy(message->name, own != NULL ? own : names->list[0], HOSTNAME_NAME_SIZE);
 	message->naliases = names->count - first;
 	memcpy(message->aliases, names->list + first, message->naliases * sizeof(names->list[0]));
+	record->listed.names[0] = own == NULL ? names->domains[0] : 0;
+	memcpy(record->listed.names + 1, names->domains + first, message->naliases * sizeof(names->domains[0]));
 	return 0;
 }
 
@@ -255,7 +247,7 @@ static int parse_comment(struct text *text, struct hostsfile_record *record, con
 		if (parse_ports(word, length, message) < 0)
 			return -1;
 	}
-	return text->at == text->end ? set_names(message, names, has_own ? own : NULL) : -1;
+	return text->at == text->end ? set_names(record, names, has_own ? own : NULL) : -1;
 }
 
 /* Nothing said. There is a record of each line of a file, and room for the aliases is most of it: what none of them is says their number. */
@@ -265,6 +257,7 @@ static void record_clear(struct hostsfile_record *record)
 
 	memset(message, 0, offsetof(struct announcement, aliases));
 	memset(&message->nports, 0, sizeof(*message) - offsetof(struct announcement, nports));
+	memset(&record->listed, 0, sizeof(record->listed));
 	record->user[0] = '\0';
 	record->until_ms = CLOCK_NEVER;
 	message->op = ANNOUNCEMENT_UP;
@@ -280,7 +273,9 @@ int hostsfile_line_instance(struct text text, const struct hostsfile_domains *do
 	record_clear(record);
 	if (address_parse(word, length, &address) < 0 || address_unusable(&address) != NULL)
 		return -1;
-	hostsfile_add_address(&record->message, &address);
+	record->message.addresses[0] = address;
+	record->message.naddresses = 1;
+	record->listed.addresses = 1;
 	if (parse_names(&text, domains, &names) < 0)
 		return -1;
 	/* Those that are served are not all: these are. */
@@ -361,18 +356,44 @@ int hostsfile_line_domains(struct text text, struct hostsfile_domains *out)
 	return 0;
 }
 
-int hostsfile_add_aliases(struct announcement *message, const struct announcement *other)
+static bool has_address(const struct announcement *message, const struct address *address)
 {
-	for (unsigned i = 0; i < other->naliases; i++) {
-		unsigned j = 0;
+	for (unsigned i = 0; i < message->naddresses; i++)
+		if (address_equal(&message->addresses[i], address))
+			return true;
+	return false;
+}
 
-		while (j < message->naliases && strcmp(message->aliases[j], other->aliases[i]) != 0)
-			j++;
-		if (j < message->naliases)
-			continue;
-		if (message->naliases == ANNOUNCEMENT_ALIASES_MAX)
-			return -1;
-		memcpy(message->aliases[message->naliases++], other->aliases[i], sizeof(other->aliases[i]));
+/* Its number; their count: it is not among them. */
+static unsigned find_alias(const struct announcement *message, const char *alias)
+{
+	unsigned i = 0;
+
+	while (i < message->naliases && strcmp(message->aliases[i], alias) != 0)
+		i++;
+	return i;
+}
+
+int hostsfile_line_add(struct hostsfile_record *record, const struct hostsfile_record *other)
+{
+	struct announcement *message = &record->message;
+	const struct announcement *more = &other->message;
+	unsigned fresh = 0;
+
+	for (unsigned i = 0; i < more->naliases; i++)
+		fresh += find_alias(message, more->aliases[i]) == message->naliases;
+	if (message->naliases + fresh > ANNOUNCEMENT_ALIASES_MAX || message->naddresses == ANNOUNCEMENT_ADDRESSES_MAX ||
+	    has_address(message, &more->addresses[0]))
+		return -1;
+	record->listed.names[0] |= other->listed.names[0];
+	for (unsigned i = 0; i < more->naliases; i++) {
+		unsigned j = find_alias(message, more->aliases[i]);
+
+		if (j == message->naliases)
+			memcpy(message->aliases[message->naliases++], more->aliases[i], sizeof(more->aliases[i]));
+		record->listed.names[1 + j] |= other->listed.names[1 + i];
 	}
+	record->listed.addresses |= (other->listed.addresses & 1) << message->naddresses;
+	message->addresses[message->naddresses++] = more->addresses[0];
 	return 0;
 }

@@ -17,6 +17,7 @@ struct hostsfile_record {
 	struct announcement message;
 	char user[POLICY_USER_MAX + 1];
 	int64_t until_ms;
+	struct view_held listed; /* domains as the file numbers them */
 };
 
 /* ADDRESS NAMES # instance=...: 0 and *record with one address, or -1. */
@@ -34,10 +35,8 @@ int hostsfile_line_domains(struct text line, struct hostsfile_domains *out);
 /* Take literal if the text begins with it. */
 bool hostsfile_take(struct text *text, const char *literal);
 
-/* 0, or -1: the message has it already, or as many as it may have. */
-int hostsfile_add_address(struct announcement *message, const struct address *address);
-
-/* The further aliases of another line of the same instance. 0, or -1: more than there may be. */
-int hostsfile_add_aliases(struct announcement *message, const struct announcement *other);
+/* What another line of the same instance says besides: its address, its aliases, and where they are listed. 0, or -1: the address is there already, or there
+ * are more of them than there may be; then nothing is added. */
+int hostsfile_line_add(struct hostsfile_record *record, const struct hostsfile_record *other);
 
 #endif

@@ -28,6 +28,7 @@ struct seen_block {
 };
 
 struct parser {
+	const struct hostsfile_domains *wanted; /* who reads it counts these */
 	struct hostsfile_domains domains;
 	bool has_domains; /* the file says which they are */
 	bool same_boot;
@@ -56,6 +57,18 @@ static bool agrees(const struct hostsfile_record *a, const struct hostsfile_reco
 	return a->until_ms == b->until_ms;
 }
 
+/* The domains of the file by the numbers that they have now: of those that are no more nothing is left. */
+static uint32_t renumber(const struct parser *parser, uint32_t bits)
+{
+	uint32_t out = 0;
+
+	for (unsigned i = 0; i < parser->domains.count && bits >> i != 0; i++) {
+		for (unsigned j = 0; (bits >> i & 1) != 0 && j < parser->wanted->count; j++)
+			out |= (uint32_t)(strcmp(parser->domains.names[i], parser->wanted->names[j]) == 0) << j;
+	}
+	return out;
+}
+
 static void finish_instance(struct parser *parser)
 {
 	struct hostsfile_record *record = parser->record;
@@ -64,7 +77,9 @@ static void finish_instance(struct parser *parser)
 		return;
 	parser->open = false;
 	parser->out->instances += !parser->again;
-	parser->visit(parser->arg, &record->message, record->user, parser->same_boot ? record->until_ms : CLOCK_NEVER);
+	for (unsigned i = 0; i <= record->message.naliases; i++)
+		record->listed.names[i] = renumber(parser, record->listed.names[i]);
+	parser->visit(parser->arg, &record->message, record->user, parser->same_boot ? record->until_ms : CLOCK_NEVER, &record->listed);
 }
 
 static const void *seen_key(const struct table_link *link, size_t *length)
@@ -120,20 +135,11 @@ static void forget_seen(struct parser *parser)
 /* Another line of the instance that is open. */
 static int take_more(struct parser *parser)
 {
-	struct announcement *message = &parser->record->message;
-	unsigned naliases = message->naliases;
-
-	if (!agrees(parser->record, parser->line))
-		return -1;
-	if (hostsfile_add_aliases(message, &parser->line->message) == 0 &&
-	    hostsfile_add_address(message, &parser->line->message.addresses[0]) == 0)
-		return 0;
-	message->naliases = naliases;
-	return -1;
+	return agrees(parser->record, parser->line) ? hostsfile_line_add(parser->record, parser->line) : -1;
 }
 
-/* said: what stands behind HOSTSFILE_SAID. */
-static int take_instance(struct parser *parser, struct text text, bool said)
+/* said: what stands behind HOSTSFILE_SAID; waits: behind HOSTSFILE_WAITS. */
+static int take_instance(struct parser *parser, struct text text, bool said, bool waits)
 {
 	struct hostsfile_record *fresh = parser->line;
 	const struct announcement *message = &fresh->message;
@@ -141,6 +147,9 @@ static int take_instance(struct parser *parser, struct text text, bool said)
 
 	if (hostsfile_line_instance(text, &parser->domains, fresh) < 0 || (said && message->has_session))
 		return -1;
+	/* With a session it waits for its turn in the answers alone: the names are its own. */
+	if (said || (waits && !message->has_session))
+		memset(&fresh->listed, 0, sizeof(fresh->listed));
 	if (parser->open && parser->said == said && ident_equal(&parser->record->message.instance, &message->instance))
 		return take_more(parser);
 	finish_instance(parser);
@@ -191,11 +200,9 @@ static int take_domains(struct parser *parser, struct text text)
 static void take_line(struct parser *parser, struct text line)
 {
 	struct text listed = line;
-	bool said = hostsfile_take(&listed, HOSTSFILE_SAID), taken;
+	bool said = hostsfile_take(&listed, HOSTSFILE_SAID), waits = !said && hostsfile_take(&listed, HOSTSFILE_WAITS);
+	bool taken = take_instance(parser, listed, said, waits) == 0;
 
-	if (!said)
-		(void)hostsfile_take(&listed, HOSTSFILE_WAITS);
-	taken = take_instance(parser, listed, said) == 0;
 	if (taken) {
 		parser->may_place = true;
 		return;
@@ -223,7 +230,7 @@ static struct text next_line(struct text *text)
 void hostsfile_parse(const char *text, size_t length, const struct hostsfile_domains *domains, const char *boot_id,
 		     hostsfile_visit *visit, void *arg, struct hostsfile_content *out)
 {
-	struct parser parser = {.domains = *domains, .visit = visit, .arg = arg, .out = out, .seen = TABLE_EMPTY(seen_key)};
+	struct parser parser = {.wanted = domains, .domains = *domains, .visit = visit, .arg = arg, .out = out, .seen = TABLE_EMPTY(seen_key)};
 	struct text rest = {text, text + length}, line;
 	bool ours;
 

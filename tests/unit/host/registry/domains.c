@@ -323,13 +323,15 @@ static void a_user_section_narrows_all_domains(void **state)
 
 static const struct hostsfile_domains both = {2, {"docker", "lab.example"}}, other = {1, {"other"}};
 static char read_back[4096];
+static struct view_held read_listed; /* of the last one */
 
-static void note(void *arg, const struct announcement *message, const char *user, int64_t until_ms)
+static void note(void *arg, const struct announcement *message, const char *user, int64_t until_ms, const struct view_held *listed)
 {
 	size_t used = strlen(read_back);
 
 	(void)arg;
 	(void)until_ms;
+	read_listed = *listed;
 	used += (size_t)snprintf(read_back + used, sizeof(read_back) - used, "%s", message->name);
 	for (unsigned i = 0; i < message->naliases; i++)
 		used += (size_t)snprintf(read_back + used, sizeof(read_back) - used, "+%s", message->aliases[i]);
@@ -431,6 +433,76 @@ static void odd_lines_of_domains_are_skipped(void **state)
 	assert_int_equal(content.skipped, 1);
 }
 
+static void what_was_listed_is_told_by_the_domains_of_now(void **state)
+{
+	(void)state;
+	/* Another order than today's, and one that is no more. */
+	parse(FILE_OF("# domains lab.example gone docker\n"
+		      "198.18.0.1 a.docker a.gone www.lab.example www.docker" I1 "\n198.18.0.2 www.lab.example other.docker" I1 " name=a\n"
+		      "198.18.0.3 x.docker # instance=01900000000270018002030405060708 user=web\n"), &both);
+	assert_int_equal(read_listed.names[0], 1);
+	assert_int_equal(read_listed.addresses, 1);
+	parse(FILE_OF("# domains lab.example gone docker\n"
+		      "198.18.0.1 a.docker a.gone www.lab.example www.docker" I1 "\n198.18.0.2 www.lab.example other.docker" I1 " name=a\n"
+		      "# waits 198.18.0.3 a.docker" I1 "\n"), &both);
+	assert_string_equal(read_back, "a+www+other 1 2 3 web;");
+	assert_int_equal(read_listed.names[0], 1);
+	assert_int_equal(read_listed.names[1], 3);
+	assert_int_equal(read_listed.names[2], 1);
+	assert_int_equal(read_listed.addresses, 3);
+	/* Nothing of what waits, unless it is for its turn. */
+	parse(FILE_OF("# waits 198.18.0.1 a.docker" I1 "\n"), &both);
+	assert_int_equal(read_listed.names[0] | read_listed.addresses, 0);
+	parse(FILE_OF("198.18.0.1 a.docker" I1 "\n# said 198.18.0.1 a.docker www.docker" I1 "\n"), &both);
+	assert_int_equal(read_listed.names[0] | read_listed.names[1] | read_listed.addresses, 0);
+	parse(FILE_OF("# waits 198.18.0.1 a.docker # instance=01900000000170018002030405060708 session=01900000000170018002030405060708 user=web\n"),
+	      &both);
+	assert_int_equal(read_listed.names[0] & read_listed.addresses, 1);
+}
+
+static void restore(void *arg, const struct announcement *message, const char *user, int64_t until_ms, const struct view_held *listed)
+{
+	(void)arg;
+	assert_int_equal(registry_restore(kit.registry, message, user, until_ms, kit.now_ms), REGISTRY_APPLIED);
+	view_hold(registry_find(kit.registry, &message->instance), listed);
+}
+
+/* What a daemon serves that finds this file. */
+static const char *served_after(const char *file)
+{
+	struct registry_options options = kit_options();
+	struct view_policy fresh = view_policy();
+	struct hostsfile_content content;
+
+	kit_close(&kit);
+	kit_open(&kit, &options, VIEW_ALL);
+	view_set_policy(kit.view, VIEW_ALL, &fresh);
+	hostsfile_parse(file, strlen(file), &both, "", restore, NULL, &content);
+	assert_int_equal(content.skipped, 0);
+	kit_settle(&kit);
+	return served();
+}
+
+#define OF(n, user) " # instance=0190000000" #n "70018002030405060708 user=" user
+
+static void who_had_a_name_keeps_it_whatever_the_files_order(void **state)
+{
+	(void)state;
+	assert_string_equal(served_after(FILE_OF("198.18.0.1 n.docker" OF(01, "x") "\n198.18.0.2 n.lab.example" OF(02, "y") "\n")),
+			    "n.docker=1 n.lab.example=2");
+	assert_string_equal(served_after(FILE_OF("198.18.0.2 n.lab.example" OF(02, "y") "\n198.18.0.1 n.docker" OF(01, "x") "\n")),
+			    "n.lab.example=2 n.docker=1");
+	/* One's own name that is another's. */
+	assert_string_equal(served_after(FILE_OF("198.18.0.1 www.docker www.lab.example" OF(01, "x") " name=web\n"
+						 "198.18.0.2 web.docker web.lab.example" OF(02, "y") "\n")),
+			    "www.docker=1 www.lab.example=1 web.docker=2 web.lab.example=2");
+	/* With all that was said: addresses of its own in the other domain, and the other one's. */
+	assert_string_equal(served_after(FILE_OF("198.18.0.1 n.docker" OF(01, "x") "\n198.18.0.2 n.lab.example" OF(02, "y") "\n"
+						 "# said 198.18.0.1 n.docker" OF(01, "x") "\n# said 198.18.0.2 n.docker" OF(01, "x") "\n"
+						 "# said 198.18.0.3 n.docker" OF(01, "x") "\n")),
+			    "n.docker=1,3 n.lab.example=2");
+}
+
 int main(void)
 {
 #define RULE(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -449,6 +521,8 @@ int main(void)
 		RULE(the_hosts_file_has_every_domain_and_is_read_back),
 		RULE(a_file_of_before_is_below_the_configured_domains),
 		RULE(odd_lines_of_domains_are_skipped),
+		RULE(what_was_listed_is_told_by_the_domains_of_now),
+		RULE(who_had_a_name_keeps_it_whatever_the_files_order),
 	};
 
 	return cmocka_run_group_tests_name("domains", tests, NULL, NULL);

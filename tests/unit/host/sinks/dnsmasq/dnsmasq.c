@@ -134,8 +134,9 @@ static void open_sink(struct lab *lab)
 	lab->generation = 0;
 }
 
-static void restore_nothing(void *arg, const struct announcement *message, const char *user, int64_t until_ms)
+static void restore_nothing(void *arg, const struct announcement *message, const char *user, int64_t until_ms, const struct view_held *listed)
 {
+	(void)listed;
 	(void)arg;
 	(void)message;
 	(void)user;

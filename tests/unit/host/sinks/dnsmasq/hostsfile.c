@@ -48,12 +48,13 @@ struct reading {
 	struct hostsfile_content content;
 };
 
-static void visit(void *arg, const struct announcement *message, const char *user, int64_t until_ms)
+static void visit(void *arg, const struct announcement *message, const char *user, int64_t until_ms, const struct view_held *listed)
 {
 	struct reading *reading = arg;
 	char hex[IDENT_TEXT_SIZE], address[ADDRESS_TEXT_SIZE], place[PLACE_TEXT_SIZE];
 	size_t used = strlen(reading->text);
 
+	(void)listed;
 #define ADD(...) (used += (size_t)snprintf(reading->text + used, sizeof(reading->text) - used, __VA_ARGS__))
 	assert_int_equal(message->op, ANNOUNCEMENT_UP);
 	ADD("%s", message->name);
@@ -347,6 +348,28 @@ static void who_is_served_in_part_is_read_back_whole_behind_all_others(void **st
 	hostsfile_free(file);
 }
 
+/* An address for a domain in which somebody else has the name has no line. */
+static void an_address_without_a_name_is_kept(void **state)
+{
+	static const struct hostsfile_domains two = {2, {"docker", "other"}};
+	static const uint16_t in[] = {1, 1, 2}; /* the name, and each address */
+	struct hostsfile *file = hostsfile_new(&two);
+	struct sample a;
+
+	(void)state;
+	sample_init(&a, "web", 1, 0, 1);
+	a.fact.naddresses = 2;
+	a.addresses[1] = kit_address(2);
+	a.listing.addresses = 3;
+	a.listing.in = in;
+	assert_true(hostsfile_listing(file, &a.listing));
+	write_and_read(file, 0x7f800007, NULL, 0);
+	assert_non_null(strstr(written, "\n198.18.0.1 web.docker # "));
+	assert_null(strstr(written, "\n198.18.0.2 "));
+	assert_non_null(strstr(written, "\n# said 198.18.0.2 web.docker # "));
+	hostsfile_free(file);
+}
+
 static void who_is_served_in_part_and_in_turn_is_read_back_whole(void **state)
 {
 	struct hostsfile *file = hostsfile_new(&docker);
@@ -629,8 +652,9 @@ static void another_domain_renders_anew(void **state)
 	hostsfile_free(file);
 }
 
-static void visit_longest(void *arg, const struct announcement *message, const char *user, int64_t until_ms)
+static void visit_longest(void *arg, const struct announcement *message, const char *user, int64_t until_ms, const struct view_held *listed)
 {
+	(void)listed;
 	assert_int_equal(message->naliases, ANNOUNCEMENT_ALIASES_MAX);
 	assert_int_equal(message->naddresses, ANNOUNCEMENT_ADDRESSES_MAX);
 	assert_int_equal(strlen(message->aliases[ANNOUNCEMENT_ALIASES_MAX - 1]), HOSTNAME_NAME_MAX);
@@ -872,8 +896,9 @@ static void only_an_honest_file_is_read(void **state)
 	unlink(path);
 }
 
-static void count(void *arg, const struct announcement *message, const char *user, int64_t until_ms)
+static void count(void *arg, const struct announcement *message, const char *user, int64_t until_ms, const struct view_held *listed)
 {
+	(void)listed;
 	(void)message;
 	(void)user;
 	(void)until_ms;
@@ -927,6 +952,7 @@ int main(void)
 		cmocka_unit_test(of_who_is_doubted_the_leases_end_is_written),
 		cmocka_unit_test(who_waits_without_a_session_is_kept_for_the_next_start),
 		cmocka_unit_test(who_is_served_in_part_is_read_back_whole_behind_all_others),
+		cmocka_unit_test(an_address_without_a_name_is_kept),
 		cmocka_unit_test(who_is_served_in_part_and_in_turn_is_read_back_whole),
 		cmocka_unit_test(what_was_said_is_of_the_form_or_nothing),
 		cmocka_unit_test(names_with_too_many_addresses_are_served_in_turn),
