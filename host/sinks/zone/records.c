@@ -150,3 +150,24 @@ int zone_records(const struct policy *policy, const struct listing *listing, con
 	served_each(policy, listing, write_name, &writing);
 	return writing.result;
 }
+
+/* The first name in each domain that may be led to: it alone decides, since what does not lead there leads to a name before it, or to itself. */
+uint64_t zone_records_lead(const struct policy *policy, const struct listing *listing, const struct zone_writer *writer)
+{
+	const struct writing writing = {.listing = listing, .fact = listing->fact, .writer = writer};
+	const struct fact *fact = listing->fact;
+	char fqdn[HOSTNAME_FQDN_SIZE];
+	uint64_t lead = 0;
+	unsigned domain, i;
+
+	for (domain = 0; domain < policy->ndomains; domain++) {
+		for (i = 0; i <= fact->naliases; i++) {
+			if ((served_domains(listing, i) >> domain & 1) != 0 &&
+			    hostname_join(i == 0 ? fact->name : fact->aliases[i - 1], policy->domains[domain].name, fqdn) == HOSTNAME_OK &&
+			    may_lead_to(&writing, fqdn))
+				break;
+		}
+		lead = lead * (2 + ANNOUNCEMENT_ALIASES_MAX) + i;
+	}
+	return lead;
+}

@@ -27,4 +27,7 @@ struct zone_writer {
 /* 0, or -1: emit did. */
 int zone_records(const struct policy *policy, const struct listing *listing, const struct zone_writer *writer);
 
+/* Where the services and pointers of the listing lead, as a number: another one if some of them would lead elsewhere now. Emits nothing. */
+uint64_t zone_records_lead(const struct policy *policy, const struct listing *listing, const struct zone_writer *writer);
+
 #endif

@@ -16,6 +16,7 @@
 #include "records.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "sinks/common/pace.h"
 #include "stream.h"
 
 #define CLIENTS_MAX (1 + ZONE_CONF_REVERSE_MAX)
@@ -27,6 +28,7 @@ struct entry {
 	struct ident instance;
 	const struct fact *fact; /* until its listing has gone */
 	struct entry *next;      /* of those to be worked out anew */
+	uint64_t lead;           /* zone_records_lead() when it was worked out */
 	size_t nwishes;
 	struct wish {
 		struct zone_table *table;
@@ -44,6 +46,7 @@ struct zone {
 	struct entry *entries;
 	uint64_t generation;
 	bool settled;
+	struct pace renewals; /* of what leads to names of others */
 };
 
 /* ---- what is wished for ---- */
@@ -137,12 +140,17 @@ static struct entry *entry_make(const struct writing *writing, const struct fact
 	return entry;
 }
 
+static struct zone_writer writer_of(const struct zone *zone, struct writing *writing)
+{
+	return (struct zone_writer){
+		.zone = zone->mine->name, .wildcard = zone->mine->wildcard, .emit = write_record, .foreign = is_foreign, .arg = writing,
+	};
+}
+
 static void entry_write(struct zone *zone, const struct listing *listing)
 {
 	struct writing writing = {.zone = zone};
-	struct zone_writer writer = {
-		.zone = zone->mine->name, .wildcard = zone->mine->wildcard, .emit = write_record, .foreign = is_foreign, .arg = &writing,
-	};
+	struct zone_writer writer = writer_of(zone, &writing);
 	struct entry *before, *entry = NULL;
 
 	/* The new wishes come before the old ones go, so that what stays is not touched. */
@@ -152,6 +160,7 @@ static void entry_write(struct zone *zone, const struct listing *listing)
 	if (entry == NULL)
 		abort();
 	free(writing.wishes);
+	entry->lead = zone_records_lead(&zone->conf->policy, listing, &writer);
 	before = entry_find(zone, &entry->instance);
 	entry_drop(zone, before);
 	if (entry->nwishes > 0)
@@ -160,17 +169,19 @@ static void entry_write(struct zone *zone, const struct listing *listing)
 		free(entry);
 }
 
-/* Whether it makes a difference to the entry that a name is somebody else's now, or no longer: one of its own names is, and something of it leads there. */
-static bool entry_turned(const struct zone *zone, const struct entry *entry)
+/* Whether it makes a difference to the entry that a name is somebody else's now, or no longer: one of its own names is, and something of it leads elsewhere. */
+static bool entry_turned(struct zone *zone, const struct entry *entry)
 {
 	const struct zone_table *table = zone_client_table(zone->clients[0]);
+	struct writing writing = {.zone = zone};
+	struct zone_writer writer = writer_of(zone, &writing);
 	size_t i;
 
 	if (zone->nclients == 1 && (entry->fact->naliases == 0 || entry->fact->nports == 0))
 		return false;
 	for (i = 0; i < entry->nwishes; i++) {
 		if (entry->wishes[i].table == table && zone_node_turned(table, entry->wishes[i].wish.node))
-			return true;
+			return zone_records_lead(&zone->conf->policy, view_listing(entry->fact), &writer) != entry->lead;
 	}
 	return false;
 }
@@ -183,13 +194,26 @@ static void sink_listing(void *self, const struct listing *listing, bool records
 		entry_write(self, listing);
 }
 
+/* Each looks at all entries, and somebody else may cause as many as he likes. */
+#define RENEWALS_PART     20
+#define RENEWALS_SAVED_US 50000
+
+/* When what leads to names that turned is to be worked out anew; CLOCK_NEVER: none has. */
+static int64_t renewal_due_us(const struct zone *zone, int64_t now_us)
+{
+	if (zone->nclients == 0 || !zone_table_turned(zone_client_table(zone->clients[0])))
+		return CLOCK_NEVER;
+	return pace_due_us(&zone->renewals, now_us);
+}
+
 static bool sink_renew(void *self)
 {
 	struct zone *zone = self;
 	struct entry *entry, *next, *turned = NULL;
+	int64_t began_us = clock_us();
 	bool any;
 
-	if (zone->nclients == 0 || !zone_table_turned(zone_client_table(zone->clients[0])))
+	if (renewal_due_us(zone, began_us) > began_us)
 		return false;
 	HASH_ITER(hh, zone->entries, entry, next) {
 		if (entry_turned(zone, entry))
@@ -201,6 +225,7 @@ static bool sink_renew(void *self)
 		entry_write(zone, view_listing(turned->fact));
 	}
 	zone_table_turns_seen(zone_client_table(zone->clients[0]));
+	pace_spend(&zone->renewals, clock_us() - began_us, clock_us());
 	return any;
 }
 
@@ -250,7 +275,7 @@ static int sink_pollfds(void *self, struct pollfd *fds)
 static int64_t sink_deadline_ms(void *self)
 {
 	const struct zone *zone = self;
-	int64_t due = CLOCK_NEVER, other;
+	int64_t due_us = renewal_due_us(zone, clock_us()), due = due_us == CLOCK_NEVER ? CLOCK_NEVER : (due_us + 999) / 1000, other;
 	size_t i;
 
 	for (i = 0; i < zone->nclients; i++) {
@@ -446,6 +471,7 @@ static int zone_make(const struct conf *conf, size_t i, int64_t now_ms, struct s
 	zone->conf = conf;
 	zone->mine = zone_conf(conf, i);
 	make_name(zone->mine, zone->name);
+	pace_init(&zone->renewals, RENEWALS_PART, RENEWALS_SAVED_US, clock_us());
 	zone->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (zone->epoll == -1 || open_clients(zone, now_ms) == -1) {
 		int error = errno;

@@ -268,6 +268,7 @@ static void nothing_leads_to_a_name_of_others(void **state)
 	struct collected all = {.foreign = {"web.docker"}};
 	struct zone_writer writer = {.zone = "docker", .emit = collect, .foreign = is_foreign, .arg = &all};
 	char name[HOSTNAME_NAME_SIZE];
+	uint64_t lead;
 
 	(void)state;
 	assert_int_equal(zone_records(&policy, &listing, &writer), 0);
@@ -278,7 +279,15 @@ static void nothing_leads_to_a_name_of_others(void **state)
 	                              "www.docker 16 [http=8080]\n"
 	                              "_http._tcp.www.docker 33 8080 www.docker\n"
 	                              "4.0.18.198.in-addr.arpa 12 www.docker\n");
+	/* What makes no difference is not one. */
+	lead = zone_records_lead(&policy, &listing, &writer);
+	all = (struct collected){.foreign = {"www.docker"}};
+	assert_int_not_equal(zone_records_lead(&policy, &listing, &writer), lead);
+	lead = zone_records_lead(&policy, &listing, &writer);
+	all = (struct collected){.text = ""};
+	assert_int_equal(zone_records_lead(&policy, &listing, &writer), lead);
 	all = (struct collected){.foreign = {"web.docker", "www.docker"}};
+	assert_int_not_equal(zone_records_lead(&policy, &listing, &writer), lead);
 	assert_int_equal(zone_records(&policy, &listing, &writer), 0);
 	assert_null(strstr(all.text, "in-addr.arpa"));
 	/* Nor to one that is too long for its owner's record, and so is not written. */
