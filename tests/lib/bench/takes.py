@@ -17,6 +17,9 @@ EMITTER = "callsign-emit (static, TLS built in)"
 SMALL = "callsign-emit (static, without TLS)"
 OVER_TLS = "callsign-emit (static, connected over TLS)"
 BARE = "a bare connection at rest"
+# In containers, as the emitters are, so that their packets go the same way.
+BARE_IN_CONTAINERS = {"a bare connection, in a container": ["-s"], "a bare connection over TLS": ["-s", "-t", "/tls/ca.pem"],
+                      "heartbeats sent, nothing read": ["-o"], "heartbeats sent over TLS, nothing read": ["-o", "-t", "/tls/ca.pem"]}
 DAY_S = 86400
 FAN_NAMES = 2000
 BEGUN_S = 2 # what a beginning brings with it is over by then
@@ -66,16 +69,29 @@ def tls_listener(lab):
             "--env", "CALLSIGN_TLS_CA=/tls/ca.pem"]
 
 
+def start_bare(lab, tls):
+    """What does nothing but heartbeats: the container of each kind."""
+    names = {}
+    for kind, options in BARE_IN_CONTAINERS.items():
+        name = names[kind] = f"bare-{len(names)}"
+        lab.docker("run", "--detach", "--name", name, "--entrypoint", "/bin/bare", *tls[:2], "--volume", f"{lab.build}/static/tests/bench/bare:/bin/bare:ro",
+                   "--volume", f"{lab.folder}/secret/admin:/password:ro", "lab:1", *options, "198.18.0.1", str(TLS_PORT if "-t" in options else 5672),
+                   "callsign", "admin", "/password", "bench")
+    return names
+
+
 def at_rest(lab, all_peers, seconds, say):
     """Processor time and wake-ups while nothing happens, and resident memory."""
     fresh_daemon(lab)
-    kinds = {EMITTER: ("rest", []), OVER_TLS: ("rest-tls", tls_listener(lab)),
+    tls = tls_listener(lab)
+    kinds = {EMITTER: ("rest", []), OVER_TLS: ("rest-tls", tls),
              SMALL: ("rest-small", ["--volume", f"{lab.build}/small/container/callsign-emit:/bin/callsign-emit:ro"])}
     for name, options in kinds.values():
         lab.docker("run", "--detach", "--hostname", name, "--name", name, *options, "lab:1", "sleep", "1000")
     wait_until(lambda: settled(lab, len(kinds)), 20, "a name each")
     time.sleep(BEGUN_S)
-    pids = {kind: lab.docker("inspect", "--format", "{{.State.Pid}}", name) for kind, (name, _) in kinds.items()}
+    containers = {**{kind: name for kind, (name, _) in kinds.items()}, **start_bare(lab, tls)}
+    pids = {kind: lab.docker("inspect", "--format", "{{.State.Pid}}", name) for kind, name in containers.items()}
     pids["callsignd"] = lab.part_pid("callsignd")
     with open(f"{lab.folder}/bare-pid", "w", encoding="ascii") as file:
         bare = lab.spawn(["sh", "-c", 'echo $$ >"$1"; shift; exec "$@"', "-", file.name, f"{lab.build}/small/tests/bench/bare", "-s", "127.0.0.1",
@@ -92,7 +108,7 @@ def at_rest(lab, all_peers, seconds, say):
         wakes, cpu = wake_ups(lab, pid) - before[name][0], lab.cpu_ms(pid) - before[name][1]
         rows[name] = {**resident(lab, pid), "wake-ups a minute": round(wakes * 60 / seconds, 1),
                       "wake-ups a day": round(wakes * DAY_S / seconds), "processor s a day": round(cpu * DAY_S / 1000 / seconds, 3)}
-    lab.remove([name for name, _ in kinds.values()])
+    lab.remove(list(containers.values()))
     lab.end(bare)
     say("done")
     for peer in all_peers:
