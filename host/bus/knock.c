@@ -17,6 +17,7 @@ struct knock {
 	uint64_t question;  /* what it is for */
 	int64_t due_ms;     /* when to give it up */
 	int64_t rest_ms;    /* not again before that */
+	bool again;         /* the first look has found the port open: the second one counts */
 	bool closed;        /* and that was told of */
 };
 
@@ -85,6 +86,14 @@ static void knock_tell(struct knock *knock, bool open)
 	knock->closed = !open;
 }
 
+static bool knock_looks_again(struct knock *knock, const struct registry *registry, int error, int64_t now_ms)
+{
+	knock->again = !knock->again && error != ECONNREFUSED && registry_asks_several(registry, knock->question);
+	if (knock->again)
+		knock->rest_ms = now_ms + KNOCK_AGAIN_MS;
+	return knock->again;
+}
+
 void knock_step(struct knock *knock, struct registry *registry, const struct subscriber *subscriber, int64_t now_ms)
 {
 	struct sockaddr_storage where;
@@ -95,6 +104,7 @@ void knock_step(struct knock *knock, struct registry *registry, const struct sub
 		error = knock_result(knock, now_ms);
 	} else {
 		knock->question = registry_asks(registry);
+		knock->again &= knock->question != 0;
 		if (knock->question == 0 || now_ms < knock->rest_ms)
 			return;
 		knock->due_ms = now_ms + KNOCK_MS;
@@ -111,6 +121,8 @@ void knock_step(struct knock *knock, struct registry *registry, const struct sub
 	if (error == EINPROGRESS)
 		return;
 	knock_close(knock);
+	if (knock_looks_again(knock, registry, error, now_ms))
+		return;
 	knock_tell(knock, error != ECONNREFUSED);
 	registry_answer(registry, knock->question, error != ECONNREFUSED, now_ms);
 }

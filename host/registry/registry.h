@@ -165,8 +165,11 @@ bool registry_doubts(struct registry *registry, int64_t now_ms);
  * although it lives. So with options.ask a lost is not believed before somebody has looked whether the broker still takes connections: the
  * number of the last question, or 0 if there is none, and then its answer, which counts for all questions up to that number. A broker that takes
  * none is about to close our connection, too, so the facts stay for REGISTRY_CLOSED_MS.
+ *
+ * Several: the questions up to that number are about more than one session, so about more than one connection.
  */
 uint64_t registry_asks(const struct registry *registry);
+bool registry_asks_several(const struct registry *registry, uint64_t question);
 void registry_answer(struct registry *registry, uint64_t question, bool open, int64_t now_ms);
 
 /* Drop what is due: leases, graces, a resync that has ended. Call at registry_deadline_ms() or later. */

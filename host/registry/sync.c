@@ -331,6 +331,19 @@ uint64_t registry_asks(const struct registry *registry)
 	return registry->asked != NULL ? registry->asked->prev->question : 0;
 }
 
+bool registry_asks_several(const struct registry *registry, uint64_t question)
+{
+	const struct asking *asking, *first = registry->asked;
+
+	DL_FOREACH(registry->asked, asking) {
+		if (asking->question > question)
+			return false;
+		if (!ident_equal(&asking->node->fact.session, &first->node->fact.session))
+			return true;
+	}
+	return false;
+}
+
 void registry_answer(struct registry *registry, uint64_t question, bool open, int64_t now_ms)
 {
 	struct node *node;

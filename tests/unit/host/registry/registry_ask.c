@@ -41,6 +41,29 @@ static void a_lost_waits_for_the_answer(void **state)
 	kit_close(&kit);
 }
 
+/* An agent's connection carries many instances: that is one death. */
+static void several_are_several_sessions(void **state)
+{
+	struct kit kit;
+	uint64_t first, second;
+
+	(void)state;
+	kit_open_asking(&kit, 0);
+	kit_up(&kit, "c", 3, 1, 1, 3);
+	kit_lost(&kit, "a", 1, 1);
+	first = registry_asks(kit.registry);
+	assert_false(registry_asks_several(kit.registry, first));
+	kit_lost(&kit, "c", 3, 1);
+	second = registry_asks(kit.registry);
+	assert_false(registry_asks_several(kit.registry, second));
+	kit_lost(&kit, "b", 2, 2);
+	assert_false(registry_asks_several(kit.registry, second));
+	assert_true(registry_asks_several(kit.registry, registry_asks(kit.registry)));
+	kit_answer(&kit, registry_asks(kit.registry), true);
+	assert_false(registry_asks_several(kit.registry, second + 1));
+	kit_close(&kit);
+}
+
 /* It was looked before the second lost came: that one may be the first of a broker that stops. */
 static void an_answer_is_for_the_questions_before_it(void **state)
 {
@@ -211,6 +234,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_lost_waits_for_the_answer),
+		cmocka_unit_test(several_are_several_sessions),
 		cmocka_unit_test(an_answer_is_for_the_questions_before_it),
 		cmocka_unit_test(nobody_is_missing_while_a_broker_stops),
 		cmocka_unit_test(a_closed_port_keeps_the_dead_for_so_long),
