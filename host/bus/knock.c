@@ -88,7 +88,7 @@ static void knock_tell(struct knock *knock, bool open)
 
 static bool knock_looks_again(struct knock *knock, const struct registry *registry, int error, int64_t now_ms)
 {
-	knock->again = !knock->again && error != ECONNREFUSED && registry_asks_several(registry, knock->question);
+	knock->again = !knock->again && error == 0 && registry_asks_several(registry, knock->question);
 	if (knock->again)
 		knock->rest_ms = now_ms + KNOCK_AGAIN_MS;
 	return knock->again;
