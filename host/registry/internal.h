@@ -135,7 +135,8 @@ void node_set_lease(struct registry *registry, struct node *node, uint32_t lease
 void grave_free(struct registry *registry, struct node *node);
 void graveyard_prune(struct registry *registry, int64_t now_ms);
 void graveyard_forget(struct registry *registry, const struct ident *instance);
-void graveyard_raise(struct registry *registry, int64_t now_ms);
+/* state: FACT_UNCONFIRMED, or FACT_LOST until due_ms. */
+void graveyard_raise(struct registry *registry, enum fact_state state, int64_t due_ms, int64_t now_ms);
 
 /* legacy.c. Somebody claims this address, which ends what the older wire format said of it. */
 void endless_yield(struct registry *registry, const struct address *address, int64_t now_ms);

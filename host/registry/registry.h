@@ -164,7 +164,8 @@ bool registry_doubts(struct registry *registry, int64_t now_ms);
  * A broker that stops closes its port first, and then its connections, one after the other: of each emitter that goes before us we hear a lost,
  * although it lives. So with options.ask a lost is not believed before somebody has looked whether the broker still takes connections: the
  * number of the last question, or 0 if there is none, and then its answer, which counts for all questions up to that number. A broker that takes
- * none is about to close our connection, too, so the facts stay for REGISTRY_CLOSED_MS.
+ * none is about to close our connection, too, so the facts stay for REGISTRY_CLOSED_MS, and those that were lost in the last REGISTRY_LOST_RECENTLY_MS are back
+ * for as long.
  *
  * Several: the questions up to that number are about more than one session, so about more than one connection.
  */

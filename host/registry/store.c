@@ -439,11 +439,11 @@ static int node_by_order(const struct node *a, const struct node *b)
 }
 
 /*
- * Our own connection has dropped: perhaps theirs did for the same reason, and only ours took longer to notice. They come
+ * Our own connection has dropped, or is about to: perhaps theirs did for the same reason, and only ours took longer to notice. They come
  * back in the order in which they were first heard of, not in that of their wills: a broker that is drained fires those in any order, and
  * a name must not change hands between users by it.
  */
-void graveyard_raise(struct registry *registry, int64_t now_ms)
+void graveyard_raise(struct registry *registry, enum fact_state state, int64_t due_ms, int64_t now_ms)
 {
 	struct node *node, *next;
 
@@ -459,8 +459,10 @@ void graveyard_raise(struct registry *registry, int64_t now_ms)
 		grave_take(registry, node);
 		node_enter(registry, node);
 		share_add(node);
-		node_set_state(registry, node, FACT_UNCONFIRMED);
-		registry_check_at(registry, node->fact.expires_ms);
+		node_set_state(registry, node, state);
+		if (state == FACT_LOST)
+			node->due_ms = due_ms;
+		registry_check_at(registry, node->fact.expires_ms < due_ms ? node->fact.expires_ms : due_ms);
 		node_tell(registry, node);
 	}
 	DL_SORT(registry->nodes, node_by_order);

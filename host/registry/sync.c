@@ -321,7 +321,7 @@ void registry_disconnected(struct registry *registry, int64_t now_ms)
 		if (node->fact.state == FACT_LOST)
 			node_set_state(registry, node, FACT_UNCONFIRMED);
 	}
-	graveyard_raise(registry, now_ms);
+	graveyard_raise(registry, FACT_UNCONFIRMED, CLOCK_NEVER, now_ms);
 }
 
 /* ---- does the broker stop? ---- */
@@ -346,18 +346,23 @@ bool registry_asks_several(const struct registry *registry, uint64_t question)
 
 void registry_answer(struct registry *registry, uint64_t question, bool open, int64_t now_ms)
 {
+	int64_t closed_ms = now_ms + REGISTRY_CLOSED_MS;
+	bool asked = registry->asked != NULL && registry->asked->question <= question;
 	struct node *node;
 
 	while (registry->asked != NULL && registry->asked->question <= question) {
 		node = registry->asked->node;
 		node_unask(registry, node);
-		if (!open && node->due_ms < now_ms + REGISTRY_CLOSED_MS)
-			node->due_ms = now_ms + REGISTRY_CLOSED_MS;
+		if (!open && node->due_ms < closed_ms)
+			node->due_ms = closed_ms;
 		if (node->due_ms <= now_ms)
 			node_remove(registry, node, "lost", true, now_ms);
 		else
 			registry_check_at(registry, node->due_ms);
 	}
+	/* Who went just before may have been the first of those: somebody had looked a moment too early. */
+	if (asked && !open)
+		graveyard_raise(registry, FACT_LOST, closed_ms, now_ms);
 	resync_check(registry, now_ms);
 }
 

@@ -226,20 +226,44 @@ static bool marker(struct model *model)
 	return true;
 }
 
-static bool disconnected(struct model *model)
+/* Open: 2 s since the message or since the removal; the boundary; a lease that is over by then. */
+static bool recent_is_open(const struct model *model)
 {
-	if (model->phase == MODEL_OFFLINE)
-		return true;
 	for (unsigned i = 0; i < MODEL_INSTANCES; i++) {
 		int64_t lost_ago = model->now_ms - model->lost_ms[i],
 			removed_ago = model->now_ms - model->removed_ms[i];
 
-		/* Open: 2 s since the message or since the removal; the boundary; a lease that is over by then. */
 		if (model->removed[i].known &&
 		    ((lost_ago >= REGISTRY_LOST_RECENTLY_MS && removed_ago <= REGISTRY_LOST_RECENTLY_MS) ||
 		     model->removed[i].expires_ms <= model->now_ms))
-			return false;
+			return true;
 	}
+	return false;
+}
+
+/* Who was lost within the last 2 s is back, as that, and nobody is who was lost before. */
+static void recent_come_back(struct model *model, enum model_state state, int64_t grace_end_ms)
+{
+	for (unsigned i = 0; i < MODEL_INSTANCES; i++) {
+		struct model_fact *fact = &model->facts[i];
+
+		if (!fact->known && model->removed[i].known &&
+		    model->now_ms - model->lost_ms[i] < REGISTRY_LOST_RECENTLY_MS) {
+			*fact = model->removed[i];
+			fact->state = state;
+			fact->grace_end_ms = grace_end_ms;
+			fact->asked = false;
+		}
+		model->removed[i].known = false;
+	}
+}
+
+static bool disconnected(struct model *model)
+{
+	if (model->phase == MODEL_OFFLINE)
+		return true;
+	if (recent_is_open(model))
+		return false;
 	for (unsigned i = 0; i < MODEL_INSTANCES; i++) {
 		struct model_fact *fact = &model->facts[i];
 
@@ -247,31 +271,36 @@ static bool disconnected(struct model *model)
 			fact->state = MODEL_UNCONFIRMED;
 			fact->grace_end_ms = FOREVER;
 			fact->asked = false;
-		} else if (!fact->known && model->removed[i].known &&
-			   model->now_ms - model->lost_ms[i] < REGISTRY_LOST_RECENTLY_MS) {
-			*fact = model->removed[i];
-			fact->state = MODEL_UNCONFIRMED;
-			fact->grace_end_ms = FOREVER;
 		}
-		model->removed[i].known = false;
 	}
+	recent_come_back(model, MODEL_UNCONFIRMED, FOREVER);
 	model->start_over = true;
 	model->offline_ms = model->now_ms;
 	model->phase = MODEL_OFFLINE;
 	return true;
 }
 
-static void answered(struct model *model, bool open)
+static bool answered(struct model *model, bool open)
 {
+	int64_t closed_ms = model->now_ms + REGISTRY_CLOSED_MS;
+	bool asked = false;
+
+	for (unsigned i = 0; i < MODEL_INSTANCES; i++)
+		asked |= model->facts[i].asked;
+	if (asked && !open && recent_is_open(model))
+		return false;
 	for (unsigned i = 0; i < MODEL_INSTANCES; i++) {
 		struct model_fact *fact = &model->facts[i];
 
 		if (!fact->asked)
 			continue;
 		fact->asked = false;
-		if (!open && fact->grace_end_ms < model->now_ms + REGISTRY_CLOSED_MS)
-			fact->grace_end_ms = model->now_ms + REGISTRY_CLOSED_MS;
+		if (!open && fact->grace_end_ms < closed_ms)
+			fact->grace_end_ms = closed_ms;
 	}
+	if (asked && !open)
+		recent_come_back(model, MODEL_GRACE, closed_ms);
+	return true;
 }
 
 /* ---- time ---- */
@@ -512,7 +541,7 @@ bool model_step(struct model *model, const struct model_step *step)
 		break;
 	case MODEL_OPEN:
 	case MODEL_CLOSED:
-		answered(model, step->kind == MODEL_OPEN);
+		known = answered(model, step->kind == MODEL_OPEN);
 		break;
 	case MODEL_PASS:
 		pass(model, step->pass_ms);

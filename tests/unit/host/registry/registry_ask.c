@@ -41,6 +41,30 @@ static void a_lost_waits_for_the_answer(void **state)
 	kit_close(&kit);
 }
 
+/* Somebody had looked a moment too early, and one was believed: its name was gone until our own connection closed, or for good if that took 2 s. */
+static void who_was_believed_just_before_is_back_when_the_port_is_closed(void **state)
+{
+	struct kit kit;
+
+	(void)state;
+	kit_open_asking(&kit, 0);
+	kit_lost(&kit, "a", 1, 1);
+	kit_answer(&kit, registry_asks(kit.registry), true);
+	assert_string_equal(kit_served(&kit, "a"), "");
+	kit_pass(&kit, 100);
+	kit_lost(&kit, "b", 2, 2);
+	kit_answer(&kit, registry_asks(kit.registry), false);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	assert_string_equal(kit_served(&kit, "b"), "2");
+	/* As the other one it is kept for that long, if the broker goes on after all. */
+	kit_pass(&kit, REGISTRY_CLOSED_MS - 1);
+	assert_string_equal(kit_served(&kit, "a"), "1");
+	kit_pass(&kit, 1);
+	assert_string_equal(kit_served(&kit, "a"), "");
+	assert_string_equal(kit_served(&kit, "b"), "");
+	kit_close(&kit);
+}
+
 /* An agent's connection carries many instances: that is one death. */
 static void several_are_several_sessions(void **state)
 {
@@ -234,6 +258,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_lost_waits_for_the_answer),
+		cmocka_unit_test(who_was_believed_just_before_is_back_when_the_port_is_closed),
 		cmocka_unit_test(several_are_several_sessions),
 		cmocka_unit_test(an_answer_is_for_the_questions_before_it),
 		cmocka_unit_test(nobody_is_missing_while_a_broker_stops),

@@ -673,6 +673,34 @@ static void every_order_of_up_to_five_messages_and_events(void **state)
 		}
 }
 
+/* ---- a look that came too early ---- */
+
+/* The first is believed to be lost, and of the second one it is found that the broker stops: all that may follow, three deep. */
+static void a_port_that_is_closed_a_moment_late(void **state)
+{
+	static const int pauses[] = {1, 100, 1900, 2100, 9000};
+	struct model_step alphabet[ALPHABET] = {up(0, 0, 1, 2, 1, 300), up(0, 0, 3, 3, 4, 300), end_of(MODEL_LOST, 0, 0, 1), end_of(MODEL_LOST, 1, 0, 2),
+						end_of(MODEL_DOWN, 0, 0, 1), up(2, 1, 4, 1, 1, 300), event(MODEL_CONNECT), event(MODEL_MARKER),
+						event(MODEL_DISCONNECT), pass(900), pass(61000), event(MODEL_CLOSED)};
+	struct schedule schedule = {.ask = true};
+
+	(void)state;
+	for (unsigned number = 0; number < 2 * sizeof(pauses) / sizeof(pauses[0]); number++) {
+		schedule.count = 0;
+		add(&schedule, event(MODEL_CONNECT));
+		add(&schedule, event(MODEL_MARKER));
+		add(&schedule, up(0, 0, 1, 1, 1, 300));
+		add(&schedule, up(1, 0, 2, 1, 2, 300));
+		schedule.steps[3].user = alphabet[3].user = number % 2;
+		add(&schedule, end_of(MODEL_LOST, 0, 0, 1));
+		add(&schedule, event(MODEL_OPEN));
+		add(&schedule, pass(pauses[number / 2]));
+		add(&schedule, alphabet[3]);
+		add(&schedule, event(MODEL_CLOSED));
+		extend(&schedule, alphabet, 3);
+	}
+}
+
 /* ---- every order of six messages, all or some of them, and a reconnect ---- */
 
 /* A reconnect in front of message at; the unacked messages before it are delivered again. */
@@ -944,6 +972,7 @@ int main(void)
 	const struct CMUnitTest replayed[] = {cmocka_unit_test(replay)};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_order_of_up_to_five_messages_and_events),
+		cmocka_unit_test(a_port_that_is_closed_a_moment_late),
 		cmocka_unit_test(every_order_of_six_messages_with_losses_and_a_reconnect),
 		cmocka_unit_test(every_order_of_eight_messages_with_losses_and_one_twice),
 		cmocka_unit_test(random_orders_losses_and_repetitions),
