@@ -7,7 +7,7 @@
 
 /*
  * Become run_as for good, before any thread is started and any file is made: its user and group, no supplementary groups, no capability but CAP_KILL
- * (SIGHUP for a dnsmasq that runs as another user; not even that where it runs as the same one), an empty bounding set, no new privileges through
+ * (SIGHUP and SIGALRM for a dnsmasq that runs as another user; not even that where it runs as the same one), an empty bounding set, no new privileges through
  * whatever might be executed. The directories of the pid file and the hosts file are made, if they are missing, and given to the user; others' are
  * left as they are, but for /run/callsign.
  *

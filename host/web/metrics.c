@@ -171,6 +171,8 @@ static void write_dnsmasq(const struct metrics *metrics, FILE *out)
 	write_count(out, "hosts_file_writes_total", "Hosts files put into place.", stats->writes);
 	write_count(out, "hosts_file_write_failures_total", "Hosts files that could not be written.", stats->write_failures);
 	write_count(out, "dnsmasq_signals_total", "SIGHUPs sent to dnsmasq.", stats->signals);
+	write_count(out, "dnsmasq_connections_ended_total", "Connections over TCP to dnsmasq that were ended because they knew older names.",
+	            stats->streams_ended);
 	write_gauge(out, "dnsmasq_serial_lag", "Hosts files that are written and not served yet.", status_serial_lag(&metrics->status));
 	write_histogram(out, "dnsmasq_reload_seconds", "From SIGHUP until dnsmasq answers from the new file.", stats->bucket,
 	                stats->sum_reload_us);

@@ -545,6 +545,7 @@ void dnsmasq_stats(const struct dnsmasq *dnsmasq, struct dnsmasq_stats *out)
 	*out = dnsmasq->stats;
 	out->stored = dnsmasq->stored;
 	out->signals = reload->signals;
+	out->streams_ended = dnsmasq->reload.streams.ended;
 	out->reloads = reload->reloads;
 	out->last_reload_us = reload->last_us;
 	out->sum_reload_us = reload->sum_us;

@@ -48,6 +48,7 @@ struct dnsmasq_stats {
 	uint64_t stored;         /* the generation that the file in place holds */
 	int64_t stored_us;       /* since when: before dnsmasq is told of it */
 	uint64_t signals;
+	uint64_t streams_ended; /* connections over TCP that knew other names (streams.h) */
 	uint64_t reloads;        /* seen through the serial */
 	uint64_t last_reload_us; /* SIGHUP to the answer */
 	uint64_t sum_reload_us;

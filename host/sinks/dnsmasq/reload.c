@@ -115,6 +115,7 @@ static void lost(struct reload *reload, int64_t now_ms)
 			     "process %ld has ended; waiting for %s to name another one", (long)reload->process.pid,
 			     reload->conf->dnsmasq.pid_file);
 	process_close(&reload->process);
+	streams_forget(&reload->streams);
 	reload->served = HOSTSFILE_SERIAL_NONE; /* the next one's answer counts */
 	expect_nothing(reload);
 	end_round(reload);
@@ -193,6 +194,7 @@ static void fail(struct reload *reload, int64_t now_ms)
 	if (!failing(reload))
 		reload->failing_since_ms = now_ms;
 	reload_trouble_answer(reload, reload->answer);
+	streams_reloaded(&reload->streams, &reload->process, now_ms); /* it may have, and nobody can ask it */
 	schedule_signal(reload, now_ms);
 }
 
@@ -235,6 +237,7 @@ static void took_effect(struct reload *reload, int64_t now_ms)
 	expect_nothing(reload);
 	end_round(reload);
 	reload_trouble_end(&reload->answer_trouble, "serves the newest names again");
+	streams_reloaded(&reload->streams, &reload->process, now_ms);
 	schedule_signal(reload, now_ms);
 }
 
@@ -349,6 +352,7 @@ void reload_init(struct reload *reload, const struct conf *conf, const struct lo
 	reload->localaddr = localaddr;
 	reload->process.pidfd = -1;
 	reload->probe.fd = -1;
+	streams_init(&reload->streams);
 	pace_init(&reload->pace, PACE_PART, PACE_SAVED_US, clock_us());
 	reload_configure(reload, conf, now_ms);
 }
@@ -364,6 +368,7 @@ void reload_configure(struct reload *reload, const struct conf *conf, int64_t no
 	reload->conf = conf;
 	hostname_join(SERVED_SERIAL_NAME, conf->domain, reload->name);
 	process_close(&reload->process);
+	streams_forget(&reload->streams);
 	reload->served = HOSTSFILE_SERIAL_NONE;
 	reload->failing_since_ms = CLOCK_NEVER;
 	expect_nothing(reload);
@@ -420,6 +425,8 @@ int64_t reload_deadline_ms(const struct reload *reload)
 		due_ms = reload->next_signal_ms;
 	if (reload->next_ask_ms < due_ms)
 		due_ms = reload->next_ask_ms;
+	if (reload->streams.due_ms < due_ms)
+		due_ms = reload->streams.due_ms;
 	return reload->fail_ms < due_ms ? reload->fail_ms : due_ms;
 }
 
@@ -441,4 +448,5 @@ void reload_step(struct reload *reload, int64_t now_ms)
 		send_signal(reload, now_ms);
 	if (reload->next_ask_ms <= now_ms)
 		ask(reload, now_ms);
+	streams_step(&reload->streams, &reload->process, now_ms);
 }

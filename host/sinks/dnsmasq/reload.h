@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "probe.h"
 #include "sinks/common/pace.h"
+#include "streams.h"
 #include "system/localaddr.h"
 #include "system/process.h"
 
@@ -19,6 +20,7 @@
  * - A dnsmasq found anew is asked first: one that has just started has read the newest file.
  * - A SIGHUP without effect (dnsmasq loses it while it starts) is repeated after a second, and then each 2 s for a
  * minute, each 10 s for ever.
+ * - Once it has read the file, or should have, the connections of before are ended (streams.h).
  * - While all is well there is no deadline and no open question.
  */
 struct reload_stats {
@@ -58,6 +60,7 @@ struct reload {
 	int64_t signal_ms, next_signal_ms;
 
 	struct process process;
+	struct streams streams;
 	int64_t find_ms; /* when to look for the process; CLOCK_NEVER: it is held */
 
 	struct probe probe;

@@ -21,6 +21,8 @@
 #include <cmocka.h>
 
 #include "host/sinks/dnsmasq/dnsmasq.h"
+#include "host/sinks/dnsmasq/dnsquery.h"
+#include "host/sinks/dnsmasq/streams.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "tests/unit/range.h"
@@ -807,6 +809,131 @@ static void a_restart_heals_the_file(void **state)
 	assert_false(file_has(lab, 9 << 8 | 9));
 }
 
+/* ---- connections that are kept ---- */
+
+static int open_stream(const struct lab *lab)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(lab->conf.dnsmasq.port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	return fd;
+}
+
+/* The one address that it has for box, 0 if it knows no such name. Each message has its length before it (RFC 1035, section 4.2.2). */
+static uint32_t ask_stream(int fd)
+{
+	uint8_t message[2 + DNSQUERY_ANSWER_SIZE];
+	struct dnsquery_answer answer;
+	int length = dnsquery_build(7, "box.docker", message + 2);
+	enum dnsquery_result result;
+
+	assert_true(length > 0);
+	message[0] = 0;
+	message[1] = (uint8_t)length;
+	assert_int_equal(write(fd, message, (size_t)length + 2), length + 2);
+	assert_int_equal(recv(fd, message, 2, MSG_WAITALL), 2);
+	length = message[0] << 8 | message[1];
+	assert_true((size_t)length <= DNSQUERY_ANSWER_SIZE);
+	assert_int_equal(recv(fd, message + 2, (size_t)length, MSG_WAITALL), length);
+	result = dnsquery_parse(message + 2, (size_t)length, 7, "box.docker", &answer);
+	if (result == DNSQUERY_NO_NAME)
+		return 0;
+	assert_int_equal(result, DNSQUERY_ANSWERED);
+	assert_int_equal(answer.naddresses, 1);
+	return answer.addresses[0];
+}
+
+static bool is_closed(int fd, int timeout_ms)
+{
+	struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+	char byte;
+
+	return poll(&pollfd, 1, timeout_ms) == 1 && recv(fd, &byte, 1, 0) <= 0;
+}
+
+static void run_for(struct lab *lab, int64_t ms)
+{
+	int64_t end_ms = lab_ms(lab) + ms;
+
+	while (lab_ms(lab) < end_ms)
+		turn(lab, end_ms);
+}
+
+/* Whoever keeps one is told nothing that is not so any more: this dnsmasq's own process for it would do for 150 s. */
+static void a_connection_that_is_kept_ends_with_a_change(void **state)
+{
+	struct lab *lab = *state;
+	int asked, silent, later;
+
+	start_serving(lab);
+	asked = open_stream(lab);
+	silent = open_stream(lab);
+	assert_int_equal(ask_stream(asked), 0xc6120001);
+	run_for(lab, STREAMS_GRACE_MS + 100);
+	assert_at_rest(lab);
+	assert_int_equal(ask_stream(asked), 0xc6120001); /* without a change they stay, however old */
+	announce(lab, 2);
+	wait_served(lab);
+	assert_true(is_closed(asked, 1000));
+	assert_true(is_closed(silent, 1000));
+	assert_int_equal(stats(lab).streams_ended, 2);
+	assert_at_rest(lab);
+	later = open_stream(lab);
+	assert_int_equal(ask_stream(later), 0xc6120002);
+	run_for(lab, 100);
+	assert_int_equal(ask_stream(later), 0xc6120002);
+	assert_int_equal(stats(lab).streams_ended, 2);
+	close(asked);
+	close(silent);
+	close(later);
+}
+
+static void a_connection_of_just_now_is_left_its_time(void **state)
+{
+	struct lab *lab = *state;
+	int64_t open_ms;
+	int fd;
+
+	start_serving(lab);
+	fd = open_stream(lab);
+	assert_int_equal(ask_stream(fd), 0xc6120001);
+	open_ms = lab_ms(lab);
+	announce(lab, 2);
+	while (!is_served(lab))
+		turn(lab, lab_ms(lab) + 10);
+	assert_false(is_closed(fd, 0));
+	assert_false(is_at_rest(lab));
+	/* Many changes do not put its end off. */
+	for (unsigned i = 3; !is_closed(fd, 0); i++) {
+		assert_true(lab_ms(lab) < open_ms + STREAMS_GRACE_MS + WAIT_MS);
+		announce(lab, i);
+		run_for(lab, 50);
+	}
+	assert_true(lab_ms(lab) >= open_ms + STREAMS_GRACE_MS - 20);
+	print_message("ended after %d ms\n", (int)(lab_ms(lab) - open_ms));
+	assert_int_equal(stats(lab).streams_ended, 1);
+	wait_served(lab);
+	close(fd);
+}
+
+/* A daemon that was started anew cannot know what its predecessor has told dnsmasq, and whom it left. */
+static void a_restart_ends_what_its_predecessor_left(void **state)
+{
+	struct lab *lab = *state;
+	int fd;
+
+	start_serving(lab);
+	fd = open_stream(lab);
+	assert_int_equal(ask_stream(fd), 0xc6120001);
+	restart(lab);
+	wait_served(lab); /* at rest: the connection was old enough at last */
+	assert_true(is_closed(fd, 1000));
+	assert_int_equal(stats(lab).streams_ended, 1);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -832,6 +959,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_restart_tells_a_dnsmasq_that_has_not_read_the_file, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_restart_tells_of_reverse_zones_that_nobody_was_told_of, open_lab, close_lab),
 		cmocka_unit_test_setup_teardown(a_restart_heals_the_file, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_connection_that_is_kept_ends_with_a_change, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_connection_of_just_now_is_left_its_time, open_lab, close_lab),
+		cmocka_unit_test_setup_teardown(a_restart_ends_what_its_predecessor_left, open_lab, close_lab),
 	};
 
 	if (find_program() == NULL) {

@@ -1,0 +1,206 @@
+#include <config.h>
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "host/system/children.h"
+#include "tests/unit/range.h"
+
+#define NAME "a (b) 1 c)" /* as anybody may call himself, within 15 bytes */
+
+static void on_alarm(int number)
+{
+	(void)number;
+	_exit(3);
+}
+
+/* A child of this process that is called name and takes SIGALRM so. */
+static pid_t start_child(const char *name, void (*handler)(int))
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, name);
+		signal(SIGALRM, handler);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static bool is_there(pid_t pid)
+{
+	return waitpid(pid, NULL, WNOHANG) == 0;
+}
+
+static void end_child(pid_t pid)
+{
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static struct process self(void)
+{
+	return (struct process){.pidfd = -1, .pid = getpid()};
+}
+
+static void who_has_the_name_and_a_handler_is_signalled(void **state)
+{
+	struct process parent = self();
+	int64_t oldest_ms = 7;
+	pid_t wanted, other, ignores, bare;
+	int status;
+
+	(void)state;
+	prctl(PR_SET_NAME, NAME);
+	assert_int_equal(children_signal(&parent, SIGALRM, 0, &oldest_ms), 0); /* no children at all */
+	assert_int_equal(oldest_ms, -1);
+	other = start_child("other", on_alarm);
+	ignores = start_child(NAME, SIG_IGN);
+	bare = start_child(NAME, SIG_DFL);
+	wanted = start_child(NAME, on_alarm);
+	assert_int_equal(children_signal(&parent, SIGALRM, 0, &oldest_ms), 1);
+	assert_int_equal(oldest_ms, -1);
+	assert_int_equal(waitpid(wanted, &status, 0), wanted);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+	assert_true(is_there(other) && is_there(ignores) && is_there(bare));
+	end_child(other);
+	end_child(ignores);
+	end_child(bare);
+}
+
+static void who_is_too_young_is_told_of(void **state)
+{
+	struct process parent = self();
+	int64_t oldest_ms;
+	pid_t older, younger;
+
+	(void)state;
+	prctl(PR_SET_NAME, NAME);
+	older = start_child(NAME, on_alarm);
+	usleep(200000);
+	younger = start_child(NAME, on_alarm);
+	assert_int_equal(children_signal(&parent, SIGALRM, 100000, &oldest_ms), 0);
+	assert_int_in_range(oldest_ms, 200, 99999);
+	assert_int_equal(children_signal(&parent, SIGALRM, oldest_ms, &oldest_ms), 1);
+	assert_int_equal(waitpid(older, NULL, 0), older);
+	assert_true(oldest_ms >= 0);
+	assert_true(is_there(younger));
+	end_child(younger);
+}
+
+static void somebody_elses_children_and_nobodys(void **state)
+{
+	struct process parent = {.pidfd = -1};
+	int64_t oldest_ms;
+	pid_t mine;
+
+	(void)state;
+	prctl(PR_SET_NAME, NAME);
+	mine = start_child(NAME, on_alarm);
+	parent.pid = mine; /* has none */
+	assert_int_equal(children_signal(&parent, SIGALRM, 0, &oldest_ms), 0);
+	assert_true(is_there(mine));
+	end_child(mine);
+	assert_int_equal(children_signal(&parent, SIGALRM, 0, &oldest_ms), 0); /* it is gone */
+	assert_int_equal(oldest_ms, -1);
+}
+
+/* As many as no dnsmasq has. */
+static void very_many(void **state)
+{
+	struct process parent = self();
+	int64_t oldest_ms;
+	pid_t pids[200];
+	size_t count = 0;
+
+	(void)state;
+	prctl(PR_SET_NAME, NAME);
+	for (size_t i = 0; i < sizeof(pids) / sizeof(pids[0]); i++)
+		pids[i] = start_child(NAME, on_alarm);
+	count = children_signal(&parent, SIGALRM, 0, &oldest_ms);
+	assert_int_equal(count, sizeof(pids) / sizeof(pids[0]));
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+}
+
+static void stat_as_the_kernel_writes_it(void **state)
+{
+	struct children_stat stat;
+
+	(void)state;
+	assert_int_equal(children_parse_stat("11 (dnsmasq) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 5041422 9617408 101 18446744073709551615 1\n", &stat), 0);
+	assert_int_equal(stat.parent, 10);
+	assert_int_equal(stat.started, 5041422);
+	assert_string_equal(stat.name, "dnsmasq");
+	assert_int_equal(children_parse_stat("11 (a) S 9 (b) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 77 9617408", &stat), 0);
+	assert_int_equal(stat.parent, 10);
+	assert_int_equal(stat.started, 77);
+	assert_string_equal(stat.name, "a) S 9 (b");
+	assert_int_equal(children_parse_stat("11 () S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 77 9617408", &stat), 0);
+	assert_string_equal(stat.name, "");
+}
+
+static void what_is_no_stat(void **state)
+{
+	static const char *const texts[] = {"", "11", "11 (dnsmasq", "11 dnsmasq) S 10", ")(", "11 (dnsmasq)", "11 (dnsmasq) S", "11 (dnsmasq) S x",
+	                                    "11 (dnsmasq) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0",
+	                                    "11 (dnsmasq) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 x 1",
+	                                    "11 (dnsmasq) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 7x 1", "11 (dnsmasq) S -10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 77 1",
+	                                    "11 (0123456789012345678901234567890123456789012345678901234567890123) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 "
+	                                    "0 0 20 0 1 0 77 9617408"};
+	struct children_stat stat;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_int_equal(children_parse_stat(texts[i], &stat), -1);
+}
+
+static void what_is_caught(void **state)
+{
+	(void)state;
+	assert_true(children_parse_caught("Name:\tx\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000002000\nCapInh:\t0\n", SIGALRM));
+	assert_false(children_parse_caught("Name:\tx\nSigIgn:\t0000000000002000\nSigCgt:\tffffffffffffdfff\n", SIGALRM));
+	assert_true(children_parse_caught("x\nSigCgt:\t8000000000000000\n", 64));
+	assert_false(children_parse_caught("x\nSigCgt:\t", SIGALRM));
+	assert_false(children_parse_caught("SigCgt: 2000", SIGALRM)); /* never the first line: a name could not say so */
+	assert_false(children_parse_caught("", SIGALRM));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_has_the_name_and_a_handler_is_signalled),
+		cmocka_unit_test(who_is_too_young_is_told_of),
+		cmocka_unit_test(somebody_elses_children_and_nobodys),
+		cmocka_unit_test(very_many),
+		cmocka_unit_test(stat_as_the_kernel_writes_it),
+		cmocka_unit_test(what_is_no_stat),
+		cmocka_unit_test(what_is_caught),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
