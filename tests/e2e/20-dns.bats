@@ -102,3 +102,35 @@ aaaa_is_there() {
     records | grep -qE "^$(address web)[[:space:]]+web\.docker([[:space:]]|$)"
     [[ $(stat -c %h "$HOSTS") == 1 ]]
 }
+
+# dnsmasq answers each connection over TCP from a process of its own, which hears of no SIGHUP.
+@test "connections over TCP that a resolver keeps: the old ones end with the name, one of just now within a second" {
+    local told=$BATS_TEST_TMPDIR/told pid
+    start web
+    wait_up web
+    lab_in /usr/bin/python3 "$TESTS_DIR/lib/streams.py" "$LAB_ADDRESS" web.docker >"$told" 3>&- &
+    pid=$!
+    poll_until 10000 grep -q ready "$told"
+    lab_docker kill web
+    wait "$pid"
+    printf '# after the name had gone over UDP they told of it for so many ms: %s\n' "$(tail -n 1 "$told")" >&3
+    [[ $(tail -n 1 "$told") =~ ^asked=([0-9]+)\ idle=([0-9]+)\ young=([0-9]+)$ ]]
+    ((BASH_REMATCH[1] < 200 * SLOWNESS && BASH_REMATCH[2] < 200 * SLOWNESS && BASH_REMATCH[3] < 1000 + 500 * SLOWNESS))
+}
+
+# Whoever asks one question and takes the answer never meets that.
+@test "questions over TCP while names come and go: each is answered" {
+    local turns=0 pid
+    start web
+    wait_up web
+    until [[ -e $BATS_TEST_TMPDIR/enough ]]; do
+        start "turn$((turns += 1))"
+        lab_docker kill "turn$turns"
+    done >/dev/null 3>&- &
+    pid=$!
+    # shellcheck disable=SC2016 # for the inner shell
+    run -0 lab_in bash -c 'for _ in {1..40}; do dig +tcp +tries=1 +time=5 +short "@$1" web.docker; done' - "$LAB_ADDRESS"
+    [[ $(grep -cxF "$(address web)" <<<"$output") == 40 ]]
+    touch "$BATS_TEST_TMPDIR/enough"
+    wait "$pid"
+}

@@ -115,6 +115,29 @@ unbound_conf() {
     private_is_held_back
 }
 
+# dnsmasq answers each of its connections from what it knew when that was opened.
+@test "unbound that asks over TCP and keeps its connections: who has gone is gone at once" {
+    unbound_conf /dev/null /dev/null | sed 's/^server:/&\n  do-not-query-localhost: no/' >"$DIR/conf"
+    between unbound -d -c /run/between/conf
+    told unbound
+    unbound_conf "$BATS_TEST_TMPDIR/said" "$BATS_TEST_TMPDIR/said.after" |
+        sed -e 's/^server:/&\n  max-reuse-tcp-queries: 100000\n  tcp-reuse-timeout: 100000/' -e '/name: "docker/a\  forward-tcp-upstream: yes' >"$DIR/conf"
+    grep -q forward-tcp-upstream "$DIR/conf"
+    between unbound -d -c /run/between/conf
+    start web
+    wait_up web
+    for _ in {1..30}; do
+        finds web.docker "$(address web)"
+        sleep 0.1
+    done
+    remove_containers
+    wait_gone web.docker
+    poll_until 1000 finds_nothing web.docker
+    start web
+    wait_up web
+    poll_until 2000 finds web.docker "$(address web)" # the connection was opened just now, for "no such name"
+}
+
 # The IPv6 address of a container, which whoever guards against rebinding keeps to himself.
 private_is_let_through() {
     start web
