@@ -84,6 +84,7 @@ other_broker() {
     local pattern=$3
     meddle say "$1" "$2"
     start_meddled web
+    wait_output web "$pattern"
     comes_again
     [[ $(output_count web "$pattern") == 1 ]]
     not output_repeats web
@@ -95,6 +96,7 @@ other_broker() {
     lab_stop callsignd
     log_mark
     part_callsignd_start
+    wait_log "warning: .*$pattern"
     comes_again
     [[ $(log_count "warning: .*$pattern") == 1 ]] # and each time for who debugs
     stop_meddling

@@ -176,6 +176,7 @@ bus {
 }
 user "agent" {
     agent = true
+$([[ -z $UNDER ]] || printf '    lost_grace = %s # the next agent takes so much longer to be there\n' "$((5 * SLOWNESS))")
 }
 log_level = "debug"
 CONF
