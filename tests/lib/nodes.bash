@@ -151,6 +151,7 @@ nodes_down() {
         for pid in $(lab_in ip netns pids "n$i" 2>/dev/null || true); do
             lab_in kill -9 "$pid" 2>/dev/null || true
         done
+        lab_in ip link del "n$i" 2>/dev/null || true # the kernel takes what is in a namespace away some time after it
         lab_in ip netns del "n$i" || true
     done
     nodes_net_down
