@@ -2,7 +2,6 @@
 
 #include "children.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,13 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STAT_SIZE     1024
-#define STATUS_SIZE   4096
 #define CHILDREN_SIZE 8192 /* some thousand processes; who has more is looked at in part */
-#define FIRST_BEHIND  3    /* of the fields of stat, from 1 as proc(5) counts: the first behind the name */
-#define PARENT_FIELD  4
-#define START_FIELD   22
-#define CAUGHT        "\nSigCgt:" /* a mask, in hexadecimal */
 
 /* The beginning of a file of /proc as text. 0, or -1. */
 static int read_text(const char *path, char *out, size_t size)
@@ -35,60 +28,6 @@ static int read_text(const char *path, char *out, size_t size)
 	return got < 0 ? -1 : 0;
 }
 
-/* One of the numbers behind the name, none of which is negative where it is looked at. 0, or -1. */
-static int number_field(const char *behind, int field, uint64_t *out)
-{
-	char *end;
-
-	for (int i = FIRST_BEHIND; i <= field; i++) {
-		behind = strchr(behind, ' ');
-		if (behind == NULL)
-			return -1;
-		behind++;
-	}
-	if (!isdigit((unsigned char)*behind))
-		return -1;
-	*out = strtoull(behind, &end, 10);
-	return *end == ' ' ? 0 : -1;
-}
-
-/* The name is in parentheses and may hold anything, parentheses and blanks too: the last one ends it. */
-int children_parse_stat(const char *text, struct children_stat *out)
-{
-	const char *open = strchr(text, '('), *close = strrchr(text, ')');
-	uint64_t parent;
-
-	if (open == NULL || close == NULL || close < open || (size_t)(close - open) > sizeof(out->name))
-		return -1;
-	memcpy(out->name, open + 1, (size_t)(close - open - 1));
-	out->name[close - open - 1] = '\0';
-	if (number_field(close + 1, PARENT_FIELD, &parent) < 0 || number_field(close + 1, START_FIELD, &out->started) < 0)
-		return -1;
-	out->parent = (pid_t)parent;
-	return 0;
-}
-
-bool children_parse_caught(const char *text, int signal)
-{
-	const char *line = strstr(text, CAUGHT);
-	char *end;
-	uint64_t caught;
-
-	if (line == NULL)
-		return false;
-	caught = strtoull(line + strlen(CAUGHT), &end, 16);
-	return end != line + strlen(CAUGHT) && (caught >> (signal - 1) & 1) != 0;
-}
-
-/* 0, or -1. */
-static int read_stat(pid_t pid, struct children_stat *out)
-{
-	char path[64], text[STAT_SIZE];
-
-	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-	return read_text(path, text, sizeof(text)) == 0 ? children_parse_stat(text, out) : -1;
-}
-
 static int64_t age_ms(uint64_t started)
 {
 	struct timespec now;
@@ -101,13 +40,9 @@ static int64_t age_ms(uint64_t started)
 /* The age of one that could be signalled, else -1. */
 static int64_t candidate_ms(const struct process *parent, pid_t pid, const char *name, int signal)
 {
-	char path[64], text[STATUS_SIZE];
-	struct children_stat stat;
+	struct process_stat stat;
 
-	if (read_stat(pid, &stat) < 0 || stat.parent != parent->pid || strcmp(stat.name, name) != 0)
-		return -1;
-	snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
-	if (read_text(path, text, sizeof(text)) < 0 || !children_parse_caught(text, signal))
+	if (process_read_stat(pid, &stat) < 0 || stat.parent != parent->pid || strcmp(stat.name, name) != 0 || !process_catches(pid, signal))
 		return -1;
 	return age_ms(stat.started);
 }
@@ -134,13 +69,13 @@ size_t children_signal(const struct process *parent, int signal, int64_t min_age
 {
 	char path[64], text[CHILDREN_SIZE];
 	char *at = text, *end;
-	struct children_stat own;
+	struct process_stat own;
 	size_t signalled = 0;
 	long pid;
 
 	*oldest_ms = -1;
 	snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children", (long)parent->pid, (long)parent->pid);
-	if (read_text(path, text, sizeof(text)) < 0 || text[0] == '\0' || read_stat(parent->pid, &own) < 0)
+	if (read_text(path, text, sizeof(text)) < 0 || text[0] == '\0' || process_read_stat(parent->pid, &own) < 0)
 		return 0;
 	/* Each number has a blank behind it: one without may be cut off. */
 	for (; pid = strtol(at, &end, 10), end != at && *end == ' '; at = end)

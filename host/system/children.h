@@ -1,7 +1,6 @@
 #ifndef CALLSIGN_CHILDREN_H
 #define CALLSIGN_CHILDREN_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,16 +17,5 @@
  * fork(2), in ticks of the kernel's (10 ms) and rounded up, and go on while the machine sleeps.
  */
 size_t children_signal(const struct process *parent, int signal, int64_t min_age_ms, int64_t *oldest_ms);
-
-/* What of /proc/PID/stat is needed: 0, or -1 if the text is not one. Pure. */
-struct children_stat {
-	pid_t parent;
-	uint64_t started; /* ticks since the boot */
-	char name[64];
-};
-int children_parse_stat(const char *text, struct children_stat *out);
-
-/* Whether the text of /proc/PID/status says that this signal is caught. Pure. */
-bool children_parse_caught(const char *text, int signal);
 
 #endif

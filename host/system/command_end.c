@@ -4,14 +4,12 @@
 
 #include <ctype.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+
+#include "process.h"
 
 #define TREE_MAX 256  /* processes of one command */
 #define ROUNDS_MAX 64 /* in each of them a process may have started another one; then it is stopped itself */
@@ -29,24 +27,12 @@ static bool is_in(const struct tree *tree, pid_t pid)
 	return false;
 }
 
-/* Field 4 of proc(5)'s stat, counted behind the command's name, which may hold blanks and brackets. 0: it has ended. */
-static pid_t parent_of(const char *pid)
+/* 0: it has ended. */
+static pid_t parent_of(pid_t pid)
 {
-	char path[64], text[512];
-	const char *behind;
-	ssize_t length;
-	int fd;
+	struct process_stat stat;
 
-	snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd == -1)
-		return 0;
-	length = read(fd, text, sizeof text - 1);
-	close(fd);
-	text[length > 0 ? length : 0] = '\0';
-	behind = strrchr(text, ')');
-	/* ") S PARENT": what is no number is 0. */
-	return behind != NULL && strlen(behind) > 4 ? (pid_t)strtol(behind + 4, NULL, 10) : 0;
+	return process_read_stat(pid, &stat) == 0 ? stat.parent : 0;
 }
 
 /* Every child of a process in the tree that is not in it yet: stopped, and taken in. true: there was one. */
@@ -59,7 +45,7 @@ static bool grow(struct tree *tree, DIR *proc)
 	while ((entry = readdir(proc)) != NULL && tree->count < TREE_MAX) {
 		pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)strtol(entry->d_name, NULL, 10) : 0;
 
-		if (pid <= 1 || is_in(tree, pid) || !is_in(tree, parent_of(entry->d_name)))
+		if (pid <= 1 || is_in(tree, pid) || !is_in(tree, parent_of(pid)))
 			continue;
 		kill(pid, SIGSTOP);
 		tree->pids[tree->count++] = pid;

@@ -2,11 +2,13 @@
 
 #include "process.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
@@ -16,6 +18,11 @@
 
 #define PID_TEXT_MAX 10 /* digits of INT32_MAX */
 #define COMM_SIZE    64 /* the kernel's own limit is 16; kernel threads may be longer */
+#define STAT_SIZE    1024
+#define STATUS_SIZE  4096
+#define FIRST_BEHIND 3 /* of the fields of stat, from 1 as proc(5) counts: the first behind the name */
+#define PARENT_FIELD 4
+#define START_FIELD  22
 
 int process_parse_pid(const char *text, size_t length, pid_t *pid)
 {
@@ -172,4 +179,81 @@ bool process_ended(const struct process *process)
 int process_signal(const struct process *process, int signal)
 {
 	return pidfd_send_signal(process->pidfd, signal, NULL, 0);
+}
+
+/* ---- what the kernel says of a process ---- */
+
+/* One of the numbers behind the name, none of which is negative where it is looked at. 0, or -1. */
+static int number_field(const char *behind, int field, uint64_t *out)
+{
+	char *end;
+
+	for (int i = FIRST_BEHIND; i <= field; i++) {
+		behind = strchr(behind, ' ');
+		if (behind == NULL)
+			return -1;
+		behind++;
+	}
+	if (!isdigit((unsigned char)*behind))
+		return -1;
+	*out = strtoull(behind, &end, 10);
+	return *end == ' ' ? 0 : -1;
+}
+
+/* The name is in parentheses and may hold anything, parentheses and blanks too: the last one ends it. */
+int process_parse_stat(const char *text, struct process_stat *out)
+{
+	const char *open = strchr(text, '('), *close = strrchr(text, ')');
+	uint64_t parent;
+
+	if (open == NULL || close == NULL || close < open || (size_t)(close - open) > sizeof(out->name))
+		return -1;
+	memcpy(out->name, open + 1, (size_t)(close - open - 1));
+	out->name[close - open - 1] = '\0';
+	if (number_field(close + 1, PARENT_FIELD, &parent) < 0 || number_field(close + 1, START_FIELD, &out->started) < 0)
+		return -1;
+	out->parent = (pid_t)parent;
+	return 0;
+}
+
+bool process_parse_caught(const char *status, int signal)
+{
+	static const char key[] = "\nSigCgt:\t"; /* never the first line: no name can say so */
+	const char *line = strstr(status, key);
+	unsigned long long caught;
+	char *end;
+
+	if (line == NULL)
+		return false;
+	line += strlen(key);
+	caught = strtoull(line, &end, 16);
+	return end != line && (caught >> (signal - 1) & 1) != 0;
+}
+
+/* One of its files in /proc as text. 0, or -1. */
+static int read_about(pid_t pid, const char *file, char *out, size_t size)
+{
+	char path[64];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/%ld/%s", (long)pid, file);
+	length = read_start(path, false, out, size - 1);
+	if (length < 0)
+		return -1;
+	out[length] = '\0';
+	return 0;
+}
+
+int process_read_stat(pid_t pid, struct process_stat *out)
+{
+	char text[STAT_SIZE];
+
+	return read_about(pid, "stat", text, sizeof(text)) == 0 ? process_parse_stat(text, out) : -1;
+}
+
+bool process_catches(pid_t pid, int signal)
+{
+	char text[STATUS_SIZE];
+
+	return read_about(pid, "status", text, sizeof(text)) == 0 && process_parse_caught(text, signal);
 }

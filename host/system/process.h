@@ -7,6 +7,8 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -43,6 +45,23 @@ bool process_ended(const struct process *process);
 
 /* 0, or -1 with errno (ESRCH: it has ended). */
 int process_signal(const struct process *process, int signal);
+
+/* What of /proc/PID/stat is needed (proc(5)). */
+struct process_stat {
+	pid_t parent;
+	uint64_t started; /* ticks since the boot */
+	char name[64];    /* as in /proc/PID/comm */
+};
+
+/* Of a process that somebody holds, or that may be another one by now. 0, or -1: it has ended. */
+int process_read_stat(pid_t pid, struct process_stat *out);
+
+/* Whether it has a handler of its own for that signal (/proc/PID/status, SigCgt). */
+bool process_catches(pid_t pid, int signal);
+
+/* The same of the file's text: 0, or -1 if it is none. Pure, as the next. */
+int process_parse_stat(const char *text, struct process_stat *out);
+bool process_parse_caught(const char *status, int signal);
 
 /* The number in a pid file's text: decimal, over 1, at most one newline behind it, nothing else. 0 and *pid, or -1.
  * Pure. */

@@ -13,7 +13,4 @@
  */
 pid_t haproxy_reload(const char *pid_file, char *reason, size_t size);
 
-/* Whether the lines of /proc/PID/status tell that the process catches SIGUSR2 (proc(5), SigCgt). Pure. */
-int haproxy_reload_is_master(const char *status);
-
 #endif

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "host/system/children.h"
+#include "tests/unit/child.h"
 #include "tests/unit/range.h"
 
 #define NAME "a (b) 1 c)" /* as anybody may call himself, within 15 bytes */
@@ -26,29 +27,9 @@ static void on_alarm(int number)
 	_exit(3);
 }
 
-/* A child of this process that is called name and takes SIGALRM so. */
 static pid_t start_child(const char *name, void (*handler)(int))
 {
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe(ready), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		prctl(PR_SET_NAME, name);
-		signal(SIGALRM, handler);
-		if (write(ready[1], "x", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return pid;
+	return child_start(name, SIGALRM, handler);
 }
 
 static bool is_there(pid_t pid)
@@ -147,49 +128,6 @@ static void very_many(void **state)
 		assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
 }
 
-static void stat_as_the_kernel_writes_it(void **state)
-{
-	struct children_stat stat;
-
-	(void)state;
-	assert_int_equal(children_parse_stat("11 (dnsmasq) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 5041422 9617408 101 18446744073709551615 1\n", &stat), 0);
-	assert_int_equal(stat.parent, 10);
-	assert_int_equal(stat.started, 5041422);
-	assert_string_equal(stat.name, "dnsmasq");
-	assert_int_equal(children_parse_stat("11 (a) S 9 (b) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 77 9617408", &stat), 0);
-	assert_int_equal(stat.parent, 10);
-	assert_int_equal(stat.started, 77);
-	assert_string_equal(stat.name, "a) S 9 (b");
-	assert_int_equal(children_parse_stat("11 () S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 77 9617408", &stat), 0);
-	assert_string_equal(stat.name, "");
-}
-
-static void what_is_no_stat(void **state)
-{
-	static const char *const texts[] = {"", "11", "11 (dnsmasq", "11 dnsmasq) S 10", ")(", "11 (dnsmasq)", "11 (dnsmasq) S", "11 (dnsmasq) S x",
-	                                    "11 (dnsmasq) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0",
-	                                    "11 (dnsmasq) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 x 1",
-	                                    "11 (dnsmasq) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 7x 1", "11 (dnsmasq) S -10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 77 1",
-	                                    "11 (0123456789012345678901234567890123456789012345678901234567890123) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 "
-	                                    "0 0 20 0 1 0 77 9617408"};
-	struct children_stat stat;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		assert_int_equal(children_parse_stat(texts[i], &stat), -1);
-}
-
-static void what_is_caught(void **state)
-{
-	(void)state;
-	assert_true(children_parse_caught("Name:\tx\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000002000\nCapInh:\t0\n", SIGALRM));
-	assert_false(children_parse_caught("Name:\tx\nSigIgn:\t0000000000002000\nSigCgt:\tffffffffffffdfff\n", SIGALRM));
-	assert_true(children_parse_caught("x\nSigCgt:\t8000000000000000\n", 64));
-	assert_false(children_parse_caught("x\nSigCgt:\t", SIGALRM));
-	assert_false(children_parse_caught("SigCgt: 2000", SIGALRM)); /* never the first line: a name could not say so */
-	assert_false(children_parse_caught("", SIGALRM));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,9 +135,6 @@ int main(void)
 		cmocka_unit_test(who_is_too_young_is_told_of),
 		cmocka_unit_test(somebody_elses_children_and_nobodys),
 		cmocka_unit_test(very_many),
-		cmocka_unit_test(stat_as_the_kernel_writes_it),
-		cmocka_unit_test(what_is_no_stat),
-		cmocka_unit_test(what_is_caught),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 
 #include "host/pidfile.h"
 #include "host/system/process.h"
+#include "tests/unit/child.h"
 
 static char directory[] = "/tmp/callsign-process-XXXXXX";
 static char path[sizeof(directory) + 16];
@@ -65,26 +65,7 @@ static void on_hangup(int number)
 
 static pid_t start_process(const char *name)
 {
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe(ready), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		prctl(PR_SET_NAME, name);
-		signal(SIGHUP, on_hangup);
-		if (write(ready[1], "x", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return pid;
+	return child_start(name, SIGHUP, on_hangup);
 }
 
 static int end_process(pid_t pid, int number)
@@ -277,6 +258,69 @@ static void a_link_is_no_pid_file(void **state)
 	unlink(path);
 }
 
+static void stat_as_the_kernel_writes_it(void **state)
+{
+	struct process_stat stat;
+
+	(void)state;
+	assert_int_equal(process_parse_stat("11 (dnsmasq) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 5041422 9617408 101 18446744073709551615 1\n", &stat), 0);
+	assert_int_equal(stat.parent, 10);
+	assert_int_equal(stat.started, 5041422);
+	assert_string_equal(stat.name, "dnsmasq");
+	assert_int_equal(process_parse_stat("11 (a) S 9 (b) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 77 9617408", &stat), 0);
+	assert_int_equal(stat.parent, 10);
+	assert_int_equal(stat.started, 77);
+	assert_string_equal(stat.name, "a) S 9 (b");
+	assert_int_equal(process_parse_stat("11 () S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 77 9617408", &stat), 0);
+	assert_string_equal(stat.name, "");
+}
+
+static void what_is_no_stat(void **state)
+{
+	static const char *const texts[] = {"", "11", "11 (dnsmasq", "11 dnsmasq) S 10", ")(", "11 (dnsmasq)", "11 (dnsmasq) S", "11 (dnsmasq) S x",
+	                                    "11 (dnsmasq) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0",
+	                                    "11 (dnsmasq) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 x 1",
+	                                    "11 (dnsmasq) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 7x 1", "11 (dnsmasq) S -10 10 10 0 -1 4194368 41 0 0 0 0 0 0 0 20 0 1 0 77 1",
+	                                    "11 (0123456789012345678901234567890123456789012345678901234567890123) S 10 10 10 0 -1 4194368 41 0 0 0 0 0 "
+	                                    "0 0 20 0 1 0 77 9617408"};
+	struct process_stat stat;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_int_equal(process_parse_stat(texts[i], &stat), -1);
+}
+
+/* SIGALRM is number 14 on Linux: bit 13; SIGUSR2, by which HAProxy's master is known, 12. */
+static void what_is_caught(void **state)
+{
+	(void)state;
+	assert_true(process_parse_caught("Name:\tx\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000002000\nCapInh:\t0\n", SIGALRM));
+	assert_false(process_parse_caught("Name:\tx\nSigIgn:\t0000000000002000\nSigCgt:\tffffffffffffdfff\n", SIGALRM));
+	assert_true(process_parse_caught("x\nSigCgt:\t8000000000000000\n", 64));
+	assert_false(process_parse_caught("x\nSigCgt:\t", SIGALRM));
+	assert_false(process_parse_caught("SigCgt: 2000", SIGALRM)); /* never the first line: a name could not say so */
+	assert_true(process_parse_caught("Name:\thaproxy\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000014a03\nSigCgt2:\t0\n", SIGUSR2));
+	assert_false(process_parse_caught("Name:\thaproxy\nSigCgt:\t0000000000014203\n", SIGUSR2));
+	assert_false(process_parse_caught("Name:\tSigCgt:\t0000000000000800\n", SIGUSR2));
+	assert_false(process_parse_caught("", SIGALRM));
+}
+
+static void a_process_as_it_is(void **state)
+{
+	pid_t pid = child_start("a (b) 1 c)", SIGHUP, on_hangup);
+	struct process_stat stat;
+
+	(void)state;
+	assert_int_equal(process_read_stat(pid, &stat), 0);
+	assert_int_equal(stat.parent, getpid());
+	assert_string_equal(stat.name, "a (b) 1 c)");
+	assert_true(process_catches(pid, SIGHUP));
+	assert_false(process_catches(pid, SIGUSR2));
+	end_process(pid, SIGKILL);
+	assert_int_equal(process_read_stat(pid, &stat), -1);
+	assert_false(process_catches(pid, SIGHUP));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +335,10 @@ int main(void)
 		cmocka_unit_test(a_pid_file_is_held_by_its_lock),
 		cmocka_unit_test(a_pid_file_makes_its_directory),
 		cmocka_unit_test(a_link_is_no_pid_file),
+		cmocka_unit_test(stat_as_the_kernel_writes_it),
+		cmocka_unit_test(what_is_no_stat),
+		cmocka_unit_test(what_is_caught),
+		cmocka_unit_test(a_process_as_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -1,7 +1,6 @@
 #include <config.h>
 
 #include "host/sinks/haproxy/cli.h"
-#include "host/sinks/haproxy/reload.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -85,25 +84,12 @@ static void test_version(void **state)
 	assert_int_equal(haproxy_cli_version("Unknown map", &version), -1);
 }
 
-/* SIGUSR2 is number 12 on Linux: bit 11. */
-static void test_only_a_master_is_told_to_reload(void **state)
-{
-	(void)state;
-	assert_true(haproxy_reload_is_master("Name:\thaproxy\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000014a03\n"
-					     "SigCgt2:\t0\n") != 0);
-	assert_true(haproxy_reload_is_master("Name:\thaproxy\nSigCgt:\t0000000000014203\n") == 0);
-	assert_true(haproxy_reload_is_master("Name:\tSigCgt:\t0000000000000800\n") == 0);
-	assert_true(haproxy_reload_is_master("Name:\thaproxy\nSigCgt:\t") == 0);
-	assert_true(haproxy_reload_is_master("") == 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_value),
 		cmocka_unit_test(test_version),
-		cmocka_unit_test(test_only_a_master_is_told_to_reload),
 	};
 
 	return cmocka_run_group_tests_name("haproxy_cli", tests, NULL, NULL);
