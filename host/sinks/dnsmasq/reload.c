@@ -194,7 +194,9 @@ static void fail(struct reload *reload, int64_t now_ms)
 	if (!failing(reload))
 		reload->failing_since_ms = now_ms;
 	reload_trouble_answer(reload, reload->answer);
-	streams_reloaded(&reload->streams, &reload->process, now_ms); /* it may have, and nobody can ask it */
+	/* It may have read the file, but cannot be asked. One that answers has not. */
+	if (reload->answer == RELOAD_NO_ANSWER || reload->answer == RELOAD_NO_SERVER)
+		streams_reloaded(&reload->streams, &reload->process, now_ms);
 	schedule_signal(reload, now_ms);
 }
 

@@ -20,7 +20,7 @@
  * - A dnsmasq found anew is asked first: one that has just started has read the newest file.
  * - A SIGHUP without effect (dnsmasq loses it while it starts) is repeated after a second, and then each 2 s for a
  * minute, each 10 s for ever.
- * - Once it has read the file, or should have, the connections of before are ended (streams.h).
+ * - Once it has read the file, or should have and cannot be asked, the connections of before are ended (streams.h).
  * - While all is well there is no deadline and no open question.
  */
 struct reload_stats {

@@ -8,7 +8,7 @@
 /*
  * Connections over TCP that dnsmasq answers. For each it starts a process of its own, with the names as they are then, and that process never hears
  * of a SIGHUP: whoever keeps a connection (a resolver does, once an answer did not fit into a datagram) is told for up to 150 s that the dead live
- * and that the new do not exist (2.90 to 2.92; findings/dnsmasq-tcp-kept.sh). dnsmasq ends such a process after that time by SIGALRM, and so do we,
+ * and that the new do not exist (2.90, 2.91, 2.93; findings/dnsmasq-tcp-kept.sh). dnsmasq ends such a process after that time by SIGALRM, and so do we,
  * as soon as it is known that dnsmasq has read the file again. The client finds its connection closed, which it must expect at any time (RFC 7766,
  * section 6.2.4), and opens another.
  *

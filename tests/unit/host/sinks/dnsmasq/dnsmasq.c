@@ -25,6 +25,7 @@
 #include "host/sinks/dnsmasq/streams.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "tests/unit/child.h"
 #include "tests/unit/range.h"
 
 /* The sink against a real dnsmasq on a port of its own at 127.0.0.1. Everything is waited for with a deadline. */
@@ -484,35 +485,11 @@ static void write_pid_file(const struct lab *lab, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
-/* Returns when it has its name: this test's own is dnsmasq, too. */
-static pid_t start_innocent(void)
-{
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe(ready), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		prctl(PR_SET_NAME, "innocent");
-		if (write(ready[1], "x", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return pid;
-}
-
 static void another_program_is_named_and_never_signalled(void **state)
 {
 	struct lab *lab = *state;
 	char text[32];
-	pid_t victim = start_innocent();
+	pid_t victim = child_start("innocent", SIGHUP, SIG_DFL); /* this test's own name is dnsmasq, too */
 	int status;
 
 	snprintf(text, sizeof(text), "%ld\n", (long)victim);
@@ -532,19 +509,75 @@ static void another_program_is_named_and_never_signalled(void **state)
 	assert_true(wait_served(lab) < HEAL_MS);
 }
 
+/* ---- a connection over TCP ---- */
+
+static int open_stream(const struct lab *lab)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(lab->conf.dnsmasq.port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	return fd;
+}
+
+/* The one address that it has for box, 0 if it knows no such name. Each message has its length before it (RFC 1035, section 4.2.2). */
+static uint32_t ask_stream(int fd)
+{
+	uint8_t message[2 + DNSQUERY_ANSWER_SIZE];
+	struct dnsquery_answer answer;
+	int length = dnsquery_build(7, "box.docker", message + 2);
+	enum dnsquery_result result;
+
+	assert_true(length > 0);
+	message[0] = 0;
+	message[1] = (uint8_t)length;
+	assert_int_equal(write(fd, message, (size_t)length + 2), length + 2);
+	assert_int_equal(recv(fd, message, 2, MSG_WAITALL), 2);
+	length = message[0] << 8 | message[1];
+	assert_true((size_t)length <= DNSQUERY_ANSWER_SIZE);
+	assert_int_equal(recv(fd, message + 2, (size_t)length, MSG_WAITALL), length);
+	result = dnsquery_parse(message + 2, (size_t)length, 7, "box.docker", &answer);
+	if (result == DNSQUERY_NO_NAME)
+		return 0;
+	assert_int_equal(result, DNSQUERY_ANSWERED);
+	assert_int_equal(answer.naddresses, 1);
+	return answer.addresses[0];
+}
+
+static bool is_closed(int fd, int timeout_ms)
+{
+	struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+	char byte;
+
+	return poll(&pollfd, 1, timeout_ms) == 1 && recv(fd, &byte, 1, 0) <= 0;
+}
+
+static void run_for(struct lab *lab, int64_t ms)
+{
+	int64_t end_ms = lab_ms(lab) + ms;
+
+	while (lab_ms(lab) < end_ms)
+		turn(lab, end_ms);
+}
+
 static void a_dnsmasq_that_does_not_read_the_file_is_told_apart(void **state)
 {
 	struct lab *lab = *state;
 	int64_t start_ms;
+	int fd;
 
 	write_conf_file(lab, NULL);
 	announce(lab, 1);
 	start_dnsmasq(lab);
 	wait_trouble(lab, "add addn-hosts=");
+	fd = open_stream(lab);
 	start_ms = clock_ms();
 	while (clock_ms() < start_ms + 3000)
 		turn(lab, start_ms + 3000);
 	assert_int_in_range(stats(lab).signals, 1, 4); /* it costs one SIGHUP in 2 s, no more */
+	assert_false(is_closed(fd, 0));                /* nor anybody's connection: it has read nothing */
+	close(fd);
 	stop_dnsmasq(lab, SIGTERM);
 	write_conf_file(lab, lab->hosts);
 	start_dnsmasq(lab);
@@ -555,14 +588,19 @@ static void a_dnsmasq_elsewhere_is_told_apart(void **state)
 {
 	struct lab *lab = *state;
 	uint16_t port = lab->conf.dnsmasq.port;
+	int fd;
 
 	announce(lab, 1);
 	start_dnsmasq(lab);
 	wait_served(lab);
+	fd = open_stream(lab);
 	lab->conf.dnsmasq.port = free_port();
 	announce(lab, 2);
 	wait_trouble(lab, "does not answer at 127.0.0.1 port");
 	assert_int_in_range(stats(lab).signals, 1, 3);
+	run_for(lab, STREAMS_GRACE_MS + 100);
+	assert_true(is_closed(fd, 0)); /* it will have read the file all the same */
+	close(fd);
 	lab->conf.dnsmasq.port = port;
 	assert_true(wait_served(lab) < HEAL_MS);
 	assert_at_rest(lab);
@@ -810,56 +848,6 @@ static void a_restart_heals_the_file(void **state)
 }
 
 /* ---- connections that are kept ---- */
-
-static int open_stream(const struct lab *lab)
-{
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(lab->conf.dnsmasq.port)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
-	return fd;
-}
-
-/* The one address that it has for box, 0 if it knows no such name. Each message has its length before it (RFC 1035, section 4.2.2). */
-static uint32_t ask_stream(int fd)
-{
-	uint8_t message[2 + DNSQUERY_ANSWER_SIZE];
-	struct dnsquery_answer answer;
-	int length = dnsquery_build(7, "box.docker", message + 2);
-	enum dnsquery_result result;
-
-	assert_true(length > 0);
-	message[0] = 0;
-	message[1] = (uint8_t)length;
-	assert_int_equal(write(fd, message, (size_t)length + 2), length + 2);
-	assert_int_equal(recv(fd, message, 2, MSG_WAITALL), 2);
-	length = message[0] << 8 | message[1];
-	assert_true((size_t)length <= DNSQUERY_ANSWER_SIZE);
-	assert_int_equal(recv(fd, message + 2, (size_t)length, MSG_WAITALL), length);
-	result = dnsquery_parse(message + 2, (size_t)length, 7, "box.docker", &answer);
-	if (result == DNSQUERY_NO_NAME)
-		return 0;
-	assert_int_equal(result, DNSQUERY_ANSWERED);
-	assert_int_equal(answer.naddresses, 1);
-	return answer.addresses[0];
-}
-
-static bool is_closed(int fd, int timeout_ms)
-{
-	struct pollfd pollfd = {.fd = fd, .events = POLLIN};
-	char byte;
-
-	return poll(&pollfd, 1, timeout_ms) == 1 && recv(fd, &byte, 1, 0) <= 0;
-}
-
-static void run_for(struct lab *lab, int64_t ms)
-{
-	int64_t end_ms = lab_ms(lab) + ms;
-
-	while (lab_ms(lab) < end_ms)
-		turn(lab, end_ms);
-}
 
 /* Whoever keeps one is told nothing that is not so any more: this dnsmasq's own process for it would do for 150 s. */
 static void a_connection_that_is_kept_ends_with_a_change(void **state)
