@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "pidfile.h"
+#include "shared/log_syslog.h"
 
 #define IDENT "callsignd"
 
@@ -98,14 +98,14 @@ static int take_pid_file(const char *path)
 static void open_log(enum log_level level)
 {
 	log_open(&log_to_syslog, IDENT, level);
-	openlog(IDENT, LOG_PID | LOG_NDELAY | LOG_PERROR, LOG_DAEMON);
+	log_syslog_echo(true);
 }
 
 static void leave_terminal(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	openlog(IDENT, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	log_syslog_echo(false);
 	if (null >= 0 && dup2(null, STDERR_FILENO) >= 0)
 		close(null);
 }

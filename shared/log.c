@@ -19,7 +19,6 @@
 
 #include "clock.h"
 
-#define LOG_DROPPED_MAX 160 /* the line that counts them */
 #define LOG_LINE_MAX 2048 /* below PIPE_BUF, so that lines of several threads or processes do not mix in a pipe */
 
 static const struct {
@@ -38,11 +37,6 @@ static atomic_int current_level = LOG_LEVEL_INFO;
 static const struct log_target *current_target = &log_to_stderr;
 static const char *current_ident = "callsign";
 static bool journal;
-
-static void stderr_open(const char *ident)
-{
-	(void)ident;
-}
 
 /*
  * A log that nobody reads must not stop us: when the pipe of a container's log is full (its engine is stopped, or its disk stands still), a write would wait for
@@ -85,58 +79,27 @@ static ssize_t write_without_waiting(const char *line, size_t length)
 	return write(STDERR_FILENO, line, length);
 }
 
-/* Lines that were left out because nobody read. Any thread may log. */
-static atomic_ulong stderr_dropped;
-
 /* Whether it is written, or will never be: a failure other than a full pipe has nobody to be told to. */
-static bool stderr_write(const char *line, size_t length)
+static bool stderr_send(int priority, const char *line, size_t length)
 {
 	ssize_t written;
 
+	(void)priority;
 	do
 		written = write_without_waiting(line, length);
 	while (written == -1 && errno == EINTR);
 	return written != -1 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS);
 }
 
-/* Before the next line, once there is room again: how many are missing. */
-static bool stderr_tell_dropped(int priority)
-{
-	unsigned long dropped = atomic_exchange_explicit(&stderr_dropped, 0, memory_order_relaxed);
-	char line[LOG_DROPPED_MAX];
-	int length;
-
-	if (dropped == 0)
-		return true;
-	if (journal)
-		length = snprintf(line, sizeof(line), "<%d>dropped count=%lu lines: standard error was full\n", priority, dropped);
-	else
-		length = snprintf(line, sizeof(line), "%s: dropped count=%lu lines: standard error was full\n", current_ident, dropped);
-	if (length > 0 && (size_t)length < sizeof(line) && stderr_write(line, (size_t)length))
-		return true;
-	atomic_fetch_add_explicit(&stderr_dropped, dropped, memory_order_relaxed);
-	return false;
-}
-
-static void stderr_send(int priority, const char *line, size_t length)
-{
-	if (!stderr_tell_dropped(priority) || !stderr_write(line, length))
-		atomic_fetch_add_explicit(&stderr_dropped, 1, memory_order_relaxed);
-}
-
-static void stderr_close(void)
-{
-}
-
-const struct log_target log_to_stderr = {.open = stderr_open, .send = stderr_send, .close = stderr_close, .prefixed = true};
+const struct log_target log_to_stderr = {.send = stderr_send, .full = "standard error was full", .prefixed = true};
 
 void log_open(const struct log_target *target, const char *ident, enum log_level level)
 {
-	current_target->close();
 	current_target = target;
 	current_ident = ident;
 	journal = getenv("JOURNAL_STREAM") != NULL;
-	target->open(ident);
+	if (target->open != NULL)
+		target->open(ident);
 	log_set_level(level);
 }
 
@@ -198,7 +161,7 @@ static void line_flatten(struct line *line, size_t from)
 			line->text[i] = '?';
 }
 
-static void line_begin(struct line *line, enum log_level level)
+static void line_prefix(struct line *line, enum log_level level, const char *word)
 {
 	line->used = 0;
 	if (!current_target->prefixed)
@@ -206,13 +169,43 @@ static void line_begin(struct line *line, enum log_level level)
 	if (journal)
 		line_add(line, "<%d>", levels[level].priority);
 	else
-		line_add(line, "%s: %s", current_ident, levels[level].word);
+		line_add(line, "%s: %s", current_ident, word);
+}
+
+static void line_begin(struct line *line, enum log_level level)
+{
+	line_prefix(line, level, levels[level].word);
+}
+
+static bool line_write(struct line *line, enum log_level level)
+{
+	line->text[line->used++] = '\n';
+	return current_target->send(levels[level].priority, line->text, line->used);
+}
+
+/* Lines that were left out because nobody read. Any thread may log. */
+static atomic_ulong lines_dropped;
+
+/* Before the next line, once there is room again: how many are missing. */
+static bool tell_dropped(enum log_level level)
+{
+	unsigned long dropped = atomic_exchange_explicit(&lines_dropped, 0, memory_order_relaxed);
+	struct line line;
+
+	if (dropped == 0)
+		return true;
+	line_prefix(&line, level, "");
+	line_add(&line, "dropped count=%lu lines: %s", dropped, current_target->full);
+	if (line_write(&line, level))
+		return true;
+	atomic_fetch_add_explicit(&lines_dropped, dropped, memory_order_relaxed);
+	return false;
 }
 
 static void line_send(struct line *line, enum log_level level)
 {
-	line->text[line->used++] = '\n';
-	current_target->send(levels[level].priority, line->text, line->used);
+	if (!tell_dropped(level) || !line_write(line, level))
+		atomic_fetch_add_explicit(&lines_dropped, 1, memory_order_relaxed);
 }
 
 /* ---- repetitions ---- */

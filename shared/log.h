@@ -21,15 +21,17 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
  * emitter).
  */
 struct log_target {
-	void (*open)(const char *ident);
-	void (*send)(int priority, const char *line, size_t length); /* a syslog(3) priority; line is not terminated */
-	void (*close)(void);
-	bool prefixed; /* each line begins with the ident and the level, or with <N> where JOURNAL_STREAM is set (sd-daemon(3)) */
+	void (*open)(const char *ident); /* may be NULL */
+	/*
+	 * A syslog(3) priority; line ends in a newline and is not terminated. Never waits for whoever reads it. false: it did not fit; the line is counted, and
+	 * how many are missing is said in a line of its own once something fits again.
+	 */
+	bool (*send)(int priority, const char *line, size_t length);
+	const char *full; /* in that line, of why they are missing */
+	bool prefixed;    /* each line begins with the ident and the level, or with <N> where JOURNAL_STREAM is set (sd-daemon(3)) */
 };
 
-/* Never waits for whoever reads it: what does not fit is dropped, and counted in a line of its own once something fits again. */
 extern const struct log_target log_to_stderr;
-extern const struct log_target log_to_syslog;
 
 /* ident must outlive the logging (a string literal). Until log_open() is called, messages go to stderr at level info. */
 void log_open(const struct log_target *target, const char *ident, enum log_level level);

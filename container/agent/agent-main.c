@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -17,6 +16,7 @@
 #include "hookwire.h"
 #include "process.h"
 #include "shared/footprint.h"
+#include "shared/log_syslog.h"
 
 #define EXIT_USAGE 2
 #define READY_S 60

@@ -18,6 +18,7 @@
 #include "runtimeargs.h"
 #include "shared/atomicfile.h"
 #include "shared/log.h"
+#include "shared/log_syslog.h"
 
 #define CONFIG_SIZE_MAX ((size_t)16 << 20)
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -155,7 +156,6 @@ int main(int argc, char **argv)
 	if (args.creates) {
 		log_open(&log_to_syslog, "callsign-runtime", LOG_LEVEL_INFO);
 		add_hook(&args);
-		log_to_syslog.close();
 	}
 	return become(&args, argv);
 }

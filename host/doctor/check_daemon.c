@@ -20,25 +20,17 @@
 static char mistake[DOCTOR_WHAT_SIZE];
 static unsigned mistakes;
 
-static void capture_open(const char *ident)
-{
-	(void)ident;
-}
-
-static void capture_send(int priority, const char *line, size_t length)
+static bool capture_send(int priority, const char *line, size_t length)
 {
 	(void)priority;
 	while (length > 0 && line[length - 1] == '\n')
 		length--;
 	if (mistakes++ == 0)
 		snprintf(mistake, sizeof mistake, "%.*s", (int)length, line);
+	return true;
 }
 
-static void capture_close(void)
-{
-}
-
-static const struct log_target capture = {.open = capture_open, .send = capture_send, .close = capture_close};
+static const struct log_target capture = {.send = capture_send};
 
 void doctor_configuration(struct doctor *doctor, struct doctor_finding *finding)
 {

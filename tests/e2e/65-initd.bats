@@ -21,6 +21,7 @@ setup() {
 
 teardown() {
     [[ -n ${BATS_TEST_COMPLETED-} ]] || show_logs
+    lab_gone syslog || lab_stop syslog # whoever waits for it goes on
     initd stop || true
     [[ ! -e $LAB/conf.saved ]] || mv "$LAB/conf.saved" "$LAB/etc/callsign/callsignd.conf"
     lab_start "${LAB_PARTS[@]}"
@@ -157,4 +158,40 @@ status_is() {
 @test "an unknown verb: 3, and usage" {
     run -3 initd dance
     [[ $output == *Usage* ]]
+}
+
+# ---- a syslog that stands still ----
+
+# begin_still_syslog: where callsignd is started from then on (in_still), /dev/log is a socket that is full, and whose owner reads nothing until SIGUSR1.
+begin_still_syslog() {
+    # shellcheck disable=SC2016 # for the inner shell
+    lab_spawn syslog unshare --mount --propagation private bash -ec '
+        mkdir -p /run/still
+        mount -t tmpfs tmpfs /run/still
+        for node in null random urandom; do
+            touch "/run/still/$node"
+            mount --bind "/dev/$node" "/run/still/$node"
+        done
+        mount --rbind /run/still /dev
+        exec python3 "$1/lib/stillsyslog.py" /dev/log "$2"' - "$TESTS_DIR" /run/syslog
+    poll_until 10000 grep -qx full "$LAB/log/syslog"
+}
+
+in_still() {
+    lab_in nsenter --mount="/proc/$(lab_pid syslog)/ns/mnt" "$@"
+}
+
+@test "a syslog that reads nothing: callsignd starts, serves on, and says afterwards how many lines are missing" {
+    begin_still_syslog
+    in_still timeout 30 env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /etc/init.d/callsignd start >"$BATS_TEST_TMPDIR/start" 2>&1 3>&-
+    start web
+    wait_up web
+    lab_docker kill web >/dev/null
+    wait_gone web.docker
+    lab_signal syslog USR1
+    poll_until 5000 grep -q 'someone: else' "$LAB/run/syslog"
+    initd reload
+    poll_until 5000 grep -qE 'callsignd\[[0-9]+\]: dropped count=[1-9][0-9]* lines: syslog took nothing' "$LAB/run/syslog"
+    rm -f "$LAB/run/syslog"
+    remove_containers
 }

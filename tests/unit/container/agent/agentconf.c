@@ -20,25 +20,17 @@ static char folder[] = "/tmp/callsign-agentconf.XXXXXX";
 static char conf_path[sizeof(folder) + 16], password_path[sizeof(folder) + 16];
 static char said[4096];
 
-static void collect(int priority, const char *line, size_t length)
+static bool collect(int priority, const char *line, size_t length)
 {
 	size_t used = strlen(said);
 
 	(void)priority;
 	if (used + length + 2 < sizeof(said))
 		snprintf(said + used, sizeof(said) - used, "%.*s\n", (int)length, line);
+	return true;
 }
 
-static void nothing(const char *ident)
-{
-	(void)ident;
-}
-
-static void nothing_more(void)
-{
-}
-
-static const struct log_target target = {.open = nothing, .send = collect, .close = nothing_more};
+static const struct log_target target = {.send = collect};
 
 static void put(const char *path, mode_t mode, const char *text)
 {
