@@ -141,16 +141,6 @@ static void release_guests(struct agent *agent)
 
 /* ---- the loop ---- */
 
-static void take_news(struct agent *agent, struct ward *ward)
-{
-	int changed = ward->watch != NULL ? addrwatch_read(ward->watch) : 0;
-
-	if (changed == -1)
-		log_warn("name=%s: changes of its addresses go unnoticed from now on: netlink", ward->singer.announcer.self.name);
-	if (changed == 1)
-		agent_look(agent, ward);
-}
-
 static void take_event(struct agent *agent, const struct epoll_event *event)
 {
 	void *owner = (void *)(uintptr_t)(event->data.u64 & ~(uint64_t)MARK_MASK);
@@ -160,7 +150,7 @@ static void take_event(struct agent *agent, const struct epoll_event *event)
 		agent_end(agent, owner);
 		break;
 	case MARK_NETWORK:
-		take_news(agent, owner);
+		agent_follow(agent, owner);
 		break;
 	case MARK_GUEST:
 		hear_guest(agent, owner);
@@ -232,6 +222,7 @@ static int64_t deadline_ms(const struct agent *agent)
 
 	due_ms = agent->search_at_ms < due_ms ? agent->search_at_ms : due_ms;
 	due_ms = door_ms < due_ms ? door_ms : due_ms;
+	due_ms = agent->lost_at_ms < due_ms ? agent->lost_at_ms : due_ms;
 	for (size_t i = 0; i < agent->nchoruses; i++) {
 		int64_t own_ms = chorus_deadline_ms(agent->choruses[i]);
 
@@ -271,6 +262,7 @@ static int turn(struct agent *agent)
 		errands_take(agent->errands);
 	take_events(agent);
 	search_if_due(agent);
+	agent_follow_lost(agent);
 	log_tick(agent->now_ms);
 	free(fds);
 	return 0;
@@ -364,7 +356,7 @@ static void end(struct agent *agent)
 
 int agent_run(struct agentconf *conf, const char *path, void (*ready)(void))
 {
-	struct agent agent = {.conf = conf, .conf_path = path, .epoll = -1, .door = -1, .folder = -1, .search_at_ms = CLOCK_NEVER, .now_ms = clock_ms()};
+	struct agent agent = {.conf = conf, .conf_path = path, .epoll = -1, .door = -1, .folder = -1, .search_at_ms = CLOCK_NEVER, .lost_at_ms = CLOCK_NEVER, .now_ms = clock_ms()};
 	int code = EXIT_FAILURE;
 
 	if (begin(&agent) == 0) {

@@ -41,6 +41,7 @@ struct agent {
 	bool searching; /* one at a time */
 	size_t nsought, nfound; /* by a search: still to be read, and named */
 	int64_t search_at_ms; /* CLOCK_NEVER: not at all */
+	int64_t lost_at_ms;   /* a ward's addrwatch is to be opened again; CLOCK_NEVER: none */
 	int64_t now_ms;
 };
 
@@ -82,7 +83,8 @@ struct ward *agent_add(struct agent *agent, const char *id, pid_t pid, uint64_t 
 struct ward *agent_find(const struct agent *agent, pid_t pid, uint64_t start); /* NULL, or one that lives */
 
 void agent_end(struct agent *agent, struct ward *ward);       /* its process has ended */
-void agent_look(struct agent *agent, struct ward *ward);      /* its network may have changed */
+void agent_follow(struct agent *agent, struct ward *ward);    /* the kernel has something to say of its network */
+void agent_follow_lost(struct agent *agent);                  /* those whose network could not be looked into, when it is time */
 void agent_take_over(struct agent *agent);                    /* from the agent before us */
 void agent_sweep(struct agent *agent);                        /* those that have said their down */
 

@@ -12,7 +12,10 @@
 #include <utlist.h>
 
 #include "process.h"
+#include "shared/clock.h"
 #include "shared/log.h"
+
+#define LOST_TRIES_MAX 16
 
 static int64_t boottime_ms(void)
 {
@@ -110,7 +113,7 @@ struct ward *agent_find(const struct agent *agent, pid_t pid, uint64_t start)
 	return NULL;
 }
 
-void agent_look(struct agent *agent, struct ward *ward)
+static void look(struct agent *agent, struct ward *ward)
 {
 	struct address addresses[ANNOUNCEMENT_ADDRESSES_MAX];
 	unsigned count = ward_addresses(ward, &agent->conf->wish, addresses);
@@ -143,11 +146,61 @@ static bool fits(const struct naming *naming)
 	return announcement_encode(&largest, body) != -1;
 }
 
+/* After a step of its addrwatch, which may have another socket, and another deadline; before: what it had. */
+static void watch_network(struct agent *agent, struct ward *ward, int before)
+{
+	int fd = addrwatch_fd(ward->watch);
+	int64_t due_ms;
+
+	if (fd != -1 && fd != before && agent_watch(agent, fd, ward, MARK_NETWORK) == -1) {
+		log_warn("name=%s: its network cannot be watched, which is tried again", ward->singer.announcer.self.name);
+		addrwatch_lose(ward->watch, agent->now_ms);
+	}
+	due_ms = addrwatch_deadline_ms(ward->watch);
+	agent->lost_at_ms = due_ms < agent->lost_at_ms ? due_ms : agent->lost_at_ms;
+}
+
+static void follow(struct agent *agent, struct ward *ward, bool readable)
+{
+	int before = addrwatch_fd(ward->watch);
+	bool changed = ward_follow(ward, readable, agent->now_ms);
+
+	watch_network(agent, ward, before);
+	if (changed)
+		look(agent, ward);
+}
+
+void agent_follow(struct agent *agent, struct ward *ward)
+{
+	if (ward->watch != NULL)
+		follow(agent, ward, true);
+}
+
+/* A few at a time: each takes a thread, and whatever all of them lack may be lacking still, while others have news. */
+void agent_follow_lost(struct agent *agent)
+{
+	unsigned tries = 0;
+	struct ward *ward;
+
+	if (agent->now_ms < agent->lost_at_ms)
+		return;
+	agent->lost_at_ms = CLOCK_NEVER;
+	DL_FOREACH(agent->wards, ward) {
+		int64_t due_ms = addrwatch_deadline_ms(ward->watch);
+
+		if (due_ms <= agent->now_ms && tries++ < LOST_TRIES_MAX)
+			follow(agent, ward, false);
+		else if (due_ms < agent->lost_at_ms)
+			agent->lost_at_ms = due_ms;
+	}
+}
+
 static int watch_ward(struct agent *agent, struct ward *ward)
 {
 	if (agent_watch(agent, ward->pidfd, ward, MARK_END) == -1)
 		return -1;
-	return ward->watch != NULL ? agent_watch(agent, addrwatch_fd(ward->watch), ward, MARK_NETWORK) : 0;
+	watch_network(agent, ward, -1);
+	return 0;
 }
 
 struct ward *agent_add(struct agent *agent, const char *id, pid_t pid, uint64_t start, int pidfd, const struct naming *naming,
@@ -157,7 +210,7 @@ struct ward *agent_add(struct agent *agent, const char *id, pid_t pid, uint64_t 
 
 	if (!fits(naming))
 		log_warnx("name=%s: name, aliases and ports do not fit into one message: it has no name", naming->name);
-	else if ((ward = ward_new(id, pid, start, pidfd, naming, agent->conf->renew_s)) == NULL)
+	else if ((ward = ward_new(id, pid, start, pidfd, naming, agent->conf->renew_s, agent->now_ms)) == NULL)
 		log_warn("name=%s pid=%ld: it has no name", naming->name, (long)pid);
 	if (ward == NULL) {
 		close(pidfd);
@@ -172,7 +225,7 @@ struct ward *agent_add(struct agent *agent, const char *id, pid_t pid, uint64_t 
 		return NULL;
 	}
 	ward->singer.asks = agent->conf->wait;
-	agent_look(agent, ward);
+	look(agent, ward);
 	if (entry == NULL)
 		ward_keep(ward, agent->folder);
 	return ward;

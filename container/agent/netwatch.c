@@ -7,12 +7,16 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/socket.h>
+
+#include "shared/rtnetlink.h"
 
 #define STACK_SIZE (64 * 1024)
 
 struct errand {
 	int pidfd;
-	struct addrwatch *watch;
+	uint32_t groups;
+	int fd;
 	int error;
 };
 
@@ -21,7 +25,7 @@ static void *go_there(void *arg)
 	struct errand *errand = arg;
 
 	if (setns(errand->pidfd, CLONE_NEWNET) == 0)
-		errand->watch = addrwatch_open();
+		errand->fd = rtnetlink_open(errand->groups, SOCK_NONBLOCK);
 	errand->error = errno;
 	return NULL;
 }
@@ -39,9 +43,9 @@ static int start_thread(pthread_t *thread, const pthread_attr_t *attributes, str
 	return error;
 }
 
-struct addrwatch *netwatch_open(int pidfd)
+int netwatch_open(void *pidfd, uint32_t groups)
 {
-	struct errand errand = {.pidfd = pidfd};
+	struct errand errand = {.pidfd = *(const int *)pidfd, .groups = groups, .fd = -1};
 	pthread_attr_t attributes;
 	pthread_t thread;
 	int error = pthread_attr_init(&attributes);
@@ -53,9 +57,9 @@ struct addrwatch *netwatch_open(int pidfd)
 	}
 	if (error != 0) {
 		errno = error;
-		return NULL;
+		return -1;
 	}
 	pthread_join(thread, NULL);
 	errno = errand.error;
-	return errand.watch;
+	return errand.fd;
 }

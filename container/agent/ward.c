@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "netwatch.h"
 #include "process.h"
 #include "shared/contract/place.h"
 #include "shared/log.h"
@@ -37,17 +38,6 @@ static struct ward *allocate(const char *id, pid_t pid, uint64_t start, const st
 	return ward;
 }
 
-/* The kernel answers while it is asked, so the first scan needs no loop. */
-static void look(struct ward *ward)
-{
-	if (addrwatch_scan(ward->watch) == -1)
-		return;
-	for (int i = 0; i < SCAN_READS_MAX && !addrwatch_ready(ward->watch); i++) {
-		if (addrwatch_read(ward->watch) == -1)
-			return;
-	}
-}
-
 /* Whose number the process has now does not matter: if it is another's, this one has ended, and its name goes. */
 static void tell_place(struct ward *ward)
 {
@@ -59,27 +49,46 @@ static void tell_place(struct ward *ward)
 		announcer_set_place(&ward->singer.announcer, &place);
 }
 
-struct ward *ward_new(const char *id, pid_t pid, uint64_t start, int pidfd, const struct naming *naming, uint32_t renew_s)
+bool ward_follow(struct ward *ward, bool readable, int64_t now_ms)
+{
+	const char *name = ward->singer.announcer.self.name;
+	bool was_lost = addrwatch_is_lost(ward->watch), was_open = addrwatch_fd(ward->watch) != -1;
+	int changed = addrwatch_step(ward->watch, readable, now_ms);
+
+	if (changed == -1 && process_lives(ward->pidfd))
+		log_warn("name=%s: its network namespace cannot be looked into: its addresses stay as they were known, and it is tried again", name);
+	else if (was_lost && !addrwatch_is_lost(ward->watch))
+		log_info("name=%s: its addresses can be read again", name);
+	if (!was_open && addrwatch_fd(ward->watch) != -1)
+		tell_place(ward);
+	return changed == 1;
+}
+
+/* The kernel answers while it is asked, so the first scan needs no loop. */
+static void look(struct ward *ward, int64_t now_ms)
+{
+	(void)ward_follow(ward, false, now_ms);
+	for (int i = 0; i < SCAN_READS_MAX && addrwatch_fd(ward->watch) != -1 && !addrwatch_ready(ward->watch); i++)
+		(void)ward_follow(ward, true, now_ms);
+}
+
+struct ward *ward_new(const char *id, pid_t pid, uint64_t start, int pidfd, const struct naming *naming, uint32_t renew_s, int64_t now_ms)
 {
 	struct ident instance;
 	struct ward *ward = ident_new(&instance) == 0 ? allocate(id, pid, start, naming, renew_s, &instance) : NULL;
 
 	if (ward == NULL)
 		return NULL;
-	ward->watch = netwatch_open(pidfd);
-	if (ward->watch == NULL && !process_lives(pidfd)) {
-		ward_free(ward);
-		errno = ESRCH;
-		return NULL;
-	}
-	if (ward->watch != NULL) {
-		tell_place(ward);
-		look(ward);
-	} else {
-		log_warn("name=%s: its network namespace cannot be looked into", naming->name);
-	}
 	ward->pidfd = pidfd;
-	return ward;
+	ward->watch = addrwatch_new(netwatch_open, &ward->pidfd);
+	if (ward->watch != NULL)
+		look(ward, now_ms);
+	if (ward->watch != NULL && (!addrwatch_is_lost(ward->watch) || process_lives(pidfd)))
+		return ward;
+	errno = ward->watch == NULL ? ENOMEM : ESRCH;
+	ward->pidfd = -1;
+	ward_free(ward);
+	return NULL;
 }
 
 struct ward *ward_dead(const struct keep_entry *entry, uint32_t renew_s)
@@ -100,7 +109,7 @@ void ward_close(struct ward *ward)
 	if (ward->pidfd != -1)
 		close(ward->pidfd);
 	ward->pidfd = -1;
-	addrwatch_close(ward->watch);
+	addrwatch_free(ward->watch);
 	ward->watch = NULL;
 }
 
@@ -122,7 +131,7 @@ unsigned ward_addresses(const struct ward *ward, const struct addrselect_wish *w
 {
 	static const struct address loopback = {.family = 4, .bytes = {127, 0, 0, 1}};
 	static const struct addrselect_wish everything = {.subnets = {{.base = {.family = 4}}, {.base = {.family = 6}}}, .nsubnets = 2};
-	const struct addrselect_facts *facts = ward->watch != NULL && addrwatch_ready(ward->watch) ? addrwatch_facts(ward->watch) : NULL;
+	const struct addrselect_facts *facts = addrwatch_ready(ward->watch) ? addrwatch_facts(ward->watch) : NULL;
 	bool wished = wish->ninterfaces > 0 || wish->nsubnets > 0;
 
 	memset(out, 0, ANNOUNCEMENT_ADDRESSES_MAX * sizeof(*out));

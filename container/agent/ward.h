@@ -5,9 +5,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "announce/addrwatch.h"
 #include "chorus.h"
 #include "keep.h"
-#include "netwatch.h"
 
 /* A container with a name, from its process's first moment to its `down`'s confirm. */
 struct ward {
@@ -17,17 +17,17 @@ struct ward {
 	pid_t pid;
 	uint64_t start;
 	int pidfd;               /* -1: its process has ended */
-	struct addrwatch *watch; /* NULL: likewise, or its addresses cannot be followed */
+	struct addrwatch *watch; /* NULL: likewise */
 	char (*aliases)[HOSTNAME_NAME_SIZE]; /* its own: what the announcer says */
 	struct ident kept;       /* the instance under which it is kept for the next agent */
 	bool is_kept;
 };
 
 /*
- * pidfd becomes the ward's. Its network namespace is entered and looked at; addresses that are there are known afterwards. NULL with errno (then pidfd is
- * still the caller's): no memory, or the process has ended.
+ * pidfd becomes the ward's. Its network namespace is entered and looked at; addresses that are there are known afterwards, or are looked for again
+ * (ward_follow). NULL with errno (then pidfd is still the caller's): no memory, or the process has ended.
  */
-struct ward *ward_new(const char *id, pid_t pid, uint64_t start, int pidfd, const struct naming *naming, uint32_t renew_s);
+struct ward *ward_new(const char *id, pid_t pid, uint64_t start, int pidfd, const struct naming *naming, uint32_t renew_s, int64_t now_ms);
 
 /* Of one whose process has ended while nobody watched: it has only its down to say. */
 struct ward *ward_dead(const struct keep_entry *entry, uint32_t renew_s);
@@ -36,6 +36,9 @@ struct ward *ward_dead(const struct keep_entry *entry, uint32_t renew_s);
 void ward_resume(struct ward *ward, const struct keep_entry *entry, int64_t boottime_ms);
 
 void ward_free(struct ward *ward);
+
+/* addrwatch_step() for it, and what there is to say of it: whether what is to be announced may be different now. */
+bool ward_follow(struct ward *ward, bool readable, int64_t now_ms);
 
 /* What is to be announced by what is known of its addresses: their number, 0 if there are none. */
 unsigned ward_addresses(const struct ward *ward, const struct addrselect_wish *wish, struct address out[ANNOUNCEMENT_ADDRESSES_MAX]);

@@ -10,7 +10,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "shared/backoff.h"
+#include "shared/clock.h"
+#include "shared/jitter.h"
 #include "shared/rtnetlink.h"
+
+#define AGAIN_FIRST_MS 1000
+#define AGAIN_MAX_MS 60000
 
 /*
  * One family after the other: a dump of all at once (AF_UNSPEC) waits for the kernel's rtnl lock, which every container that starts or ends elsewhere
@@ -29,7 +35,12 @@ static const struct {
 };
 
 struct addrwatch {
-	int fd;
+	addrwatch_opener opener;
+	void *arg;
+	int fd;            /* -1: to be opened at again_at_ms */
+	int64_t again_at_ms;
+	struct backoff backoff;
+	bool lost;
 	uint32_t sequence; /* of the dump that is running */
 	enum stage stage;
 	size_t asked;      /* STAGE_LINK: the link of that place, by next.links */
@@ -277,6 +288,8 @@ static int stage_done(struct addrwatch *watch)
 		return scan_start(watch);
 	changed = !watch->ready || watch->route_changed || !facts_equal(&watch->now, &watch->next);
 	watch->ready = true;
+	watch->lost = false;
+	backoff_reset(&watch->backoff);
 	watch->route_changed = false;
 	facts_free(&watch->now);
 	watch->now = watch->next;
@@ -387,44 +400,27 @@ static int read_some(struct addrwatch *watch)
 	return changed;
 }
 
-int addrwatch_read(struct addrwatch *watch)
+static int open_own(void *arg, uint32_t groups)
 {
-	int result = read_some(watch);
-
-	if (result == -1) {
-		int saved = errno;
-
-		close(watch->fd);
-		watch->fd = -1;
-		watch->ready = true; /* nothing better will come */
-		errno = saved;
-	}
-	return result;
+	(void)arg;
+	return rtnetlink_open(groups, SOCK_NONBLOCK);
 }
 
-struct addrwatch *addrwatch_open(void)
+struct addrwatch *addrwatch_new(addrwatch_opener opener, void *arg)
 {
 	struct addrwatch *watch = calloc(1, sizeof(*watch));
-	int saved;
 
 	if (watch == NULL)
 		return NULL;
+	watch->opener = opener != NULL ? opener : open_own;
+	watch->arg = arg;
+	watch->fd = -1;
 	watch->stage = STAGE_NONE;
-	watch->fd = rtnetlink_open(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE, SOCK_NONBLOCK);
-	if (watch->fd != -1)
-		return watch;
-	saved = errno;
-	free(watch);
-	errno = saved;
-	return NULL;
+	backoff_init(&watch->backoff, AGAIN_FIRST_MS, AGAIN_MAX_MS);
+	return watch;
 }
 
-int addrwatch_scan(struct addrwatch *watch)
-{
-	return scan_start(watch);
-}
-
-void addrwatch_close(struct addrwatch *watch)
+void addrwatch_free(struct addrwatch *watch)
 {
 	if (watch == NULL)
 		return;
@@ -433,6 +429,54 @@ void addrwatch_close(struct addrwatch *watch)
 	facts_free(&watch->now);
 	facts_free(&watch->next);
 	free(watch);
+}
+
+void addrwatch_lose(struct addrwatch *watch, int64_t now_ms)
+{
+	int saved = errno;
+
+	if (watch->fd != -1)
+		close(watch->fd);
+	watch->fd = -1;
+	watch->stage = STAGE_NONE;
+	scan_reset(watch);
+	watch->lost = watch->route_changed = true; /* for all that we know */
+	watch->again_at_ms = now_ms + backoff_next(&watch->backoff, jitter_bits());
+	errno = saved;
+}
+
+static int begin(struct addrwatch *watch)
+{
+	watch->fd = watch->opener(watch->arg, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE);
+	return watch->fd != -1 ? scan_start(watch) : -1;
+}
+
+int addrwatch_step(struct addrwatch *watch, bool readable, int64_t now_ms)
+{
+	bool was_lost;
+	int result = 0;
+
+	if (watch == NULL)
+		return 0;
+	was_lost = watch->lost;
+	if (watch->fd == -1 && now_ms >= watch->again_at_ms)
+		result = begin(watch);
+	else if (watch->fd != -1 && readable)
+		result = read_some(watch);
+	if (result != -1)
+		return result;
+	addrwatch_lose(watch, now_ms);
+	return was_lost ? 0 : -1;
+}
+
+int64_t addrwatch_deadline_ms(const struct addrwatch *watch)
+{
+	return watch != NULL && watch->fd == -1 ? watch->again_at_ms : CLOCK_NEVER;
+}
+
+bool addrwatch_is_lost(const struct addrwatch *watch)
+{
+	return watch != NULL && watch->lost;
 }
 
 int addrwatch_fd(const struct addrwatch *watch)

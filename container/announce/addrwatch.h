@@ -2,35 +2,44 @@
 #define CALLSIGN_ADDRWATCH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "addrselect.h"
 
 /*
- * What the kernel knows about this network namespace's links, addresses and default route, kept current over one netlink socket
- * (rtnetlink(7)). A lost message (ENOBUFS) and an inconsistent dump both mean: scan again.
+ * What the kernel knows about a network namespace's links, addresses and default route, kept current over one netlink socket
+ * (rtnetlink(7)). A lost message (ENOBUFS) and an inconsistent dump both mean: scan again. What fails for want of something (descriptors, memory, a
+ * thread) is tried again for ever, after a second at first and at last after a minute; meanwhile the facts stay as they were.
  */
 struct addrwatch;
 
-/* Subscribes. NULL with errno; every function below takes that as a watch that knows nothing. */
-struct addrwatch *addrwatch_open(void);
-void addrwatch_close(struct addrwatch *watch);
+/* A non-blocking socket of rtnetlink_open() that hears these groups, in the network namespace that is meant; -1 with errno. */
+typedef int (*addrwatch_opener)(void *arg, uint32_t groups);
 
-/* Asks the kernel for everything; the answers are read by addrwatch_read(). 0, or -1 with errno. */
-int addrwatch_scan(struct addrwatch *watch);
+/* opener: NULL for our own namespace. Nothing is done before the first step. NULL: no memory; every function below takes that as a watch that knows nothing. */
+struct addrwatch *addrwatch_new(addrwatch_opener opener, void *arg);
+void addrwatch_free(struct addrwatch *watch);
 
-/* Readable: the kernel has answered, or something changed. -1: there is nothing to poll. */
+/* Readable: the kernel has answered, or something changed. -1: there is nothing to poll. May be another one after a step. */
 int addrwatch_fd(const struct addrwatch *watch);
+int64_t addrwatch_deadline_ms(const struct addrwatch *watch);
 
 /*
- * Never waits. 1: the facts have changed (a route alone counts too: a broker may be reachable now); 0: not, or not yet; -1 with errno: the
- * socket is of no use any more and was closed, the facts stay as they were.
+ * Whenever fd is readable, and at the deadline. Never waits. 1: the facts have changed (a route alone counts too: a broker may be reachable now); 0: not,
+ * or not yet; -1 with errno: from now on changes are not seen, said once until addrwatch_is_lost() is false again.
  */
-int addrwatch_read(struct addrwatch *watch);
+int addrwatch_step(struct addrwatch *watch, bool readable, int64_t now_ms);
 
-/* Whether the first scan is complete, or never will be; before that there are no facts. */
+/* It failed, and no scan has been completed since. */
+bool addrwatch_is_lost(const struct addrwatch *watch);
+
+/* For whoever cannot poll the socket: it is given up, and another one opened in a while, as after a failure of its own. */
+void addrwatch_lose(struct addrwatch *watch, int64_t now_ms);
+
+/* Whether a scan was ever completed; before that there are no facts. */
 bool addrwatch_ready(const struct addrwatch *watch);
 
-/* Valid until the next addrwatch_read(). */
+/* Valid until the next addrwatch_step(). */
 const struct addrselect_facts *addrwatch_facts(const struct addrwatch *watch);
 
 #endif

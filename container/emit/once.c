@@ -16,7 +16,7 @@
 
 #define RETRY_MS 250
 
-enum outcome { OUTCOME_NONE, OUTCOME_SENT, OUTCOME_RETURNED, OUTCOME_NACKED, OUTCOME_NO_ADDRESS };
+enum outcome { OUTCOME_NONE, OUTCOME_SENT, OUTCOME_RETURNED, OUTCOME_NACKED, OUTCOME_NO_ADDRESS, OUTCOME_UNREAD };
 
 struct talk {
 	const struct conf *conf;
@@ -55,7 +55,7 @@ static void publish(struct talk *t)
 	                                          .type = ANNOUNCEMENT_TYPE, .user_id = bus_user(t->bus)};
 	int length;
 
-	if (t->published || !bus_is_up(t->bus) || (t->watch != NULL && !addrwatch_ready(t->watch)) || !choose_addresses(t))
+	if (t->published || !bus_is_up(t->bus) || (t->message.op == ANNOUNCEMENT_UP && !addrwatch_ready(t->watch)) || !choose_addresses(t))
 		return;
 	length = announcement_encode(&t->message, body);
 	if (length == -1) {
@@ -98,12 +98,13 @@ static void on_confirm(void *arg, uint64_t sequence, enum bus_confirm result)
 static void talk_turn(struct talk *t, const struct bus_options *options, int64_t end_ms)
 {
 	struct pollfd fds[] = {{.fd = bus_fd(t->bus), .events = POLLIN}, {.fd = addrwatch_fd(t->watch), .events = POLLIN}};
-	int64_t due_ms = t->open ? bus_deadline_ms(t->bus) : t->retry_at_ms;
+	int64_t due_ms = t->open ? bus_deadline_ms(t->bus) : t->retry_at_ms, watch_ms = addrwatch_deadline_ms(t->watch);
 
+	due_ms = watch_ms < due_ms ? watch_ms : due_ms;
 	(void)poll(fds, 2, clock_poll_timeout(clock_ms(), due_ms < end_ms ? due_ms : end_ms));
 	t->now_ms = clock_ms();
-	if (fds[1].revents != 0 && addrwatch_read(t->watch) == -1)
-		log_warn("netlink");
+	if (addrwatch_step(t->watch, fds[1].revents != 0, t->now_ms) == -1)
+		log_warn("addresses cannot be read, which is tried again");
 	if (t->open)
 		while (bus_step(t->bus, t->now_ms, 0))
 			continue;
@@ -126,17 +127,18 @@ static void talk(struct talk *t, int64_t end_ms)
 	t->bus = bus_new(&callbacks, t);
 	if (t->bus == NULL)
 		return;
-	if (t->message.op == ANNOUNCEMENT_UP) {
-		t->watch = addrwatch_open();
-		if (t->watch == NULL || addrwatch_scan(t->watch) == -1)
-			log_warn("addresses cannot be listed: netlink");
+	if (t->message.op == ANNOUNCEMENT_UP && (t->watch = addrwatch_new(NULL, NULL)) == NULL) {
+		bus_free(t->bus);
+		return;
 	}
 	t->now_ms = t->retry_at_ms = clock_ms();
 	while (t->outcome == OUTCOME_NONE && clock_ms() < end_ms)
 		talk_turn(t, &options, end_ms);
+	if (t->outcome == OUTCOME_NONE && bus_is_up(t->bus) && addrwatch_is_lost(t->watch))
+		t->outcome = OUTCOME_UNREAD;
 	bus_close(t->bus);
 	bus_free(t->bus);
-	addrwatch_close(t->watch);
+	addrwatch_free(t->watch);
 }
 
 static void say_sent(const struct announcement *message)
@@ -168,6 +170,9 @@ static int say(const struct talk *t)
 		break;
 	case OUTCOME_NO_ADDRESS:
 		log_errorx("%s: there is no usable address to announce: see interface and subnets in emit.conf(5)", t->message.name);
+		break;
+	case OUTCOME_UNREAD:
+		log_errorx("%s: its addresses could not be read within %d s", t->message.name, ONCE_TIMEOUT_MS / 1000);
 		break;
 	case OUTCOME_NONE:
 		log_errorx("%s: the broker was not reached within %d s%s%s", t->message.name, ONCE_TIMEOUT_MS / 1000,

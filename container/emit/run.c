@@ -101,12 +101,15 @@ static void take_signals(struct run *r, int64_t now_ms)
 		take_signal(r, signo, now_ms);
 }
 
-static void take_news(struct run *r, int64_t now_ms)
+static void take_news(struct run *r, bool readable, int64_t now_ms)
 {
-	int changed = addrwatch_read(r->watch);
+	bool was_lost = addrwatch_is_lost(r->watch);
+	int changed = addrwatch_step(r->watch, readable, now_ms);
 
 	if (changed == -1)
-		log_warn("changes of addresses go unnoticed from now on: netlink");
+		log_warn("name=%s: its addresses cannot be read: those announced stay, and it is tried again", r->name);
+	else if (was_lost && !addrwatch_is_lost(r->watch))
+		log_info("name=%s: its addresses can be read again", r->name);
 	if (changed == 1 && voice_is_open(&r->voice))
 		voice_network_changed(&r->voice, now_ms);
 }
@@ -208,8 +211,10 @@ static int64_t deadline_ms(const struct run *r, int64_t now_ms)
 	int64_t voice = voice_deadline_ms(&r->voice);
 	int64_t readiness = readiness_deadline_ms(&r->readiness);
 	int64_t health = accepting_deadline_ms(&r->accepting, now_ms);
+	int64_t watch = addrwatch_deadline_ms(r->watch);
 
 	due = voice < due ? voice : due;
+	due = watch < due ? watch : due;
 	due = health < due ? health : due;
 	return readiness < due ? readiness : due;
 }
@@ -230,8 +235,8 @@ static void turn(struct run *r)
 	now_ms = clock_ms();
 	if (fds[0].revents != 0)
 		take_signals(r, now_ms);
-	if (fds[1].revents != 0)
-		take_news(r, now_ms);
+	if (fds[1].revents != 0 || now_ms >= addrwatch_deadline_ms(r->watch))
+		take_news(r, fds[1].revents != 0, now_ms);
 	take_readiness(r, fds[4].revents != 0, now_ms);
 	if (fds[2].revents != 0)
 		take_question(r, now_ms);
@@ -247,15 +252,16 @@ static void turn(struct run *r)
 /* Once COMMAND runs, every millisecond counts: the login's thread is started first, all else while it works. */
 static int begin_announcing(struct run *r, bool want_answer)
 {
-	r->watch = addrwatch_open();
-	if (r->watch == NULL)
-		log_warn("changes of addresses will go unnoticed: netlink");
+	r->watch = addrwatch_new(NULL, NULL);
+	if (r->watch == NULL) {
+		log_error("addresses");
+		return -1;
+	}
 	if (voice_open(&r->voice, r->conf, r->name, r->watch, want_answer, clock_ms()) == -1)
 		return -1;
 	readiness_init(&r->readiness, r->conf, r->name, &r->signals.original, clock_ms());
 	voice_withhold(&r->voice, readiness_missing(&r->readiness), clock_ms());
-	if (r->watch != NULL && addrwatch_scan(r->watch) == -1)
-		log_warn("addresses cannot be listed: netlink");
+	take_news(r, false, clock_ms());
 	/* The kernel wakes whoever polls it for every container of the machine that comes: only a guest that boots systemd has to. */
 	if (getenv("INVOCATION_ID") != NULL)
 		r->hostname_fd = open(HOSTNAME_FILE, O_RDONLY | O_CLOEXEC);
@@ -294,7 +300,7 @@ static int work(struct run *r, uint32_t wait_s)
 	while (!over(r, clock_ms()))
 		turn(r);
 	voice_close(&r->voice);
-	addrwatch_close(r->watch);
+	addrwatch_free(r->watch);
 	if (r->hostname_fd != -1)
 		close(r->hostname_fd);
 	if (r->health_fd != -1)

@@ -120,3 +120,19 @@ first_unused() {
     there_within 6000 late "$(address late)"
     resolves_to calm.docker "$(address calm)"
 }
+
+# bats test_tags=fast
+@test "an emitter has no descriptor to ask the kernel for its addresses: named once it has some" {
+    start late --entrypoint sh -- -c 'ulimit -Sn 5 && exec callsign-emit'
+    wait_output late 'name=late: its addresses cannot be read'
+    let_pass 2500
+    [[ -z $(resolve late.docker) ]]
+    lab_in prlimit --pid "$(container_pid late)" --nofile=1024:
+    injected "descriptors again"
+    # By the connection's own address until the kernel has been asked for the others.
+    there_within 6000 late "$(address late)"
+    wait_output late 'name=late: its addresses can be read again'
+    [[ $(output_count late 'cannot be read') == 1 ]]
+    there_within 6000 late "$(address6 late)"
+    steadied calm
+}

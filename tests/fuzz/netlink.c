@@ -74,22 +74,28 @@ static int feed(struct addrwatch *watch, struct fuzz_input datagram)
 	return result;
 }
 
+static int no_socket(void *arg, uint32_t groups)
+{
+	(void)arg;
+	(void)groups;
+	return -1;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input input = {data, size};
-	struct addrwatch *watch = calloc(1, sizeof *watch);
+	struct addrwatch *watch = addrwatch_new(no_socket, NULL);
 
 	fuzz_check(watch != NULL);
-	watch->fd = -1;
-	fuzz_check(addrwatch_scan(watch) == 0);
+	fuzz_check(scan_start(watch) == 0);
 	while (input.size > 0) {
 		if (feed(watch, fuzz_long(&input)) == -1)
-			break; /* the kernel refuses the list: the emitter ends with that */
+			break; /* the kernel refuses the list: the emitter asks anew, of another socket */
 		if (watch->again && watch->stage == STAGE_NONE)
-			fuzz_check(addrwatch_scan(watch) == 0);
+			fuzz_check(scan_start(watch) == 0);
 	}
 	if (addrwatch_ready(watch))
 		check_facts(addrwatch_facts(watch));
-	addrwatch_close(watch);
+	addrwatch_free(watch);
 	return 0;
 }

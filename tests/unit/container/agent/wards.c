@@ -12,12 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <utlist.h>
 
 #include "container/agent/agent_parts.h"
 #include "container/agent/hookwire.h"
@@ -25,6 +27,7 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "tests/unit/exact.h"
+#include "tests/unit/range.h"
 
 #define CONFIG "{\"hostname\":\"web\",\"linux\":{\"namespaces\":[{\"type\":\"uts\"}]}}"
 
@@ -49,7 +52,7 @@ static void begin(bool wait)
 	conf.renew_s = 120;
 	conf.wait = wait;
 	snprintf(state, sizeof(state), "%s/state", folder);
-	agent = (struct agent){.conf = &conf, .epoll = epoll_create1(EPOLL_CLOEXEC), .door = -1, .now_ms = clock_ms()};
+	agent = (struct agent){.conf = &conf, .epoll = epoll_create1(EPOLL_CLOEXEC), .door = -1, .lost_at_ms = CLOCK_NEVER, .now_ms = clock_ms()};
 	agent.network = process_network(getpid());
 	agent.folder = keep_open(state, &fresh);
 	agent.errands = errands_open();
@@ -163,6 +166,100 @@ static void its_end_is_told_once_though_the_hook_still_has_the_pidfd(void **stat
 	agent_sweep(&agent);
 	assert_int_equal(ends_seen(), 0);
 	close(hooks);
+	finish();
+}
+
+/* So many descriptors from the lowest unused one on. */
+static void leave_descriptors(unsigned count, struct rlimit *before)
+{
+	int lowest = dup(0);
+
+	assert_true(lowest >= 0);
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, before), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = (rlim_t)lowest + count, .rlim_max = before->rlim_max}), 0);
+}
+
+/* It stayed without a name until it was started anew. */
+static void whose_network_cannot_be_looked_into_is_looked_at_again(void **state)
+{
+	const struct naming naming = {.name = "web"};
+	struct rlimit before;
+	bool addressed;
+	struct ward *ward;
+	pid_t pid;
+	int pidfd;
+
+	(void)state;
+	if (geteuid() != 0 || (pid = make_container(&addressed)) == -1)
+		skip();
+	begin(false);
+	pidfd = process_open(pid);
+	leave_descriptors(0, &before);
+	ward = agent_add(&agent, "c1", pid, process_start(pid), pidfd, &naming, NULL);
+	assert_non_null(ward);
+	assert_true(addrwatch_is_lost(ward->watch));
+	assert_int_in_range(agent.lost_at_ms, agent.now_ms, agent.now_ms + 1000);
+	agent.now_ms = agent.lost_at_ms;
+	agent_follow_lost(&agent);
+	assert_true(addrwatch_is_lost(ward->watch));
+	assert_int_in_range(agent.lost_at_ms, agent.now_ms + 750, agent.now_ms + 2000);
+	assert_int_equal(ward->singer.announcer.self.naddresses, 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	agent.now_ms = agent.lost_at_ms;
+	agent_follow_lost(&agent);
+	assert_int_equal(agent.lost_at_ms, CLOCK_NEVER);
+	while (addrwatch_is_lost(ward->watch)) {
+		struct epoll_event event;
+
+		assert_int_equal(epoll_wait(agent.epoll, &event, 1, 1000), 1);
+		assert_int_equal(event.data.u64, (uint64_t)(uintptr_t)ward | MARK_NETWORK);
+		agent_follow(&agent, ward);
+	}
+	assert_int_equal(ward->singer.announcer.self.naddresses, addressed);
+	assert_true(place_known(&ward->singer.announcer.self.place));
+	end_container(pid);
+	assert_int_equal(ends_seen(), 1);
+	agent_end(&agent, ward);
+	agent_sweep(&agent);
+	finish();
+}
+
+/* What all of them lack may last, and the loop has others to look after. */
+static void of_many_that_cannot_be_looked_into_a_few_are_tried_at_a_time(void **state)
+{
+	const struct naming naming = {.name = "web"};
+	struct rlimit before;
+	bool addressed;
+	struct ward *ward;
+	size_t lost = 0;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0 || (pid = make_container(&addressed)) == -1)
+		skip();
+	begin(false);
+	for (unsigned i = 0; i < 40; i++) {
+		int pidfd = process_open(pid);
+
+		leave_descriptors(0, &before);
+		assert_non_null(agent_add(&agent, "c1", pid, process_start(pid), pidfd, &naming, NULL));
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	}
+	agent.now_ms += 1000;
+	for (unsigned turn = 1; turn <= 3; turn++) {
+		agent_follow_lost(&agent);
+		lost = 0;
+		DL_FOREACH(agent.wards, ward)
+			lost += addrwatch_fd(ward->watch) == -1;
+		assert_int_equal(lost, turn < 3 ? 40 - turn * 16 : 0);
+		assert_true(turn < 3 ? agent.lost_at_ms <= agent.now_ms : agent.lost_at_ms == CLOCK_NEVER);
+	}
+	end_container(pid);
+	while (agent.wards != NULL) {
+		agent_end(&agent, agent.wards);
+		agent_sweep(&agent);
+	}
 	finish();
 }
 
@@ -377,6 +474,8 @@ int main(void)
 		cmocka_unit_test(a_hook_is_answered_at_once),
 		cmocka_unit_test(a_hook_that_has_gone_is_not_heard_but_told_of),
 		cmocka_unit_test(of_two_hooks_of_one_container_one_names_it),
+		cmocka_unit_test(whose_network_cannot_be_looked_into_is_looked_at_again),
+		cmocka_unit_test(of_many_that_cannot_be_looked_into_a_few_are_tried_at_a_time),
 		cmocka_unit_test(who_ends_while_it_is_read_has_no_name),
 		cmocka_unit_test(with_wait_a_hook_is_answered_when_the_name_resolves),
 	};
