@@ -24,7 +24,6 @@
 #define GUESTS_MAX 512 /* more wait in the socket's own queue */
 #define GUEST_MS 10000
 #define EVENTS_MAX 256
-#define SEARCH_AFTER_MS 1000 /* a runtime writes down what it has made once the hooks have run */
 #define MARK_MASK 3
 #define FDS_OWN 3 /* of the loop, before those of the choruses */
 
@@ -74,6 +73,7 @@ static void take_guest(struct agent *agent, int fd)
 
 	if (guest == NULL || agent_watch(agent, fd, guest, MARK_GUEST) == -1) {
 		log_warn("a hook is not heard");
+		(void)agent_misses(agent);
 		free(guest);
 		close(fd);
 		return;
@@ -85,20 +85,13 @@ static void take_guest(struct agent *agent, int fd)
 	hear_guest(agent, guest); /* it has said it all with the connection, as a rule */
 }
 
-/* For a container of which a hook could not tell. At most once in that time, whoever makes hooks go. */
-static void search_later(struct agent *agent)
-{
-	if (agent->search_at_ms == CLOCK_NEVER)
-		agent->search_at_ms = agent->now_ms + SEARCH_AFTER_MS;
-}
-
 static void search_if_due(struct agent *agent)
 {
 	if (agent->now_ms < agent->search_at_ms)
 		return;
 	agent->search_at_ms = CLOCK_NEVER;
-	if (!agent_search(agent, false))
-		search_later(agent);
+	if (!agent_search(agent))
+		agent_search_later(agent);
 }
 
 static void take_guests(struct agent *agent)
@@ -112,7 +105,7 @@ static void take_guests(struct agent *agent)
 	}
 	if (any || gone) {
 		log_debug("a hook had gone before it was heard: its container is looked for");
-		search_later(agent);
+		agent_search_later(agent);
 	}
 	open_door(agent);
 }
@@ -328,9 +321,10 @@ static int begin(struct agent *agent)
 	open_door(agent);
 	write_pid();
 	/* Whoever began before the door was open is found here, and who begins from now on is heard there. */
-	(void)agent_search(agent, fresh && agent->conf->adopt);
+	agent->adopts = fresh && agent->conf->adopt;
+	(void)agent_search(agent);
 	/* But for those whose hook met nobody, and of which the runtime has written nothing down yet. */
-	search_later(agent);
+	agent_search_later(agent);
 	return 0;
 }
 
@@ -356,9 +350,10 @@ static void end(struct agent *agent)
 
 int agent_run(struct agentconf *conf, const char *path, void (*ready)(void))
 {
-	struct agent agent = {.conf = conf, .conf_path = path, .epoll = -1, .door = -1, .folder = -1, .search_at_ms = CLOCK_NEVER, .lost_at_ms = CLOCK_NEVER, .now_ms = clock_ms()};
+	struct agent agent = {.conf = conf, .conf_path = path, .epoll = -1, .door = -1, .folder = -1, .now_ms = clock_ms()};
 	int code = EXIT_FAILURE;
 
+	agent_wait_begin(&agent);
 	if (begin(&agent) == 0) {
 		ready();
 		code = EXIT_SUCCESS;

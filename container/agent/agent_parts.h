@@ -5,6 +5,7 @@
 #include "bundle.h"
 #include "door.h"
 #include "errands.h"
+#include "shared/backoff.h"
 #include "ward.h"
 
 /*
@@ -39,8 +40,11 @@ struct agent {
 	struct reading *readings; /* begun, and not taken */
 	bool crowded; /* more are to be read than can be */
 	bool searching; /* one at a time */
+	bool adopts; /* searches are for containers without our hook, too: until one has gone through all that there is */
+	bool missed; /* since the last search began: something was lacking */
 	size_t nsought, nfound; /* by a search: still to be read, and named */
 	int64_t search_at_ms; /* CLOCK_NEVER: not at all */
+	struct backoff search_backoff; /* while something is lacking */
 	int64_t lost_at_ms;   /* a ward's addrwatch is to be opened again; CLOCK_NEVER: none */
 	int64_t now_ms;
 };
@@ -65,8 +69,8 @@ bool agent_read_adopted(struct agent *agent, struct guest *guest, pid_t pid, int
 
 void agent_read_leave(struct guest *guest); /* it goes, and is not to be answered any more */
 
-/* For containers that nobody has told of, through runtimes' states; all: also those without our hook. false: one is being made already. */
-bool agent_search(struct agent *agent, bool all);
+/* For containers that nobody has told of, through runtimes' states. false: one is being made already. */
+bool agent_search(struct agent *agent);
 
 /* ---- agent_wards.c ---- */
 
@@ -89,6 +93,18 @@ void agent_take_over(struct agent *agent);                    /* from the agent 
 void agent_sweep(struct agent *agent);                        /* those that have said their down */
 
 /* ---- agent_wait.c ---- */
+
+void agent_wait_begin(struct agent *agent); /* before all else */
+
+/* A hook could not tell of its container, or a runtime may not have written it down yet: there will be a search in a second. */
+void agent_search_later(struct agent *agent);
+
+/*
+ * If errno is of a shortage (shortage.h): a container, nobody knows which, could not be looked at. There will be another search, after a second at first
+ * and at last each minute. Returns whether it is.
+ */
+bool agent_misses(struct agent *agent);
+void agent_misses_nothing(struct agent *agent); /* a search is through, and all that was there was looked at */
 
 int agent_watch(struct agent *agent, int fd, void *owner, enum agent_mark mark); /* 0, or -1 with errno */
 void agent_answer(struct guest *guest);                                      /* its container may begin */

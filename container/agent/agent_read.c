@@ -3,6 +3,7 @@
 #include "agent_parts.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "engines.h"
 #include "process.h"
 #include "shared/log.h"
+#include "shortage.h"
 
 /* runc and crun allow these in an id; it becomes part of log lines, and of a path of Docker's. */
 bool agent_is_id(const char *text)
@@ -67,6 +69,7 @@ struct reading {
 	char *path;
 	struct bundle bundle;
 	bool is_read;
+	int error; /* of what was lacking to read it; 0: nothing was */
 };
 
 static void free_reading(struct reading *reading)
@@ -93,9 +96,13 @@ static void read_aside(void *arg)
 {
 	struct reading *reading = arg;
 
+	if (reading->path == NULL && engines_each(reading->roots.texts, reading->roots.count, compare_pid, reading) == -1 && reading->path == NULL)
+		reading->error = errno;
 	if (reading->path == NULL)
-		engines_each(reading->roots.texts, reading->roots.count, compare_pid, reading);
-	reading->is_read = reading->path != NULL && bundle_read(reading->path, reading->id, &reading->bundle) == 0;
+		return;
+	reading->is_read = bundle_read(reading->path, reading->id, &reading->bundle) == 0;
+	if (!reading->is_read && shortage_is(errno))
+		reading->error = errno;
 }
 
 static void log_unnamed(const char *id, enum naming_verdict verdict, const char *reason)
@@ -108,10 +115,23 @@ static void log_unnamed(const char *id, enum naming_verdict verdict, const char 
 		log_debug("container %.12s has no name: %s", log_safe(shown, sizeof(shown), id, strlen(id)), reason);
 }
 
+/* The container is looked for again, but for who was asked for by somebody who can ask again. */
+static enum naming_verdict lacking(const struct reading *reading, int error, char reason[NAMING_REASON_SIZE])
+{
+	errno = error;
+	snprintf(reason, NAMING_REASON_SIZE, "it cannot be looked at for now: %m");
+	errno = error;
+	if (reading->purpose != FOR_ADOPTION)
+		(void)agent_misses(reading->agent);
+	return NAMING_WRONG;
+}
+
 static enum naming_verdict decide(const struct reading *reading, struct naming *naming, char reason[NAMING_REASON_SIZE])
 {
 	const struct naming_rules rules = agentconf_rules(reading->agent->conf);
 
+	if (reading->error != 0)
+		return lacking(reading, reading->error, reason);
 	if (!reading->is_read) {
 		snprintf(reason, NAMING_REASON_SIZE, "its config.json cannot be read");
 		return NAMING_WRONG;
@@ -128,10 +148,12 @@ static enum naming_verdict decide(const struct reading *reading, struct naming *
 }
 
 /* What all that was asked of a process by its number counts for: whether it was this one to the end. */
-static enum naming_verdict check(const struct reading *reading, uint64_t start, enum naming_verdict verdict, char reason[NAMING_REASON_SIZE])
+static enum naming_verdict check(const struct reading *reading, uint64_t start, int start_error, enum naming_verdict verdict, char reason[NAMING_REASON_SIZE])
 {
 	if (verdict != NAMING_NAMED)
 		return verdict;
+	if (start == 0 && shortage_is(start_error))
+		return lacking(reading, start_error, reason);
 	if (start == 0 || !process_lives(reading->pidfd)) {
 		snprintf(reason, NAMING_REASON_SIZE, "its process has ended");
 		return NAMING_NONE;
@@ -147,9 +169,10 @@ static enum naming_verdict check(const struct reading *reading, uint64_t start, 
 static struct ward *name(struct reading *reading, char reason[NAMING_REASON_SIZE])
 {
 	uint64_t start = process_start(reading->pid);
+	int error = errno;
 	static struct naming naming;
 	struct ward *ward;
-	enum naming_verdict verdict = check(reading, start, decide(reading, &naming, reason), reason);
+	enum naming_verdict verdict = check(reading, start, error, decide(reading, &naming, reason), reason);
 
 	if (verdict != NAMING_NAMED) {
 		log_unnamed(reading->id, verdict, reason);
@@ -181,7 +204,11 @@ static void answer(struct reading *reading, struct ward *ward, const char *reaso
 static void count_found(struct agent *agent, bool found)
 {
 	agent->nfound += found;
-	if (--agent->nsought > 0 || agent->nfound == 0)
+	if (--agent->nsought > 0)
+		return;
+	if (!agent->missed)
+		agent_misses_nothing(agent);
+	if (agent->nfound == 0)
 		return;
 	log_info("found %zu containers of which no hook has told", agent->nfound);
 	agent->nfound = 0;
@@ -195,7 +222,9 @@ static void take_reading(void *arg)
 	struct ward *ward = NULL;
 
 	DL_DELETE(agent->readings, reading);
-	if (reading->path == NULL)
+	if (reading->path == NULL && reading->error != 0)
+		(void)lacking(reading, reading->error, reason);
+	else if (reading->path == NULL)
 		snprintf(reason, sizeof(reason), "no runtime below roots knows it: say what it is called with --name");
 	else
 		ward = name(reading, reason);
@@ -212,6 +241,7 @@ static bool begin(struct reading *reading)
 
 	if (!errands_start(agent->errands, read_aside, take_reading, reading)) {
 		log_warn("container %.12s has no name: its files cannot be read", reading->id);
+		(void)agent_misses(agent);
 		free_reading(reading);
 		return false;
 	}
@@ -232,6 +262,7 @@ static struct reading *new_reading(struct agent *agent, enum reading_for purpose
 
 	if (reading == NULL) {
 		log_warn("pid=%ld: it has no name", (long)pid);
+		(void)agent_misses(agent);
 		close(pidfd);
 		return NULL;
 	}
@@ -249,6 +280,7 @@ static bool begin_bundle(struct reading *reading, const char *id, const char *bu
 	if (reading->path != NULL)
 		return begin(reading);
 	log_warn("container %.12s has no name", id);
+	(void)agent_misses(reading->agent);
 	free_reading(reading);
 	return false;
 }
@@ -302,6 +334,7 @@ struct search {
 	bool all;
 	struct agentconf_list roots;
 	struct found *found;
+	int error; /* of what was lacking to see all of them; 0: nothing was */
 };
 
 static void note_found(void *arg, const struct engines_container *container)
@@ -310,8 +343,10 @@ static void note_found(void *arg, const struct engines_container *container)
 	size_t size = strlen(container->bundle) + 1;
 	struct found *found = agent_is_id(container->id) ? malloc(sizeof(*found) + size) : NULL;
 
-	if (found == NULL)
+	if (found == NULL) {
+		search->error = agent_is_id(container->id) ? ENOMEM : search->error;
 		return;
+	}
 	found->pid = container->pid;
 	found->start = container->start;
 	memcpy(found->id, container->id, strlen(container->id) + 1);
@@ -323,7 +358,8 @@ static void search_aside(void *arg)
 {
 	struct search *search = arg;
 
-	engines_each(search->roots.texts, search->roots.count, note_found, search);
+	if (engines_each(search->roots.texts, search->roots.count, note_found, search) == -1)
+		search->error = errno;
 }
 
 /* Whoever is stuck with it needs no company. */
@@ -342,14 +378,20 @@ static void take_found(const struct search *search, const struct found *found)
 {
 	struct agent *agent = search->agent;
 	struct reading *reading;
+	uint64_t start;
 	int pidfd;
 
 	if (agent_find(agent, found->pid, found->start) != NULL || is_being_read(agent, found->pid))
 		return;
 	pidfd = process_open(found->pid);
-	if (pidfd == -1)
+	if (pidfd == -1) {
+		(void)agent_misses(agent);
 		return;
-	if (process_start(found->pid) != found->start) {
+	}
+	start = process_start(found->pid);
+	if (start != found->start) {
+		if (start == 0)
+			(void)agent_misses(agent);
 		close(pidfd);
 		return;
 	}
@@ -373,15 +415,20 @@ static void free_search(struct search *search)
 static void take_search(void *arg)
 {
 	struct search *search = arg;
+	struct agent *agent = search->agent;
 	const struct found *found;
 
-	search->agent->searching = false;
+	agent->searching = false;
+	errno = search->error;
+	(void)agent_misses(agent);
 	LL_FOREACH(search->found, found)
 		take_found(search, found);
+	if (agent->nsought == 0 && !agent->missed)
+		agent_misses_nothing(agent);
 	free_search(search);
 }
 
-bool agent_search(struct agent *agent, bool all)
+bool agent_search(struct agent *agent)
 {
 	struct search *search;
 
@@ -390,11 +437,14 @@ bool agent_search(struct agent *agent, bool all)
 	search = calloc(1, sizeof(*search));
 	if (search != NULL) {
 		search->agent = agent;
-		search->all = all;
+		search->all = agent->adopts;
+		agent->missed = false;
 		agent->searching = copy_roots(&agent->conf->roots, &search->roots) && errands_start(agent->errands, search_aside, take_search, search);
 	}
 	if (!agent->searching)
 		log_warn("containers of which no hook has told are not looked for");
+	if (!agent->searching)
+		(void)agent_misses(agent);
 	if (search != NULL && !agent->searching)
 		free_search(search);
 	return true;

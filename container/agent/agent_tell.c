@@ -2,6 +2,7 @@
 
 #include "agent_parts.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,15 +18,23 @@
 
 /* ---- what a runtime says of a container ---- */
 
-/* The pidfd came from the runtime's side while it waited for the hook: if it is of the pid that the state names, that is the container. */
+/*
+ * The pidfd came from the runtime's side while it waited for the hook: if it is of the pid that the state names, that is the container. -1 with errno
+ * (ESRCH: it is not).
+ */
 static int pidfd_of(struct door_message *message, pid_t pid)
 {
 	int pidfd = message->pidfd != -1 ? message->pidfd : process_open(pid);
 
+	int error;
+	pid_t its;
+
 	message->pidfd = -1;
-	if (pidfd == -1 || process_pid(pidfd) == pid)
+	if (pidfd == -1 || (its = process_pid(pidfd)) == pid)
 		return pidfd;
+	error = its == 0 ? errno : ESRCH;
 	close(pidfd);
+	errno = error;
 	return -1;
 }
 
@@ -39,7 +48,9 @@ static void hear_create(struct agent *agent, struct guest *guest, struct door_me
 		log_warnx("a hook's state has no id, pid or bundle that could be one");
 	else if (agent_find(agent, pid, process_start(pid)) != NULL)
 		; /* the hook is there twice, by two ways in */
-	else if ((pidfd = pidfd_of(message, pid)) == -1)
+	else if ((pidfd = pidfd_of(message, pid)) == -1 && agent_misses(agent))
+		log_warn("container %.12s has no name yet, and will be looked for: pid=%ld", id, (long)pid);
+	else if (pidfd == -1)
 		log_warnx("container %.12s: pid=%ld is none of it, or has ended: it has no name", id, (long)pid);
 	if (pidfd == -1 || !agent_read_hooked(agent, guest, id, bundle, pid, pidfd))
 		agent_answer(guest);
@@ -79,7 +90,9 @@ static struct ward *adopt_as(struct agent *agent, const char *name, pid_t pid, i
 	char id[KEEP_ID_MAX + 1];
 
 	memset(&naming, 0, sizeof(naming));
-	if (process_network(pid) == agent->network)
+	if (start == 0)
+		snprintf(reason, NAMING_REASON_SIZE, "its process cannot be looked at: %m");
+	else if (process_network(pid) == agent->network)
 		snprintf(reason, NAMING_REASON_SIZE, "it is on this machine's own network");
 	else if (take_name(name, &naming, reason)) {
 		snprintf(id, sizeof(id), "pid-%ld", (long)pid);
@@ -99,7 +112,8 @@ static void hear_adopt(struct agent *agent, struct guest *guest, struct door_mes
 	const struct ward *ward = pidfd != -1 ? agent_find(agent, pid, process_start(pid)) : NULL;
 
 	if (pidfd == -1) {
-		agent_say(guest, '-', "there is no such process");
+		snprintf(reason, sizeof(reason), errno == ESRCH ? "there is no such process" : "its process cannot be looked at: %m");
+		agent_say(guest, '-', reason);
 	} else if (ward != NULL) {
 		snprintf(reason, sizeof(reason), "it is called %s already", ward->singer.announcer.self.name);
 		agent_say(guest, '-', reason);

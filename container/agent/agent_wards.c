@@ -203,6 +203,14 @@ static int watch_ward(struct agent *agent, struct ward *ward)
 	return 0;
 }
 
+static void log_missed(struct agent *agent, const char *name, pid_t pid)
+{
+	if (agent_misses(agent))
+		log_warn("name=%s pid=%ld: it has no name yet, and will be looked for", name, (long)pid);
+	else
+		log_warn("name=%s pid=%ld: it has no name", name, (long)pid);
+}
+
 struct ward *agent_add(struct agent *agent, const char *id, pid_t pid, uint64_t start, int pidfd, const struct naming *naming,
                        const struct keep_entry *entry)
 {
@@ -211,7 +219,7 @@ struct ward *agent_add(struct agent *agent, const char *id, pid_t pid, uint64_t 
 	if (!fits(naming))
 		log_warnx("name=%s: name, aliases and ports do not fit into one message: it has no name", naming->name);
 	else if ((ward = ward_new(id, pid, start, pidfd, naming, agent->conf->renew_s, agent->now_ms)) == NULL)
-		log_warn("name=%s pid=%ld: it has no name", naming->name, (long)pid);
+		log_missed(agent, naming->name, pid);
 	if (ward == NULL) {
 		close(pidfd);
 		return NULL;
@@ -220,7 +228,7 @@ struct ward *agent_add(struct agent *agent, const char *id, pid_t pid, uint64_t 
 		ward_resume(ward, entry, boottime_ms());
 	link_ward(agent, ward);
 	if (watch_ward(agent, ward) == -1 || join(agent, ward) == -1) {
-		log_warn("name=%s pid=%ld: it has no name", naming->name, (long)pid);
+		log_missed(agent, naming->name, pid);
 		unlink_ward(agent, ward);
 		return NULL;
 	}
@@ -305,8 +313,15 @@ static void take_kept(void *arg, const struct keep_entry *entry)
 	int pidfd = open_kept(entry);
 
 	if (pidfd == -1 && errno != ESRCH) {
-		log_warn("name=%s pid=%ld: whether it lives cannot be told, which is left to the next agent: restart it when there is room", entry->naming.name, (long)entry->pid);
+		log_warn("name=%s pid=%ld: whether it lives cannot be told: it is looked for, and its end, if it has ended, is the next agent's to tell",
+		         entry->naming.name, (long)entry->pid);
+		(void)agent_misses(agent);
 		return;
+	}
+	/* Found by an agent that could not take this entry up, and named anew: what the entry says is of an instance that nobody speaks for. */
+	if (pidfd != -1 && agent_find(agent, entry->pid, entry->start) != NULL) {
+		close(pidfd);
+		pidfd = -1;
 	}
 	log_debug("from the agent before: name=%s pid=%ld %s", entry->naming.name, (long)entry->pid, pidfd != -1 ? "lives" : "has ended");
 	if (pidfd == -1)

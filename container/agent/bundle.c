@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "jsonfile.h"
+#include "shortage.h"
 
 #define HOOK_NAME "callsign-hook"
 
@@ -57,7 +58,7 @@ static json_t *read_docker(const json_t *config, const char *id)
 	const json_t *mounts = json_object_get(config, "mounts");
 	json_t *found = NULL;
 
-	for (size_t i = 0; i < json_array_size(mounts) && found == NULL; i++) {
+	for (size_t i = 0; i < json_array_size(mounts) && found == NULL && !shortage_is(errno); i++) {
 		const json_t *mount = json_array_get(mounts, i);
 		const char *destination = jsonfile_text(mount, "destination"), *source = jsonfile_text(mount, "source");
 
@@ -131,12 +132,14 @@ int bundle_read(const char *path, const char *id, struct bundle *out)
 	out->facts.joins_network = jsonfile_text(namespace_of(out->config, "network"), "path") != NULL;
 	out->facts.env = json_object_get(json_object_get(out->config, "process"), "env");
 	out->facts.annotations = json_object_get(out->config, "annotations");
+	errno = 0;
 	out->engine = read_docker(out->config, id);
 	if (out->engine != NULL)
 		take_docker(out);
-	else if ((out->engine = read_podman(path, id)) != NULL)
+	else if (!shortage_is(errno) && (out->engine = read_podman(path, id)) != NULL)
 		out->facts.container = json_string_value(json_array_get(json_object_get(out->engine, "names"), 0));
-	return 0;
+	/* Its labels may say that it is to have another name, or none. */
+	return out->engine == NULL && shortage_is(errno) ? -1 : 0;
 }
 
 void bundle_clear(struct bundle *bundle)

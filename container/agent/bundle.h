@@ -16,7 +16,10 @@ struct bundle {
 	struct naming_facts facts; /* borrowed from both, and from id */
 };
 
-/* 0, or -1 with errno: there is no config.json that can be read. id must outlive it. Free with bundle_clear() in both cases. */
+/*
+ * 0, or -1 with errno: there is no config.json that can be read, or something is lacking for now to read it and what belongs to it (shortage.h). id must
+ * outlive it. Free with bundle_clear() in both cases.
+ */
 int bundle_read(const char *path, const char *id, struct bundle *out);
 void bundle_clear(struct bundle *bundle);
 

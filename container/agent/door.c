@@ -15,6 +15,7 @@
 #include "hookwire.h"
 #include "process.h"
 #include "shared/log.h"
+#include "shortage.h"
 
 #define BACKLOG 4096
 #define ASK_MS 10000
@@ -84,12 +85,14 @@ static bool may_come_in(int caller, bool *gone)
 {
 	struct ucred who;
 	socklen_t length = sizeof(who);
+	int root;
 
 	if (getsockopt(caller, SOL_SOCKET, SO_PEERCRED, &who, &length) == -1)
 		return false;
-	if (who.uid == 0 && who.pid > 0 && process_is_host_root(who.pid))
+	root = who.uid == 0 && who.pid > 0 ? process_is_host_root(who.pid) : 0;
+	if (root == 1)
 		return true;
-	if (has_gone(&who)) {
+	if ((root == -1 && shortage_is(errno)) || has_gone(&who)) {
 		*gone = true;
 		return false;
 	}
@@ -144,7 +147,7 @@ int door_receive(int caller, struct door_message *message)
 	if (got == -1)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	message->pidfd = take_descriptor(&all);
-	if (got >= HOOKWIRE_HEADER && header[0] == HOOKWIRE_VERSION && (all.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0) {
+	if (got >= HOOKWIRE_HEADER && header[0] == HOOKWIRE_VERSION && (all.msg_flags & MSG_TRUNC) == 0) {
 		message->kind = header[1];
 		message->length = (size_t)got - HOOKWIRE_HEADER;
 		message->text[message->length] = '\0';

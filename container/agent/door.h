@@ -16,7 +16,7 @@
 
 struct door_message {
 	char kind; /* HOOKWIRE_… */
-	int pidfd; /* -1: none came. The receiver's to close */
+	int pidfd; /* -1: none came, or there was no descriptor left for it. The receiver's to close */
 	size_t length;
 	char text[DOOR_TEXT_SIZE]; /* terminated */
 };
@@ -25,8 +25,8 @@ struct door_message {
 int door_open(const char *path);
 
 /*
- * The next caller, or -1: there is none, or none can be taken now (accepting.h). One that may not be here is turned away with a line in the log. gone: one of root's had ended before it was heard,
- * and what it has said is not believed.
+ * The next caller, or -1: there is none, or none can be taken now (accepting.h). One that may not be here is turned away with a line in the log. gone: one of root's
+ * had ended before it was heard, or who it is cannot be told for now, and what it has said is not believed.
  */
 int door_accept(int door, struct accepting *accepting, int64_t now_ms, bool *gone);
 

@@ -16,6 +16,7 @@ struct engines_container {
 	uint64_t start; /* as process_start() */
 };
 
-void engines_each(char *const *roots, size_t nroots, void (*visit)(void *arg, const struct engines_container *container), void *arg);
+/* 0, or -1 with errno if something was lacking for now (shortage.h): there may be more than were visited. */
+int engines_each(char *const *roots, size_t nroots, void (*visit)(void *arg, const struct engines_container *container), void *arg);
 
 #endif

@@ -18,7 +18,7 @@
  */
 static int open_regular(const char *path, struct stat *status)
 {
-	int seen = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -1;
+	int seen = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -1, error;
 	char again[32];
 
 	if (seen == -1)
@@ -27,7 +27,9 @@ static int open_regular(const char *path, struct stat *status)
 	errno = EINVAL;
 	if (fstat(seen, status) == 0 && S_ISREG(status->st_mode) && status->st_size <= FILE_SIZE_MAX)
 		fd = open(again, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	error = errno;
 	close(seen);
+	errno = error;
 	return fd;
 }
 

@@ -18,20 +18,21 @@ int process_open(pid_t pid)
 	return pidfd_open(pid, 0);
 }
 
-/* A file of /proc, whole; false if it is not there, or longer. */
+/* A file of /proc, from its beginning; false with errno if it is not there. */
 static bool read_proc(const char *path, char *out, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t got;
+	int error;
 
 	if (fd == -1)
 		return false;
 	got = read(fd, out, size - 1);
+	error = got == 0 ? ESRCH : errno;
 	close(fd);
-	if (got <= 0)
-		return false;
-	out[got] = '\0';
-	return true;
+	out[got > 0 ? got : 0] = '\0';
+	errno = error;
+	return got > 0;
 }
 
 pid_t process_pid(int pidfd)
@@ -40,7 +41,11 @@ pid_t process_pid(int pidfd)
 	long pid;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	if (!read_proc(path, text, sizeof(text)) || (line = strstr(text, "\nPid:")) == NULL)
+	if (!read_proc(path, text, sizeof(text)))
+		return 0;
+	errno = ESRCH;
+	line = strstr(text, "\nPid:");
+	if (line == NULL)
 		return 0;
 	pid = strtol(line + strlen("\nPid:"), NULL, 10);
 	return pid > 0 ? (pid_t)pid : 0;
@@ -59,7 +64,11 @@ uint64_t process_start(pid_t pid)
 	int field = 2;
 
 	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-	if (!read_proc(path, text, sizeof(text)) || (at = strrchr(text, ')')) == NULL)
+	if (!read_proc(path, text, sizeof(text)))
+		return 0;
+	errno = EINVAL;
+	at = strrchr(text, ')');
+	if (at == NULL)
 		return 0;
 	while (field < 22 && (at = strchr(at + 1, ' ')) != NULL)
 		field++;
@@ -83,29 +92,35 @@ uint64_t process_network(pid_t pid)
 	return namespace_of(text, "net");
 }
 
-static bool is_all_root(const char *process)
+/* 1, 0, or -1 with errno. */
+static int is_all_root(const char *process)
 {
 	char path[64], text[4096], *line;
 
 	snprintf(path, sizeof(path), "/proc/%s/status", process);
-	if (!read_proc(path, text, sizeof(text)) || (line = strstr(text, "\nUid:")) == NULL)
-		return false;
+	if (!read_proc(path, text, sizeof(text)))
+		return -1;
+	line = strstr(text, "\nUid:");
+	if (line == NULL)
+		return 0;
 	line += strlen("\nUid:");
 	for (int i = 0; i < 4; i++) {
 		char *end;
 
 		if (strtoul(line, &end, 10) != 0 || end == line)
-			return false;
+			return 0;
 		line = end;
 	}
-	return true;
+	return 1;
 }
 
-bool process_is_host_root(pid_t pid)
+int process_is_host_root(pid_t pid)
 {
 	char text[24];
+	int root;
 
 	snprintf(text, sizeof(text), "%ld", (long)pid);
-	return is_all_root(text) && namespace_of(text, "pid") != 0 && namespace_of(text, "pid") == namespace_of("self", "pid") &&
+	root = is_all_root(text);
+	return root != 1 ? root : namespace_of(text, "pid") != 0 && namespace_of(text, "pid") == namespace_of("self", "pid") &&
 	       namespace_of(text, "user") == namespace_of("self", "user");
 }

@@ -229,6 +229,28 @@ agent_has() {
     lab_in callsign-agent --list | grep -q "^$1[[:space:]]"
 }
 
+# With so many left, now it cannot tell who knocks, now not have the process or read its bundle.
+# bats test_tags=fast
+@test "the agent has too few descriptors: who began meanwhile is named once it has more" {
+    local pid used i
+    pid=$(agent_pid)
+    used=$(lab_in ls "/proc/$pid/fd" | wc -l)
+    for i in 1 2 3 4 5; do
+        lab_in prlimit --pid "$pid" --nofile=$((used + i)):
+        plain "few$i"
+        let_pass 300
+    done
+    grep -Eq 'container .* has no name.*: Too many open files' "$LAB/log/agent"
+    [[ -z $(resolve few1.docker) ]]
+    lab_in prlimit --pid "$pid" --nofile=1024:
+    injected "descriptors again"
+    for i in 1 2 3 4 5; do
+        there_within 6000 "few$i" "$(address "few$i")"
+    done
+    [[ $(agent_pid) == "$pid" ]]
+    steadied calm
+}
+
 # bats test_tags=fast
 @test "no room for the agent's state: names come and go all the same, and the next agent finds them" {
     plain before

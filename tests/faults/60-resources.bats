@@ -121,6 +121,10 @@ first_unused() {
     resolves_to calm.docker "$(address calm)"
 }
 
+resolves6() {
+    [[ $(resolve "$1.docker" AAAA) == "$2" ]]
+}
+
 # bats test_tags=fast
 @test "an emitter has no descriptor to ask the kernel for its addresses: named once it has some" {
     start late --entrypoint sh -- -c 'ulimit -Sn 5 && exec callsign-emit'
@@ -133,6 +137,6 @@ first_unused() {
     there_within 6000 late "$(address late)"
     wait_output late 'name=late: its addresses can be read again'
     [[ $(output_count late 'cannot be read') == 1 ]]
-    there_within 6000 late "$(address6 late)"
+    poll_until 6000 resolves6 late "$(address6 late)"
     steadied calm
 }

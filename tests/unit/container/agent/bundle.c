@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -154,10 +155,59 @@ static void an_annotation_does_not_pass_for_the_bundle(void **state)
 	char *const roots[] = {folder};
 
 	(void)state;
-	assert_int_equal(mkdir(in_folder("c1"), 0700), 0);
+	assert_true(mkdir(in_folder("c1"), 0700) == 0 || errno == EEXIST);
 	put("c1/state.json", "{\"init_process_pid\":5,\"init_process_start\":7,\"config\":{\"labels\":[\"a=b\",\"bundle=/forged\",\"bundle=/real\"]}}");
 	engines_each(roots, 1, see, NULL);
 	assert_string_equal(seen, "c1 5 7 /real");
+}
+
+/* So many descriptors from the lowest unused one on. */
+static void leave_descriptors(unsigned count, struct rlimit *before)
+{
+	int lowest = dup(0);
+
+	assert_true(lowest >= 0);
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, before), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = (rlim_t)lowest + count, .rlim_max = before->rlim_max}), 0);
+}
+
+/* Without its labels, one that says "off" would have a name; and a runtime's folder that cannot be opened is not an empty one. */
+static void what_cannot_be_read_for_want_of_descriptors_is_not_missing(void **state)
+{
+	char *const roots[] = {folder};
+	struct rlimit before;
+	struct bundle bundle;
+	unsigned left = 0;
+	int error;
+
+	(void)state;
+	put("docker/c1/config.v2.json", "{\"ID\":\"c1\",\"Name\":\"/one\",\"Config\":{\"Labels\":{\"callsign\":\"off\"}}}");
+	unlink(in_folder("config.json"));
+	read_mounted("/etc/hostname", "/docker/c1/hostname", &bundle);
+	bundle_clear(&bundle);
+	do {
+		leave_descriptors(left++, &before);
+		error = bundle_read(folder, "c1", &bundle) == 0 ? 0 : errno;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		assert_true(error == 0 || error == EMFILE);
+		assert_int_equal(error == 0, bundle.facts.container != NULL);
+		bundle_clear(&bundle);
+	} while (error != 0);
+	assert_int_equal(left, 3); /* two are enough for any number of files */
+
+	assert_true(mkdir(in_folder("c1"), 0700) == 0 || errno == EEXIST);
+	put("c1/state.json", "{\"init_process_pid\":5,\"init_process_start\":7,\"config\":{\"labels\":[\"bundle=/real\"]}}");
+	left = 0;
+	do {
+		seen[0] = '\0';
+		leave_descriptors(left++, &before);
+		error = engines_each(roots, 1, see, NULL) == 0 ? 0 : errno;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		assert_true(error == 0 || error == EMFILE);
+		assert_int_equal(error == 0, seen[0] != '\0');
+	} while (error != 0);
+	assert_int_equal(left, 4); /* three: the folder's, and two */
 }
 
 static int make_folder(void **state)
@@ -184,6 +234,7 @@ int main(void)
 		cmocka_unit_test(namespaces_that_are_its_own_and_that_are_not),
 		cmocka_unit_test(numbers_beyond_63_bits_do_not_matter),
 		cmocka_unit_test(labels_are_its_own),
+		cmocka_unit_test(what_cannot_be_read_for_want_of_descriptors_is_not_missing),
 		cmocka_unit_test(what_is_no_plain_file_of_a_reasonable_size_is_not_read),
 		cmocka_unit_test(an_annotation_does_not_pass_for_the_bundle),
 	};

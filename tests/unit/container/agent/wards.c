@@ -52,7 +52,8 @@ static void begin(bool wait)
 	conf.renew_s = 120;
 	conf.wait = wait;
 	snprintf(state, sizeof(state), "%s/state", folder);
-	agent = (struct agent){.conf = &conf, .epoll = epoll_create1(EPOLL_CLOEXEC), .door = -1, .lost_at_ms = CLOCK_NEVER, .now_ms = clock_ms()};
+	agent = (struct agent){.conf = &conf, .epoll = epoll_create1(EPOLL_CLOEXEC), .door = -1, .now_ms = clock_ms()};
+	agent_wait_begin(&agent);
 	agent.network = process_network(getpid());
 	agent.folder = keep_open(state, &fresh);
 	agent.errands = errands_open();
@@ -387,6 +388,50 @@ static void of_two_hooks_of_one_container_one_names_it(void **state)
 	finish();
 }
 
+/* That nobody could look at it is no answer: it had no name until it was started anew. */
+static void of_whom_a_hook_tells_while_descriptors_are_short_is_looked_for(void **state)
+{
+	struct guest guest = {.end_ms = CLOCK_NEVER};
+	struct rlimit before;
+	char bundle[64];
+	bool addressed;
+	int pair[2];
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0 || (pid = make_container(&addressed)) == -1)
+		skip();
+	begin(false);
+	write_bundle(bundle);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	guest.fd = pair[0];
+	for (unsigned left = 0; left < 3; left++) {
+		/* None for its process; none to see whose that is; one, but two for its bundle. */
+		leave_descriptors(left, &before);
+		knock(&guest, bundle, pid);
+		take_all();
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		assert_null(agent.wards);
+		assert_true(is_answered(pair[1]));
+		assert_true(agent.missed);
+		/* Twice as long each time that it begins anew; at once if none is due. */
+		assert_int_in_range(agent.search_at_ms - agent.now_ms, 1000, 1000 + (1000 << left));
+		agent.search_at_ms = CLOCK_NEVER;
+		agent.missed = false;
+	}
+	knock(&guest, bundle, pid);
+	take_all();
+	assert_non_null(agent.wards);
+	assert_false(agent.missed);
+	assert_int_equal(agent.search_at_ms, CLOCK_NEVER);
+	close(pair[0]);
+	close(pair[1]);
+	end_container(pid);
+	agent_end(&agent, agent.wards);
+	agent_sweep(&agent);
+	finish();
+}
+
 static void who_ends_while_it_is_read_has_no_name(void **state)
 {
 	struct guest guest = {.end_ms = CLOCK_NEVER};
@@ -476,6 +521,7 @@ int main(void)
 		cmocka_unit_test(of_two_hooks_of_one_container_one_names_it),
 		cmocka_unit_test(whose_network_cannot_be_looked_into_is_looked_at_again),
 		cmocka_unit_test(of_many_that_cannot_be_looked_into_a_few_are_tried_at_a_time),
+		cmocka_unit_test(of_whom_a_hook_tells_while_descriptors_are_short_is_looked_for),
 		cmocka_unit_test(who_ends_while_it_is_read_has_no_name),
 		cmocka_unit_test(with_wait_a_hook_is_answered_when_the_name_resolves),
 	};
