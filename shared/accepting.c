@@ -14,13 +14,18 @@ static bool is_short(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+void accepting_pause(struct accepting *accepting, int64_t now_ms)
+{
+	accepting->again_ms = now_ms + ACCEPTING_PAUSE_MS;
+}
+
 int accepting_take(struct accepting *accepting, int fd, const char *what, int64_t now_ms)
 {
 	int caller = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (caller != -1 || !is_short(errno))
 		return caller;
-	accepting->again_ms = now_ms + ACCEPTING_PAUSE_MS;
+	accepting_pause(accepting, now_ms);
 	if (now_ms >= accepting->silence_ms) {
 		log_warn("%s: callers have to wait", what);
 		accepting->silence_ms = now_ms + ACCEPTING_SILENCE_MS;

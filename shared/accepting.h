@@ -23,6 +23,9 @@ struct accepting {
  */
 int accepting_take(struct accepting *accepting, int fd, const char *what, int64_t now_ms);
 
+/* Likewise for a socket that cannot be polled for now. */
+void accepting_pause(struct accepting *accepting, int64_t now_ms);
+
 /* Whether the socket is to be polled; if not, accepting_deadline_ms() says when it is again. CLOCK_NEVER: it is. */
 bool accepting_polls(const struct accepting *accepting, int64_t now_ms);
 int64_t accepting_deadline_ms(const struct accepting *accepting, int64_t now_ms);

@@ -35,9 +35,11 @@ static void open_door(struct agent *agent)
 
 	if (open == agent->door_open)
 		return;
-	if (open)
-		agent_watch(agent, agent->door, NULL, MARK_DOOR);
-	else
+	if (open && agent_watch(agent, agent->door, NULL, MARK_DOOR) == -1) {
+		accepting_pause(&agent->accepting, agent->now_ms);
+		return;
+	}
+	if (!open)
 		epoll_ctl(agent->epoll, EPOLL_CTL_DEL, agent->door, NULL);
 	agent->door_open = open;
 }
@@ -87,9 +89,10 @@ static void take_guest(struct agent *agent, int fd)
 
 static void search_if_due(struct agent *agent)
 {
-	if (agent->now_ms < agent->search_at_ms)
+	if (!agent_search_due(agent))
 		return;
-	agent->search_at_ms = CLOCK_NEVER;
+	if (agent->kept_missed)
+		agent_take_over(agent);
 	if (!agent_search(agent))
 		agent_search_later(agent);
 }

@@ -44,7 +44,11 @@ struct agent {
 	bool missed; /* since the last search began: something was lacking */
 	size_t nsought, nfound; /* by a search: still to be read, and named */
 	int64_t search_at_ms; /* CLOCK_NEVER: not at all */
+	int64_t search_from_ms; /* one that begins before that does not see all that was asked for: there will be another */
 	struct backoff search_backoff; /* while something is lacking */
+	uint32_t search_delay_ms;      /* the last of it */
+	uint64_t search_number;        /* of the last search: nsought and nfound are its */
+	bool kept_missed;              /* what an agent before us said of somebody has yet to be taken up */
 	int64_t lost_at_ms;   /* a ward's addrwatch is to be opened again; CLOCK_NEVER: none */
 	int64_t now_ms;
 };
@@ -105,6 +109,9 @@ void agent_search_later(struct agent *agent);
  */
 bool agent_misses(struct agent *agent);
 void agent_misses_nothing(struct agent *agent); /* a search is through, and all that was there was looked at */
+
+/* Whether a search is to begin now; then it does. */
+bool agent_search_due(struct agent *agent);
 
 int agent_watch(struct agent *agent, int fd, void *owner, enum agent_mark mark); /* 0, or -1 with errno */
 void agent_answer(struct guest *guest);                                      /* its container may begin */

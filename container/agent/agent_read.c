@@ -61,6 +61,7 @@ struct reading {
 	struct agent *agent;
 	struct guest *guest; /* NULL: nobody, or gone by now */
 	enum reading_for purpose;
+	uint64_t search; /* its number */
 	bool only_hooked;
 	pid_t pid;
 	int pidfd;
@@ -121,8 +122,8 @@ static enum naming_verdict lacking(const struct reading *reading, int error, cha
 	errno = error;
 	snprintf(reason, NAMING_REASON_SIZE, "it cannot be looked at for now: %m");
 	errno = error;
-	if (reading->purpose != FOR_ADOPTION)
-		(void)agent_misses(reading->agent);
+	if (reading->purpose != FOR_ADOPTION && agent_misses(reading->agent))
+		reading->agent->adopts |= reading->purpose == FOR_SEARCH && !reading->only_hooked;
 	return NAMING_WRONG;
 }
 
@@ -201,8 +202,10 @@ static void answer(struct reading *reading, struct ward *ward, const char *reaso
 		agent_answer(guest);
 }
 
-static void count_found(struct agent *agent, bool found)
+static void count_found(struct agent *agent, uint64_t search, bool found)
 {
+	if (search != agent->search_number)
+		return; /* its files took so long that another one has begun */
 	agent->nfound += found;
 	if (--agent->nsought > 0)
 		return;
@@ -230,7 +233,7 @@ static void take_reading(void *arg)
 		ward = name(reading, reason);
 	answer(reading, ward, reason);
 	if (reading->purpose == FOR_SEARCH)
-		count_found(agent, ward != NULL);
+		count_found(agent, reading->search, ward != NULL);
 	agent->crowded &= errands_waiting(agent->errands) > 0;
 	free_reading(reading);
 }
@@ -374,6 +377,13 @@ static bool is_being_read(const struct agent *agent, pid_t pid)
 	return false;
 }
 
+/* Of a search for all those that nobody told of the next one is one, too. */
+static void miss_found(struct agent *agent, bool all)
+{
+	if (agent_misses(agent))
+		agent->adopts |= all;
+}
+
 static void take_found(const struct search *search, const struct found *found)
 {
 	struct agent *agent = search->agent;
@@ -385,13 +395,13 @@ static void take_found(const struct search *search, const struct found *found)
 		return;
 	pidfd = process_open(found->pid);
 	if (pidfd == -1) {
-		(void)agent_misses(agent);
+		miss_found(agent, search->all);
 		return;
 	}
 	start = process_start(found->pid);
 	if (start != found->start) {
 		if (start == 0)
-			(void)agent_misses(agent);
+			miss_found(agent, search->all);
 		close(pidfd);
 		return;
 	}
@@ -399,7 +409,11 @@ static void take_found(const struct search *search, const struct found *found)
 	if (reading == NULL)
 		return;
 	reading->only_hooked = !search->all;
-	agent->nsought += begin_bundle(reading, found->id, found->bundle);
+	reading->search = agent->search_number;
+	if (begin_bundle(reading, found->id, found->bundle))
+		agent->nsought++;
+	else
+		miss_found(agent, search->all);
 }
 
 static void free_search(struct search *search)
@@ -418,9 +432,11 @@ static void take_search(void *arg)
 	struct agent *agent = search->agent;
 	const struct found *found;
 
-	agent->searching = false;
+	agent->searching = agent->adopts = false;
+	agent->search_number++;
+	agent->nsought = agent->nfound = 0;
 	errno = search->error;
-	(void)agent_misses(agent);
+	miss_found(agent, search->all);
 	LL_FOREACH(search->found, found)
 		take_found(search, found);
 	if (agent->nsought == 0 && !agent->missed)

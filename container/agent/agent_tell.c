@@ -29,6 +29,10 @@ static int pidfd_of(struct door_message *message, pid_t pid)
 	int error;
 	pid_t its;
 
+	if (pid <= 1) {
+		errno = ESRCH;
+		return -1;
+	}
 	message->pidfd = -1;
 	if (pidfd == -1 || (its = process_pid(pidfd)) == pid)
 		return pidfd;
@@ -108,7 +112,7 @@ static void hear_adopt(struct agent *agent, struct guest *guest, struct door_mes
 	pid_t pid = (pid_t)jsonfile_number(wish, "pid");
 	const char *name = jsonfile_text(wish, "name");
 	char reason[NAMING_REASON_SIZE] = "";
-	int pidfd = pid > 1 ? pidfd_of(message, pid) : -1;
+	int pidfd = pidfd_of(message, pid);
 	const struct ward *ward = pidfd != -1 ? agent_find(agent, pid, process_start(pid)) : NULL;
 
 	if (pidfd == -1) {

@@ -24,11 +24,26 @@ void agent_wait_begin(struct agent *agent)
 	backoff_init(&agent->search_backoff, SEARCH_AFTER_MS, SEARCH_AFTER_MAX_MS);
 }
 
-/* At most once in that time, whoever makes hooks go. */
+/* One a second at most, whoever makes hooks go. */
+static void search_in(struct agent *agent, int64_t after_ms)
+{
+	int64_t at_ms = agent->now_ms + after_ms;
+
+	agent->search_from_ms = agent->now_ms + SEARCH_AFTER_MS;
+	agent->search_at_ms = at_ms < agent->search_at_ms ? at_ms : agent->search_at_ms;
+}
+
 void agent_search_later(struct agent *agent)
 {
-	if (agent->search_at_ms == CLOCK_NEVER)
-		agent->search_at_ms = agent->now_ms + SEARCH_AFTER_MS;
+	search_in(agent, SEARCH_AFTER_MS);
+}
+
+bool agent_search_due(struct agent *agent)
+{
+	if (agent->now_ms < agent->search_at_ms)
+		return false;
+	agent->search_at_ms = agent->now_ms < agent->search_from_ms ? agent->search_from_ms : CLOCK_NEVER;
+	return true;
 }
 
 bool agent_misses(struct agent *agent)
@@ -37,9 +52,10 @@ bool agent_misses(struct agent *agent)
 
 	if (!shortage_is(error))
 		return false;
+	if (!agent->missed)
+		agent->search_delay_ms = backoff_next(&agent->search_backoff, jitter_bits());
 	agent->missed = true;
-	if (agent->search_at_ms == CLOCK_NEVER)
-		agent->search_at_ms = agent->now_ms + SEARCH_AFTER_MS + backoff_next(&agent->search_backoff, jitter_bits());
+	search_in(agent, SEARCH_AFTER_MS + (int64_t)agent->search_delay_ms);
 	errno = error;
 	return true;
 }
@@ -47,14 +63,17 @@ bool agent_misses(struct agent *agent)
 void agent_misses_nothing(struct agent *agent)
 {
 	backoff_reset(&agent->search_backoff);
-	agent->adopts = false;
 }
 
 int agent_watch(struct agent *agent, int fd, void *owner, enum agent_mark mark)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)(uintptr_t)owner | mark};
+	int result = epoll_ctl(agent->epoll, EPOLL_CTL_ADD, fd, &event);
 
-	return epoll_ctl(agent->epoll, EPOLL_CTL_ADD, fd, &event);
+	/* /proc/sys/fs/epoll/max_user_watches: others' may go. Of a file ENOSPC means something else. */
+	if (result == -1 && errno == ENOSPC)
+		errno = ENOBUFS;
+	return result;
 }
 
 void agent_answer(struct guest *guest)

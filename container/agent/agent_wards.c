@@ -307,18 +307,31 @@ static void bury(struct agent *agent, const struct keep_entry *entry)
 	chorus_withdraw(&ward->singer, agent->now_ms);
 }
 
+static bool has_instance(const struct agent *agent, const struct ident *instance)
+{
+	const struct ward *ward;
+
+	DL_FOREACH(agent->wards, ward) {
+		if (ident_equal(&ward->singer.announcer.self.instance, instance))
+			return true;
+	}
+	return false;
+}
+
 static void take_kept(void *arg, const struct keep_entry *entry)
 {
 	struct agent *agent = arg;
-	int pidfd = open_kept(entry);
+	int pidfd;
 
+	if (has_instance(agent, &entry->instance))
+		return; /* when it was read before */
+	pidfd = open_kept(entry);
 	if (pidfd == -1 && errno != ESRCH) {
-		log_warn("name=%s pid=%ld: whether it lives cannot be told: it is looked for, and its end, if it has ended, is the next agent's to tell",
-		         entry->naming.name, (long)entry->pid);
-		(void)agent_misses(agent);
+		log_warn("name=%s pid=%ld: whether it lives cannot be told yet", entry->naming.name, (long)entry->pid);
+		agent->kept_missed |= agent_misses(agent);
 		return;
 	}
-	/* Found by an agent that could not take this entry up, and named anew: what the entry says is of an instance that nobody speaks for. */
+	/* A search has found it meanwhile, and it was named anew: one instance is enough. */
 	if (pidfd != -1 && agent_find(agent, entry->pid, entry->start) != NULL) {
 		close(pidfd);
 		pidfd = -1;
@@ -332,7 +345,9 @@ static void take_kept(void *arg, const struct keep_entry *entry)
 
 void agent_take_over(struct agent *agent)
 {
-	keep_each(agent->folder, take_kept, agent);
+	agent->kept_missed = false;
+	if (keep_each(agent->folder, take_kept, agent) == -1)
+		agent->kept_missed |= agent_misses(agent);
 	if (agent->nwards > 0)
 		log_info("taken over from the agent before: %zu that live, %zu that have ended", agent->nwards - agent->nleaving, agent->nleaving);
 }

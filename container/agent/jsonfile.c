@@ -37,6 +37,7 @@ json_t *jsonfile_read(const char *path)
 {
 	struct stat status;
 	int fd = open_regular(path, &status);
+	json_error_t why = {.text = ""};
 	json_t *json = NULL;
 	char *text = NULL;
 	ssize_t got = 0;
@@ -47,9 +48,9 @@ json_t *jsonfile_read(const char *path)
 	if (text != NULL)
 		got = read(fd, text, (size_t)status.st_size);
 	if (got > 0)
-		json = json_loadb(text, (size_t)got, JSON_DECODE_INT_AS_REAL, NULL);
+		json = json_loadb(text, (size_t)got, JSON_DECODE_INT_AS_REAL, &why);
 	close(fd);
-	errno = text != NULL ? EINVAL : ENOMEM;
+	errno = text == NULL || (json == NULL && got > 0 && json_error_code(&why) == json_error_out_of_memory) ? ENOMEM : EINVAL;
 	free(text);
 	return json;
 }

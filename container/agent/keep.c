@@ -17,6 +17,7 @@
 #include "jsonfile.h"
 #include "shared/atomicfile.h"
 #include "shared/log.h"
+#include "shortage.h"
 
 #define SUFFIX ".json"
 #define PATH_SIZE 64 /* "/proc/self/fd/N/INSTANCE.json", with room */
@@ -154,36 +155,43 @@ static bool read_entry(json_t *json, struct keep_entry *out)
 	return out->pid > 1 && out->start > 0 && read_names(json, &out->naming) && read_ports(json, &out->naming);
 }
 
-static void read_file(int folder, const char *name, void (*visit)(void *arg, const struct keep_entry *entry), void *arg)
+/* 0, or -1 with errno: something was lacking to read it. */
+static int read_file(int folder, const char *name, void (*visit)(void *arg, const struct keep_entry *entry), void *arg)
 {
 	char path[PATH_SIZE + NAME_MAX];
 	static struct keep_entry entry;
+	int error = 0;
 	json_t *json;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", folder, name);
 	json = jsonfile_read(path);
 	if (json != NULL && read_entry(json, &entry)) {
 		visit(arg, &entry);
-	} else if (json == NULL && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
-		log_warn("%s: cannot be read, which is left to the next agent: restart it when there is room", name);
+	} else if (json == NULL && shortage_is(errno)) {
+		error = errno;
+		log_warn("%s: cannot be read yet", name);
 	} else {
 		log_warnx("%s: not understood: removed", name);
 		unlink(path);
 	}
 	json_decref(json);
+	errno = error;
+	return error == 0 ? 0 : -1;
 }
 
-void keep_each(int folder, void (*visit)(void *arg, const struct keep_entry *entry), void *arg)
+int keep_each(int folder, void (*visit)(void *arg, const struct keep_entry *entry), void *arg)
 {
 	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = copy != -1 ? fdopendir(copy) : NULL;
 	const struct dirent *entry;
+	int error = list == NULL ? errno : 0;
 
 	if (list == NULL) {
+		log_warn("what the agent before this one has left cannot be listed");
 		if (copy != -1)
 			close(copy);
-		log_warn("what the agent before this one has left cannot be listed");
-		return;
+		errno = error;
+		return -1;
 	}
 	while ((entry = readdir(list)) != NULL) {
 		size_t length = strlen(entry->d_name);
@@ -192,9 +200,11 @@ void keep_each(int folder, void (*visit)(void *arg, const struct keep_entry *ent
 		if (entry->d_name[0] == '.' && length > 2)
 			unlinkat(folder, entry->d_name, 0);
 		else if (length > strlen(SUFFIX) && strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX) == 0)
-			read_file(folder, entry->d_name, visit, arg);
+			error = read_file(folder, entry->d_name, visit, arg) == -1 ? errno : error;
 	}
 	closedir(list);
+	errno = error;
+	return error == 0 ? 0 : -1;
 }
 
 uint64_t keep_next_seq(const struct keep_entry *entry, int64_t boottime_ms)

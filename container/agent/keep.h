@@ -32,8 +32,11 @@ int keep_open(const char *folder, bool *fresh);
 int keep_write(int folder, const struct keep_entry *entry);
 void keep_remove(int folder, const struct ident *instance);
 
-/* Each entry that can be understood; what cannot is logged and removed. Entries may be removed meanwhile. */
-void keep_each(int folder, void (*visit)(void *arg, const struct keep_entry *entry), void *arg);
+/*
+ * Each entry that can be understood; what cannot is logged and removed. Entries may be removed meanwhile. 0, or -1 with errno, logged: there may be more, which
+ * could not be read for now and are still there.
+ */
+int keep_each(int folder, void (*visit)(void *arg, const struct keep_entry *entry), void *arg);
 
 /*
  * A sequence number that is beyond all that were used for an instance, though nobody has counted: milliseconds since the machine's start (boottime_ms)

@@ -10,6 +10,7 @@
 
 #include "netwatch.h"
 #include "process.h"
+#include "shared/clock.h"
 #include "shared/contract/place.h"
 #include "shared/log.h"
 
@@ -52,14 +53,16 @@ static void tell_place(struct ward *ward)
 bool ward_follow(struct ward *ward, bool readable, int64_t now_ms)
 {
 	const char *name = ward->singer.announcer.self.name;
-	bool was_lost = addrwatch_is_lost(ward->watch), was_open = addrwatch_fd(ward->watch) != -1;
+	bool was_lost = addrwatch_is_lost(ward->watch), was_open = addrwatch_fd(ward->watch) != -1, is_open;
 	int changed = addrwatch_step(ward->watch, readable, now_ms);
 
 	if (changed == -1 && process_lives(ward->pidfd))
-		log_warn("name=%s: its network namespace cannot be looked into: its addresses stay as they were known, and it is tried again", name);
+		log_warn("name=%s: its network namespace cannot be looked into: its addresses stay as they were known%s", name,
+		         addrwatch_deadline_ms(ward->watch) != CLOCK_NEVER ? ", and it is tried again" : "");
 	else if (was_lost && !addrwatch_is_lost(ward->watch))
 		log_info("name=%s: its addresses can be read again", name);
-	if (!was_open && addrwatch_fd(ward->watch) != -1)
+	is_open = addrwatch_fd(ward->watch) != -1;
+	if (is_open && (!was_open || (changed == 1 && !place_known(&ward->singer.announcer.self.place))))
 		tell_place(ward);
 	return changed == 1;
 }

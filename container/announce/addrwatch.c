@@ -431,7 +431,13 @@ void addrwatch_free(struct addrwatch *watch)
 	free(watch);
 }
 
-void addrwatch_lose(struct addrwatch *watch, int64_t now_ms)
+/* Of setns(2), socket(2) and a dump: the process is gone, or we may not, and shall not. */
+static bool is_for_good(int error)
+{
+	return error == EPERM || error == EACCES || error == ESRCH || error == EAFNOSUPPORT || error == EPROTONOSUPPORT || error == ENOSYS || error == EINVAL;
+}
+
+static void lose(struct addrwatch *watch, int64_t again_at_ms)
 {
 	int saved = errno;
 
@@ -441,8 +447,13 @@ void addrwatch_lose(struct addrwatch *watch, int64_t now_ms)
 	watch->stage = STAGE_NONE;
 	scan_reset(watch);
 	watch->lost = watch->route_changed = true; /* for all that we know */
-	watch->again_at_ms = now_ms + backoff_next(&watch->backoff, jitter_bits());
+	watch->again_at_ms = again_at_ms;
 	errno = saved;
+}
+
+void addrwatch_lose(struct addrwatch *watch, int64_t now_ms)
+{
+	lose(watch, now_ms + backoff_next(&watch->backoff, jitter_bits()));
 }
 
 static int begin(struct addrwatch *watch)
@@ -465,7 +476,12 @@ int addrwatch_step(struct addrwatch *watch, bool readable, int64_t now_ms)
 		result = read_some(watch);
 	if (result != -1)
 		return result;
-	addrwatch_lose(watch, now_ms);
+	if (is_for_good(errno)) {
+		lose(watch, CLOCK_NEVER);
+		watch->ready = true; /* nothing better will come */
+	} else {
+		addrwatch_lose(watch, now_ms);
+	}
 	return was_lost ? 0 : -1;
 }
 

@@ -9,7 +9,8 @@
 /*
  * What the kernel knows about a network namespace's links, addresses and default route, kept current over one netlink socket
  * (rtnetlink(7)). A lost message (ENOBUFS) and an inconsistent dump both mean: scan again. What fails for want of something (descriptors, memory, a
- * thread) is tried again for ever, after a second at first and at last after a minute; meanwhile the facts stay as they were.
+ * thread) is tried again for ever, after a second at first and at last after a minute; meanwhile the facts stay as they were. What is forbidden (a sandbox
+ * without netlink) or gone is not: whoever sleeps for minutes is not woken for that.
  */
 struct addrwatch;
 
@@ -30,13 +31,13 @@ int64_t addrwatch_deadline_ms(const struct addrwatch *watch);
  */
 int addrwatch_step(struct addrwatch *watch, bool readable, int64_t now_ms);
 
-/* It failed, and no scan has been completed since. */
+/* It failed, and no scan has been completed since; with a deadline of CLOCK_NEVER none will be. */
 bool addrwatch_is_lost(const struct addrwatch *watch);
 
 /* For whoever cannot poll the socket: it is given up, and another one opened in a while, as after a failure of its own. */
 void addrwatch_lose(struct addrwatch *watch, int64_t now_ms);
 
-/* Whether a scan was ever completed; before that there are no facts. */
+/* Whether a scan was ever completed, or none ever will be; before that there are no facts. */
 bool addrwatch_ready(const struct addrwatch *watch);
 
 /* Valid until the next addrwatch_step(). */

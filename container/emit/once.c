@@ -104,7 +104,7 @@ static void talk_turn(struct talk *t, const struct bus_options *options, int64_t
 	(void)poll(fds, 2, clock_poll_timeout(clock_ms(), due_ms < end_ms ? due_ms : end_ms));
 	t->now_ms = clock_ms();
 	if (addrwatch_step(t->watch, fds[1].revents != 0, t->now_ms) == -1)
-		log_warn("addresses cannot be read, which is tried again");
+		log_warn("addresses cannot be read%s", addrwatch_deadline_ms(t->watch) != CLOCK_NEVER ? ", which is tried again" : "");
 	if (t->open)
 		while (bus_step(t->bus, t->now_ms, 0))
 			continue;

@@ -107,7 +107,8 @@ static void take_news(struct run *r, bool readable, int64_t now_ms)
 	int changed = addrwatch_step(r->watch, readable, now_ms);
 
 	if (changed == -1)
-		log_warn("name=%s: its addresses cannot be read: those announced stay, and it is tried again", r->name);
+		log_warn("name=%s: its addresses cannot be read: those announced stay%s", r->name,
+		         addrwatch_deadline_ms(r->watch) != CLOCK_NEVER ? ", and it is tried again" : "");
 	else if (was_lost && !addrwatch_is_lost(r->watch))
 		log_info("name=%s: its addresses can be read again", r->name);
 	if (changed == 1 && voice_is_open(&r->voice))

@@ -101,6 +101,25 @@ LONG=$(printf 'x%.0s' {1..64})
     run -2 lab_docker run --rm --hostname my_app --entrypoint /bin/callsign-emit lab:1 --once up
 }
 
+# ---- sandboxes ----
+
+# 16 is AF_NETLINK, 97 EAFNOSUPPORT: as gVisor, or systemd's RestrictAddressFamilies, has it.
+# bats test_tags=fast
+@test "a sandbox without netlink: the address of the connection to the broker is announced, also by --once, which does not wait for better" {
+    local profile=$BATS_TEST_TMPDIR/profile.json begun
+    printf '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["socket"],"action":"SCMP_ACT_ERRNO","errnoRet":97,%s}]}\n' \
+        '"args":[{"index":0,"value":16,"op":"SCMP_CMP_EQ"}]' >"$profile"
+    start bare --security-opt "seccomp=$profile"
+    wait_resolves bare.docker "$(address bare)"
+    [[ $(output_count bare 'its addresses cannot be read: those announced stay: Address family not supported by protocol') == 1 ]]
+    begun=$(date +%s%N)
+    start hook --security-opt "seccomp=$profile" --entrypoint sh -- -c 'callsign-emit --once up && exec sleep 1000'
+    wait_resolves hook.docker "$(address hook)"
+    (($(date +%s%N) - begun < 4000000000 * SLOWNESS))
+    run -0 lab_docker exec hook callsign-emit --once down
+    wait_gone hook
+}
+
 # ---- secrets ----
 
 # secret MODE [OWNER]: a password file for a bind mount.

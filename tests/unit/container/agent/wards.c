@@ -1,6 +1,7 @@
 /* Containers as the agent keeps them: their end, and the hooks that wait for their names. With processes of the test's own; as root only. */
 #include <config.h>
 
+#include <errno.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -414,8 +415,8 @@ static void of_whom_a_hook_tells_while_descriptors_are_short_is_looked_for(void 
 		assert_null(agent.wards);
 		assert_true(is_answered(pair[1]));
 		assert_true(agent.missed);
-		/* Twice as long each time that it begins anew; at once if none is due. */
-		assert_int_in_range(agent.search_at_ms - agent.now_ms, 1000, 1000 + (1000 << left));
+		/* A second, and up to one more; then twice as long, less at most a quarter. */
+		assert_int_in_range(agent.search_at_ms - agent.now_ms, 1000 + (left > 0 ? 750 << left : 0), 1000 + (1000 << left));
 		agent.search_at_ms = CLOCK_NEVER;
 		agent.missed = false;
 	}
@@ -430,6 +431,40 @@ static void of_whom_a_hook_tells_while_descriptors_are_short_is_looked_for(void 
 	agent_end(&agent, agent.wards);
 	agent_sweep(&agent);
 	finish();
+}
+
+static void a_search_that_comes_too_soon_for_somebody_is_made_again(void **state)
+{
+	(void)state;
+	agent = (struct agent){.now_ms = 10000};
+	agent_wait_begin(&agent);
+	assert_false(agent_search_due(&agent));
+	errno = ENOENT;
+	assert_false(agent_misses(&agent));
+	assert_int_equal(agent.search_at_ms, CLOCK_NEVER);
+	errno = EMFILE;
+	assert_true(agent_misses(&agent));
+	assert_int_in_range(agent.search_at_ms, 11000, 12000);
+	/* Another one that cannot be looked at, just before: its runtime has not written it down when the search begins. */
+	agent.now_ms = agent.search_at_ms - 1;
+	assert_true(agent_misses(&agent));
+	agent.now_ms++;
+	assert_true(agent_search_due(&agent));
+	assert_int_equal(agent.search_at_ms, agent.now_ms + 999);
+	agent.now_ms = agent.search_at_ms;
+	assert_true(agent_search_due(&agent));
+	assert_int_equal(agent.search_at_ms, CLOCK_NEVER);
+	/* However long is waited for what is lacking, who could not tell is looked for in a second. */
+	for (unsigned i = 0; i < 10; i++) {
+		agent.now_ms += 100000;
+		(void)agent_search_due(&agent);
+		agent.missed = false; /* as a search begins */
+		errno = ENOMEM;
+		assert_true(agent_misses(&agent));
+	}
+	assert_int_in_range(agent.search_at_ms - agent.now_ms, 46000, 61000);
+	agent_search_later(&agent);
+	assert_int_equal(agent.search_at_ms, agent.now_ms + 1000);
 }
 
 static void who_ends_while_it_is_read_has_no_name(void **state)
@@ -522,6 +557,7 @@ int main(void)
 		cmocka_unit_test(whose_network_cannot_be_looked_into_is_looked_at_again),
 		cmocka_unit_test(of_many_that_cannot_be_looked_into_a_few_are_tried_at_a_time),
 		cmocka_unit_test(of_whom_a_hook_tells_while_descriptors_are_short_is_looked_for),
+		cmocka_unit_test(a_search_that_comes_too_soon_for_somebody_is_made_again),
 		cmocka_unit_test(who_ends_while_it_is_read_has_no_name),
 		cmocka_unit_test(with_wait_a_hook_is_answered_when_the_name_resolves),
 	};

@@ -251,6 +251,30 @@ static void test_a_watch_that_broke_is_made_anew(void **state)
 	addrwatch_free(watch);
 }
 
+static int open_forbidden(void *arg, uint32_t groups)
+{
+	(void)arg;
+	(void)groups;
+	errno = EPERM;
+	return -1;
+}
+
+/* A sandbox without netlink is none that anybody is woken for. And who waits for what there is to know knows that it is nothing. */
+static void test_what_is_forbidden_is_not_tried_again(void **state)
+{
+	struct addrwatch *watch = addrwatch_new(open_forbidden, NULL);
+
+	(void)state;
+	assert_non_null(watch);
+	assert_int_equal(addrwatch_step(watch, false, 1000), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(addrwatch_deadline_ms(watch), CLOCK_NEVER);
+	assert_int_equal(addrwatch_step(watch, false, 1000000), 0);
+	assert_true(addrwatch_ready(watch) && addrwatch_is_lost(watch));
+	assert_int_equal(addrwatch_facts(watch)->naddresses, 0);
+	addrwatch_free(watch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +285,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_only_the_family_that_was_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_dump_that_fails_is_an_error, setup, teardown),
 		cmocka_unit_test(test_what_cannot_be_opened_is_tried_again),
+		cmocka_unit_test(test_what_is_forbidden_is_not_tried_again),
 		cmocka_unit_test(test_a_minute_is_the_longest_pause),
 		cmocka_unit_test(test_a_watch_that_broke_is_made_anew),
 	};
