@@ -48,7 +48,7 @@ struct agent {
 	struct backoff search_backoff; /* while something is lacking */
 	uint32_t search_delay_ms;      /* the last of it */
 	uint64_t search_number;        /* of the last search: nsought and nfound are its */
-	bool kept_missed;              /* what an agent before us said of somebody has yet to be taken up */
+	bool took_over, kept_missed;   /* what an agent before us said; and something of that has yet to be taken up */
 	int64_t lost_at_ms;   /* a ward's addrwatch is to be opened again; CLOCK_NEVER: none */
 	int64_t now_ms;
 };
@@ -93,7 +93,7 @@ struct ward *agent_find(const struct agent *agent, pid_t pid, uint64_t start); /
 void agent_end(struct agent *agent, struct ward *ward);       /* its process has ended */
 void agent_follow(struct agent *agent, struct ward *ward);    /* the kernel has something to say of its network */
 void agent_follow_lost(struct agent *agent);                  /* those whose network could not be looked into, when it is time */
-void agent_take_over(struct agent *agent);                    /* from the agent before us */
+void agent_take_over(struct agent *agent);                    /* from the agent before us; again if something was missed */
 void agent_sweep(struct agent *agent);                        /* those that have said their down */
 
 /* ---- agent_wait.c ---- */

@@ -323,8 +323,8 @@ static void take_kept(void *arg, const struct keep_entry *entry)
 	struct agent *agent = arg;
 	int pidfd;
 
-	if (has_instance(agent, &entry->instance))
-		return; /* when it was read before */
+	if (agent->took_over && has_instance(agent, &entry->instance))
+		return; /* by the time before */
 	pidfd = open_kept(entry);
 	if (pidfd == -1 && errno != ESRCH) {
 		log_warn("name=%s pid=%ld: whether it lives cannot be told yet", entry->naming.name, (long)entry->pid);
@@ -345,9 +345,14 @@ static void take_kept(void *arg, const struct keep_entry *entry)
 
 void agent_take_over(struct agent *agent)
 {
+	size_t nwards = agent->nwards, nleaving = agent->nleaving;
+
 	agent->kept_missed = false;
 	if (keep_each(agent->folder, take_kept, agent) == -1)
 		agent->kept_missed |= agent_misses(agent);
-	if (agent->nwards > 0)
-		log_info("taken over from the agent before: %zu that live, %zu that have ended", agent->nwards - agent->nleaving, agent->nleaving);
+	agent->took_over = true;
+	nwards = agent->nwards - nwards;
+	nleaving = agent->nleaving - nleaving;
+	if (nwards > 0)
+		log_info("taken over from the agent before: %zu that live, %zu that have ended", nwards - nleaving, nleaving);
 }
