@@ -8,11 +8,7 @@
 
 #include "clock.h"
 #include "log.h"
-
-static bool is_short(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
+#include "shortage.h"
 
 void accepting_pause(struct accepting *accepting, int64_t now_ms)
 {
@@ -23,7 +19,7 @@ int accepting_take(struct accepting *accepting, int fd, const char *what, int64_
 {
 	int caller = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (caller != -1 || !is_short(errno))
+	if (caller != -1 || errno == EAGAIN || !shortage_is(errno))
 		return caller;
 	accepting_pause(accepting, now_ms);
 	if (now_ms >= accepting->silence_ms) {

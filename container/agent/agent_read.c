@@ -13,7 +13,7 @@
 #include "engines.h"
 #include "process.h"
 #include "shared/log.h"
-#include "shortage.h"
+#include "shared/shortage.h"
 
 /* runc and crun allow these in an id; it becomes part of log lines, and of a path of Docker's. */
 bool agent_is_id(const char *text)

@@ -11,7 +11,7 @@
 #include "hookwire.h"
 #include "shared/clock.h"
 #include "shared/jitter.h"
-#include "shortage.h"
+#include "shared/shortage.h"
 
 /* What the agent waits for, and who waits for it: hooks that hold their container up until its name resolves. */
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "jsonfile.h"
-#include "shortage.h"
+#include "shared/shortage.h"
 
 #define HOOK_NAME "callsign-hook"
 

@@ -15,7 +15,7 @@
 #include "hookwire.h"
 #include "process.h"
 #include "shared/log.h"
-#include "shortage.h"
+#include "shared/shortage.h"
 
 #define BACKLOG 4096
 #define ASK_MS 10000

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "jsonfile.h"
-#include "shortage.h"
+#include "shared/shortage.h"
 
 struct visitor {
 	void (*visit)(void *arg, const struct engines_container *container);

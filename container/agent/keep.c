@@ -17,7 +17,7 @@
 #include "jsonfile.h"
 #include "shared/atomicfile.h"
 #include "shared/log.h"
-#include "shortage.h"
+#include "shared/shortage.h"
 
 #define SUFFIX ".json"
 #define PATH_SIZE 64 /* "/proc/self/fd/N/INSTANCE.json", with room */

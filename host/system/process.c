@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "shared/log.h"
+#include "shared/shortage.h"
 
 #define PID_TEXT_MAX 10 /* digits of INT32_MAX */
 #define COMM_SIZE    64 /* the kernel's own limit is 16; kernel threads may be longer */
@@ -78,7 +79,7 @@ static enum process_state read_pid_file(const char *path, pid_t *pid, char reaso
 	if (length < 0) {
 		snprintf(reason, PROCESS_REASON_SIZE, "pid file %s cannot be read: %s", path,
 			 errno == EINVAL ? "not a regular file" : strerror(errno));
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? PROCESS_FAILED : PROCESS_UNREADABLE;
+		return shortage_is(errno) ? PROCESS_FAILED : PROCESS_UNREADABLE;
 	}
 	if (length == 0) {
 		snprintf(reason, PROCESS_REASON_SIZE, "pid file %s is empty", path);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 
 #include "container/agent/bundle.h"
 #include "container/agent/engines.h"
+#include "tests/unit/descriptors.h"
 #include "tests/unit/exact.h"
 
 static char folder[] = "/tmp/callsign-bundle.XXXXXX";
@@ -159,17 +159,6 @@ static void an_annotation_does_not_pass_for_the_bundle(void **state)
 	put("c1/state.json", "{\"init_process_pid\":5,\"init_process_start\":7,\"config\":{\"labels\":[\"a=b\",\"bundle=/forged\",\"bundle=/real\"]}}");
 	engines_each(roots, 1, see, NULL);
 	assert_string_equal(seen, "c1 5 7 /real");
-}
-
-/* So many descriptors from the lowest unused one on. */
-static void leave_descriptors(unsigned count, struct rlimit *before)
-{
-	int lowest = dup(0);
-
-	assert_true(lowest >= 0);
-	close(lowest);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, before), 0);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = (rlim_t)lowest + count, .rlim_max = before->rlim_max}), 0);
 }
 
 /* Without its labels, one that says "off" would have a name; and a runtime's folder that cannot be opened is not an empty one. */

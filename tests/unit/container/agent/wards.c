@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -27,6 +26,7 @@
 #include "container/agent/process.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "tests/unit/descriptors.h"
 #include "tests/unit/exact.h"
 #include "tests/unit/range.h"
 
@@ -169,17 +169,6 @@ static void its_end_is_told_once_though_the_hook_still_has_the_pidfd(void **stat
 	assert_int_equal(ends_seen(), 0);
 	close(hooks);
 	finish();
-}
-
-/* So many descriptors from the lowest unused one on. */
-static void leave_descriptors(unsigned count, struct rlimit *before)
-{
-	int lowest = dup(0);
-
-	assert_true(lowest >= 0);
-	close(lowest);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, before), 0);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = (rlim_t)lowest + count, .rlim_max = before->rlim_max}), 0);
 }
 
 /* It stayed without a name until it was started anew. */
