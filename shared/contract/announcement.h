@@ -95,7 +95,7 @@ struct announcement {
  * Decode a body. Refused, with the reason in error (fit for a log line: what came from the message is escaped): more than
  * ANNOUNCEMENT_BODY_MAX bytes; not JSON, not UTF-8, a NUL inside, a duplicate key, not an object; unknown v or op; a missing key or one of
  * the wrong type; a name, alias or address that breaks a rule; too many; a number out of range. Unknown keys are ignored.
- * Fields that the op does not have are left unset. Returns 0, or -1.
+ * Fields that the op does not have are left unset, but for lists, place, agent and reason: of those there is none. Returns 0, or -1.
  */
 int announcement_decode(const void *body, size_t length, struct announcement *out, char error[ANNOUNCEMENT_ERROR_SIZE]);
 

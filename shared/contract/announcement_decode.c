@@ -233,7 +233,6 @@ static int get_place(const struct decoder *in)
 	const char *text;
 	size_t length;
 
-	in->out->place = (struct place){0};
 	if (json_object_get(in->root, "place") == NULL)
 		return 0;
 	text = get_string(in, "place", &length);
@@ -260,7 +259,6 @@ static int get_agent(const struct decoder *in)
 	const char *text;
 	size_t length;
 
-	in->out->agent[0] = '\0';
 	if (json_object_get(in->root, "agent") == NULL)
 		return 0;
 	text = get_string(in, "agent", &length);
@@ -277,9 +275,6 @@ static int decode_up(const struct decoder *in)
 {
 	int64_t lease_s;
 
-	in->out->naddresses = 0;
-	in->out->naliases = 0;
-	in->out->nports = 0;
 	if (get_sender(in, false) == -1 || get_seq(in) == -1 ||
 	    get_list(in, "addresses", 1, ANNOUNCEMENT_ADDRESSES_MAX, add_address) == -1 ||
 	    get_list(in, "aliases", 0, ANNOUNCEMENT_ALIASES_MAX, add_alias) == -1 ||
@@ -305,7 +300,6 @@ static int get_reason(const struct decoder *in)
 
 static int decode_down(const struct decoder *in)
 {
-	in->out->reason[0] = '\0';
 	if (get_sender(in, false) == -1 || get_seq(in) == -1)
 		return -1;
 	return json_object_get(in->root, "reason") == NULL ? 0 : get_reason(in);
@@ -389,6 +383,7 @@ int announcement_decode_any(const void *body, size_t length, struct announcement
 	struct decoder in = {.out = out, .error = error};
 	json_error_t json_error;
 
+	announcement_decode_begin(out);
 	if (length > ANNOUNCEMENT_BODY_MAX)
 		return refuse(&in, "%zu bytes, more than %d", length, ANNOUNCEMENT_BODY_MAX);
 	if (length == 0)

@@ -319,8 +319,7 @@ bool announcement_decode_plain(const char *body, size_t length, struct announcem
 {
 	struct reader in = {.at = body, .end = body + length, .out = out};
 
-	out->naddresses = out->naliases = out->nports = 0;
-	out->agent[0] = out->reason[0] = '\0';
+	announcement_decode_begin(out);
 	if (!take_byte(&in, '{'))
 		return false;
 	do {
@@ -331,6 +330,7 @@ bool announcement_decode_plain(const char *body, size_t length, struct announcem
 		return false;
 	out->has_session = (in.seen & KEY_SESSION) != 0;
 	/* Without a session it counts for nothing. */
-	out->place = out->has_session ? in.place : (struct place){0};
+	if (out->has_session)
+		out->place = in.place;
 	return true;
 }

@@ -42,8 +42,7 @@ static void compare_ways(const char *body, size_t length)
 	assert_int_equal(announcement_decode_any(body, length, &any, error), 0);
 	assert_int_equal(plain.op, any.op);
 	assert_int_equal(plain.has_session, any.has_session);
-	if (plain.op == ANNOUNCEMENT_UP)
-		assert_string_equal(plain.agent, any.agent);
+	assert_string_equal(plain.agent, any.agent);
 	said_length = announcement_encode(&plain, said);
 	assert_int_equal(announcement_encode(&any, again), said_length);
 	if (said_length > 0)
@@ -123,6 +122,30 @@ static void decodes_up_of_once(void **state)
 	assert_false(up.has_session);
 	assert_int_equal(up.naliases, 0);
 	assert_int_equal(up.lease_s, 5);
+}
+
+/* Whoever goes through the lists need not ask for the op: neither a key that the op does not have nor the message before leaves anything in them. */
+static void what_an_op_does_not_have_is_not_there(void **state)
+{
+	static const char *const extra = "\"addresses\":[\"198.18.0.2\"],\"aliases\":[\"www\"],\"ports\":{\"http\":80},"
+					 "\"place\":\"713c2c7ca61b8e7f/58401abbd3868d16\",\"agent\":\"other 1.0\"}";
+	static const char *const bodies[] = {DOWN, LOST, ROLLCALL, RESOLVES, REFUSED};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
+		char body[1024];
+		struct announcement out = decode(bodies[i]);
+
+		for (unsigned with = 0; with < 2; with++) {
+			assert_int_equal(out.naddresses, 0);
+			assert_int_equal(out.naliases, 0);
+			assert_int_equal(out.nports, 0);
+			assert_false(place_known(&out.place));
+			assert_string_equal(out.agent, "");
+			snprintf(body, sizeof(body), "%.*s,%s", (int)strlen(bodies[i]) - 1, bodies[i], extra);
+			out = decode(body);
+		}
+	}
 }
 
 static void decodes_the_others(void **state)
@@ -799,6 +822,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decodes_up),
 		cmocka_unit_test(decodes_up_of_once),
+		cmocka_unit_test(what_an_op_does_not_have_is_not_there),
 		cmocka_unit_test(decodes_the_others),
 		cmocka_unit_test(takes_its_own_the_short_way),
 		cmocka_unit_test(folds_case),
