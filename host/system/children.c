@@ -58,7 +58,7 @@ static size_t signal_one(const struct process *parent, pid_t pid, const char *na
 		return 0;
 	age = candidate_ms(parent, pid, name, signal);
 	if (age >= min_age_ms)
-		signalled = process_signal(&child, signal) == 0;
+		signalled = !process_ended(&child) && !process_awaits(pid, signal) && process_signal(&child, signal) == 0;
 	else if (age > *oldest_ms)
 		*oldest_ms = age;
 	process_close(&child);

@@ -217,18 +217,28 @@ int process_parse_stat(const char *text, struct process_stat *out)
 	return 0;
 }
 
-bool process_parse_caught(const char *status, int signal)
+/* key: a line's end, for it is never the first line and no name can say so; the mask's name; what is between. */
+static bool has_signal(const char *status, const char *key, int signal)
 {
-	static const char key[] = "\nSigCgt:\t"; /* never the first line: no name can say so */
 	const char *line = strstr(status, key);
-	unsigned long long caught;
+	unsigned long long mask;
 	char *end;
 
 	if (line == NULL)
 		return false;
 	line += strlen(key);
-	caught = strtoull(line, &end, 16);
-	return end != line && (caught >> (signal - 1) & 1) != 0;
+	mask = strtoull(line, &end, 16);
+	return end != line && (mask >> (signal - 1) & 1) != 0;
+}
+
+bool process_parse_caught(const char *status, int signal)
+{
+	return has_signal(status, "\nSigCgt:\t", signal);
+}
+
+bool process_parse_pending(const char *status, int signal)
+{
+	return has_signal(status, "\nShdPnd:\t", signal);
 }
 
 /* One of its files in /proc as text. 0, or -1. */
@@ -257,4 +267,11 @@ bool process_catches(pid_t pid, int signal)
 	char text[STATUS_SIZE];
 
 	return read_about(pid, "status", text, sizeof(text)) == 0 && process_parse_caught(text, signal);
+}
+
+bool process_awaits(pid_t pid, int signal)
+{
+	char text[STATUS_SIZE];
+
+	return read_about(pid, "status", text, sizeof(text)) == 0 && process_parse_pending(text, signal);
 }

@@ -59,9 +59,13 @@ int process_read_stat(pid_t pid, struct process_stat *out);
 /* Whether it has a handler of its own for that signal (/proc/PID/status, SigCgt). */
 bool process_catches(pid_t pid, int signal);
 
-/* The same of the file's text: 0, or -1 if it is none. Pure, as the next. */
+/* Whether it was sent that signal and has not taken it yet, for want of a processor or because it is stopped (/proc/PID/status, ShdPnd). */
+bool process_awaits(pid_t pid, int signal);
+
+/* The same of the file's text: 0, or -1 if it is none. Pure, as the two next. */
 int process_parse_stat(const char *text, struct process_stat *out);
 bool process_parse_caught(const char *status, int signal);
+bool process_parse_pending(const char *status, int signal);
 
 /* The number in a pid file's text: decimal, over 1, at most one newline behind it, nothing else. 0 and *pid, or -1.
  * Pure. */

@@ -19,7 +19,7 @@
 struct streams {
 	int64_t stale_ms; /* what was opened before knows other names */
 	int64_t due_ms;   /* when the next of those is old enough; CLOCK_NEVER: none is left */
-	uint64_t ended;   /* ever; one that had no processor to end with before the next change is told, and counted, again */
+	uint64_t ended;   /* ever */
 };
 
 void streams_init(struct streams *streams);

@@ -73,6 +73,27 @@ static void who_has_the_name_and_a_handler_is_signalled(void **state)
 	end_child(bare);
 }
 
+/* On a busy machine it gets no processor for a while: here it is stopped. */
+static void who_has_not_taken_it_yet_is_not_signalled_again(void **state)
+{
+	struct process parent = self();
+	int64_t oldest_ms;
+	pid_t pid;
+
+	(void)state;
+	prctl(PR_SET_NAME, NAME);
+	pid = start_child(NAME, on_alarm);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
+	assert_int_equal(children_signal(&parent, SIGALRM, 0, &oldest_ms), 1);
+	assert_int_equal(children_signal(&parent, SIGALRM, 0, &oldest_ms), 0);
+	assert_int_equal(oldest_ms, -1);
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOWAIT), 0);
+	assert_int_equal(children_signal(&parent, SIGALRM, 0, &oldest_ms), 0); /* it has ended, and nobody has asked how */
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void who_is_too_young_is_told_of(void **state)
 {
 	struct process parent = self();
@@ -132,6 +153,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_has_the_name_and_a_handler_is_signalled),
+		cmocka_unit_test(who_has_not_taken_it_yet_is_not_signalled_again),
 		cmocka_unit_test(who_is_too_young_is_told_of),
 		cmocka_unit_test(somebody_elses_children_and_nobodys),
 		cmocka_unit_test(very_many),

@@ -305,6 +305,14 @@ static void what_is_caught(void **state)
 	assert_false(process_parse_caught("", SIGALRM));
 }
 
+static void what_is_on_its_way(void **state)
+{
+	(void)state;
+	assert_true(process_parse_pending("Name:\tx\nSigPnd:\t0000000000000000\nShdPnd:\t0000000000002000\nSigBlk:\t0\n", SIGALRM));
+	assert_false(process_parse_pending("Name:\tx\nSigPnd:\t0000000000002000\nShdPnd:\t0000000000000001\nSigCgt:\t0000000000002000\n", SIGALRM));
+	assert_false(process_parse_pending("", SIGALRM));
+}
+
 static void a_process_as_it_is(void **state)
 {
 	pid_t pid = child_start("a (b) 1 c)", SIGHUP, on_hangup);
@@ -338,6 +346,7 @@ int main(void)
 		cmocka_unit_test(stat_as_the_kernel_writes_it),
 		cmocka_unit_test(what_is_no_stat),
 		cmocka_unit_test(what_is_caught),
+		cmocka_unit_test(what_is_on_its_way),
 		cmocka_unit_test(a_process_as_it_is),
 	};
 
