@@ -63,19 +63,19 @@ static void end(struct announcer *a, struct announcer_actions *out)
 	a->state = ANNOUNCER_ENDED;
 }
 
-static void publish_will(struct announcer *a, int64_t now_ms, struct announcer_actions *out)
+static void publish_will(struct announcer *a, int64_t by_ms, struct announcer_actions *out)
 {
 	a->new_will_tag = 0;
 	a->will_confirmed = false;
-	a->will_by_ms = now_ms + ANNOUNCER_CONFIRM_MS;
+	a->will_by_ms = by_ms;
 	publish(a, MESSAGE_WILL, out);
 }
 
-static void first_will(struct announcer *a, bool renewal, int64_t now_ms, struct announcer_actions *out)
+static void first_will(struct announcer *a, bool renewal, int64_t by_ms, struct announcer_actions *out)
 {
 	a->renewal = renewal;
 	a->bound_again = false;
-	publish_will(a, now_ms, out);
+	publish_will(a, by_ms, out);
 }
 
 static void publish_down(struct announcer *a, int64_t now_ms, struct announcer_actions *out)
@@ -88,7 +88,10 @@ static void publish_down(struct announcer *a, int64_t now_ms, struct announcer_a
 	a->up_seq = a->seq;
 }
 
-/* Steps 1 to 3. The name resolves by the provisional up; the full one waits until the will is in our hands. */
+/*
+ * Steps 1 to 5. The name resolves by the provisional up; the full one waits until the will is in our hands. The will goes out with what it needs, and not
+ * after it: who is killed at once has left all that the broker must know. Its time begins when the mailbox stands.
+ */
 static void begin(struct announcer *a, int64_t now_ms, struct announcer_actions *out)
 {
 	if (a->self.naddresses == 0 && a->begun) {
@@ -106,6 +109,7 @@ static void begin(struct announcer *a, int64_t now_ms, struct announcer_actions 
 	a->mailbox = true;
 	a->state = ANNOUNCER_SETUP;
 	add(out, ACTION_OPEN_MAILBOX);
+	first_will(a, true, CLOCK_NEVER, out);
 }
 
 static void publish_up(struct announcer *a, int64_t now_ms, struct announcer_actions *out)
@@ -183,13 +187,13 @@ static void on_addresses(struct announcer *a, const struct announcer_event *even
 		a->up_at_ms = now_ms + (count > 0 ? ANNOUNCER_SETTLE_MS : ANNOUNCER_EMPTY_MS);
 }
 
-/* Step 4. */
 static void on_consuming(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
                          struct announcer_actions *out)
 {
 	(void)event;
+	(void)out;
 	a->state = ANNOUNCER_WILL;
-	first_will(a, true, now_ms, out);
+	a->will_by_ms = now_ms + ANNOUNCER_CONFIRM_MS;
 }
 
 /* Steps 5 and 6: the new will is delivered and confirmed, so the one before it may go, and the full lease be promised. */
@@ -295,7 +299,7 @@ static void will_returned(struct announcer *a, int64_t now_ms, struct announcer_
 	}
 	a->bound_again = true;
 	add(out, ACTION_BIND_MAILBOX);
-	publish_will(a, now_ms, out);
+	publish_will(a, now_ms + ANNOUNCER_CONFIRM_MS, out);
 }
 
 static void on_confirm(struct announcer *a, const struct announcer_event *event, int64_t now_ms,
@@ -429,10 +433,10 @@ static void on_timer(struct announcer *a, const struct announcer_event *event, i
 		publish_up(a, now_ms, out);
 	} else if (a->state == ANNOUNCER_LIVE && now_ms >= renew_from_ms(a)) {
 		a->state = ANNOUNCER_RENEWING;
-		first_will(a, true, now_ms, out);
+		first_will(a, true, now_ms + ANNOUNCER_CONFIRM_MS, out);
 	} else if (a->state == ANNOUNCER_LIVE && now_ms >= a->hold_until_ms) {
 		a->state = ANNOUNCER_RENEWING;
-		first_will(a, false, now_ms, out);
+		first_will(a, false, now_ms + ANNOUNCER_CONFIRM_MS, out);
 	}
 }
 
@@ -471,7 +475,7 @@ static handler *const table[ANNOUNCER_STATES][ANNOUNCER_EVENTS] = {
 	},
 	[ANNOUNCER_SETUP] = {
 		[EVENT_DISCONNECTED] = on_disconnected, [EVENT_ADDRESSES] = on_addresses, [EVENT_CONSUMING] = on_consuming,
-		[EVENT_WILL_DELIVERED] = on_stray, [EVENT_ROLLCALL] = on_stray, [EVENT_CONFIRM] = on_confirm,
+		[EVENT_WILL_DELIVERED] = on_will_delivered, [EVENT_ROLLCALL] = on_stray, [EVENT_CONFIRM] = on_confirm,
 		[EVENT_CANCELLED] = on_cancelled, [EVENT_BLOCKED] = on_blocked, [EVENT_UNBLOCKED] = on_unblocked,
 		[EVENT_TIMER] = on_timer, [EVENT_WITHDRAW] = on_withdraw,
 	},

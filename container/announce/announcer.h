@@ -20,8 +20,8 @@ enum announcer_state {
 	ANNOUNCER_OFFLINE,  /* no connection */
 	ANNOUNCER_FRESH,    /* connected; our instance has ended, and EVENT_IDENTITY will give us the next */
 	ANNOUNCER_IDLE,     /* connected; there is no address to announce */
-	ANNOUNCER_SETUP,    /* the mailbox is being declared, bound and consumed from */
-	ANNOUNCER_WILL,     /* the first will is on its way through the mailbox back to us */
+	ANNOUNCER_SETUP,    /* the mailbox is being declared, bound and consumed from; the first will is on its way right behind that */
+	ANNOUNCER_WILL,     /* the mailbox stands: the will must come back through it */
 	ANNOUNCER_LIVE,     /* we hold the will; ups go out as they are due */
 	ANNOUNCER_RENEWING, /* as LIVE, with a new will on its way */
 	ANNOUNCER_LEAVING,  /* down is on its way */

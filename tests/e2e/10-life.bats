@@ -26,14 +26,14 @@ teardown() {
 
 @test "after docker kill the name is gone" {
     start web
-    wait_up web
+    wait_announced web
     lab_docker kill web
     wait_gone web.docker 2000
 }
 
 @test "after kill -9 of the container's first process the name is gone" {
     start web
-    wait_up web
+    wait_announced web
     lab_in kill -9 "$(container_pid web)"
     wait_gone web.docker 2000
     [[ $(exit_status web) == 137 ]]
@@ -41,7 +41,7 @@ teardown() {
 
 @test "after docker rm --force the name is gone" {
     start web
-    wait_up web
+    wait_announced web
     lab_docker rm --force web
     wait_gone web.docker 2000
 }

@@ -67,7 +67,7 @@ aaaa_is_there() {
 
 @test "after its end a name is NXDOMAIN, and upstream is not asked" {
     start short
-    wait_up short
+    wait_announced short
     lab_docker kill short
     wait_gone short.docker
     [[ $(status_of short.docker A) == NXDOMAIN ]]

@@ -185,7 +185,7 @@ in_still() {
     begin_still_syslog
     in_still timeout 30 env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /etc/init.d/callsignd start >"$BATS_TEST_TMPDIR/start" 2>&1 3>&-
     start web
-    wait_up web
+    wait_announced web
     lab_docker kill web >/dev/null
     wait_gone web.docker
     lab_signal syslog USR1

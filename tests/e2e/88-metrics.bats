@@ -245,7 +245,7 @@ PYTHON
     flood 4 >"$out" 3>&- &
     pid=$!
     start web
-    wait_up web
+    wait_announced web
     lab_docker rm --force web >/dev/null
     wait_gone web.docker 3000
     wait "$pid"

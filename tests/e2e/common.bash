@@ -211,6 +211,16 @@ wait_up() {
     wait_resolves "$1.docker" "$address"
 }
 
+# wait_announced CONTAINER: likewise, and the broker holds its emitter's will. Who is killed sooner than that goes with the lease of its first message,
+# 10 s later.
+wait_announced() {
+    wait_up "$1"
+    poll_until 10000 lab_docker exec "$1" callsign-emit --healthcheck >/dev/null || {
+        printf '%s is not announced in full\n' "$1"
+        return 1
+    }
+}
+
 # wait_gone NAME [TIMEOUT_MS]
 wait_gone() {
     lab_in dnswatch -t $((${2-10000} * SLOWNESS)) absent "$1" >/dev/null || {

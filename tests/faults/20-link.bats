@@ -202,6 +202,20 @@ another_mailbox() {
     [[ -n $now && $now != "$2" ]]
 }
 
+# What a broker that is far, or has much to do, adds to each turn. The name resolves by the first message; the will must need no answer to it.
+# bats test_tags=fast
+@test "killed as soon as its name resolves, half a second away from the broker: gone, and not by its lease" {
+    lab_spawn slowproxy /usr/bin/python3 "$TESTS_DIR/lib/slowproxy.py" 5673 5672 500
+    local pid
+    start brief --env CALLSIGN_URLS=amqp://emit@gateway:5673/callsign
+    pid=$(container_pid brief)
+    wait_up brief
+    injected "kill -9 of process 1 at its first answer, 500 ms away from the broker"
+    lab_in kill -9 "$pid"
+    gone_within 2000 brief
+    log_has 'gone name=brief why="lost"'
+}
+
 # Not by netem, which many kernels lack: a proxy delays, and iptables loses.
 @test "200 ms of delay and 5 % loss: announced within 6 s, and the name stays" {
     lab_spawn slowproxy /usr/bin/python3 "$TESTS_DIR/lib/slowproxy.py" 5673 5672 100

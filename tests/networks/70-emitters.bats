@@ -233,7 +233,7 @@ idle_log() {
         echo $! >"$1/pid/holder"' - "$LAB" 3>&-
     poll_until 15000 callsignd_answers
     start quiet
-    wait_up quiet
+    wait_announced quiet
     lab_docker kill quiet >/dev/null
     wait_gone quiet.docker
     lab_stop callsignd

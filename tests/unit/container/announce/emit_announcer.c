@@ -102,17 +102,19 @@ static void first_session_is_provisional_then_will_then_full(void **state)
 	(void)state;
 	stage_init(&s);
 	stage_connect(&s, 1);
-	assert_int_equal(s.actions.count, 2);
+	/* All at once: what was not said yet when it is killed is never said. */
+	assert_int_equal(s.actions.count, 3);
 	expect_publish(&s, 0, MESSAGE_PROVISIONAL, 1);
 	announcer_compose(&s.announcer, &s.actions.list[0], &out);
 	assert_int_equal(out.lease_s, ANNOUNCEMENT_LEASE_PROVISIONAL_S);
 	expect(&s, 1, ACTION_OPEN_MAILBOX);
+	expect_publish(&s, 2, MESSAGE_WILL, 0);
+	announcer_compose(&s.announcer, &s.actions.list[2], &out);
+	assert_int_equal(out.op, ANNOUNCEMENT_LOST);
 	stage_confirm(&s, MESSAGE_PROVISIONAL, 1, RESULT_RETURNED);
 	assert_int_equal(s.actions.count, 0);
 	stage_feed(&s, EVENT_CONSUMING);
-	expect_publish(&s, 0, MESSAGE_WILL, 0);
-	announcer_compose(&s.announcer, &s.actions.list[0], &out);
-	assert_int_equal(out.op, ANNOUNCEMENT_LOST);
+	assert_int_equal(s.actions.count, 0);
 	/* Neither the delivery nor the confirm alone is enough. */
 	stage_will(&s, 1);
 	assert_int_equal(s.actions.count, 0);
@@ -136,8 +138,9 @@ static void later_sessions_have_no_provisional_up(void **state)
 	assert_int_equal(s.announcer.state, ANNOUNCER_OFFLINE);
 	assert_false(announcer_is_announced(&s.announcer));
 	stage_connect(&s, 2);
-	assert_int_equal(s.actions.count, 1);
+	assert_int_equal(s.actions.count, 2);
 	expect(&s, 0, ACTION_OPEN_MAILBOX);
+	expect_publish(&s, 1, MESSAGE_WILL, 0);
 	stage_feed(&s, EVENT_CONSUMING);
 	stage_confirm(&s, MESSAGE_WILL, 0, RESULT_CONFIRMED);
 	stage_will(&s, 1);
@@ -538,6 +541,44 @@ static void no_confirm_in_time_is_a_new_connection_but_not_while_blocked(void **
 	expect(&s, 0, ACTION_FAIL);
 }
 
+/* A broker under a crowd takes minutes to make a mailbox. What follows that has no less time for it. */
+static void the_first_will_has_its_time_once_the_mailbox_stands(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s);
+	stage_connect(&s, 1);
+	assert_int_equal(announcer_deadline_ms(&s.announcer), CLOCK_NEVER);
+	s.now_ms += 600000;
+	stage_feed(&s, EVENT_TIMER);
+	assert_int_equal(s.actions.count, 0);
+	stage_feed(&s, EVENT_CONSUMING);
+	assert_int_equal(announcer_deadline_ms(&s.announcer), s.now_ms + ANNOUNCER_CONFIRM_MS);
+	s.now_ms += ANNOUNCER_CONFIRM_MS;
+	stage_feed(&s, EVENT_TIMER);
+	expect(&s, 0, ACTION_FAIL);
+}
+
+/* Nothing says that a broker may not hand the will over before it says that it does. */
+static void a_will_that_comes_before_the_consumer_stands_is_held(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s);
+	stage_connect(&s, 1);
+	stage_will(&s, 1);
+	assert_int_equal(s.actions.count, 0);
+	stage_confirm(&s, MESSAGE_WILL, 0, RESULT_CONFIRMED);
+	expect_publish(&s, 0, MESSAGE_UP, 2);
+	stage_feed(&s, EVENT_CONSUMING);
+	assert_int_equal(s.actions.count, 0);
+	stage_confirm(&s, MESSAGE_UP, 2, RESULT_CONFIRMED);
+	assert_true(announcer_is_announced(&s.announcer));
+	assert_int_equal(announcer_deadline_ms(&s.announcer), s.now_ms + 120000);
+}
+
 static void a_will_that_is_not_taken_is_a_new_connection(void **state)
 {
 	struct stage s;
@@ -693,6 +734,8 @@ int main(void)
 		cmocka_unit_test(an_address_replaced_in_time_is_one_up),
 		cmocka_unit_test(down_said_and_lost_begins_a_new_instance),
 		cmocka_unit_test(no_confirm_in_time_is_a_new_connection_but_not_while_blocked),
+		cmocka_unit_test(the_first_will_has_its_time_once_the_mailbox_stands),
+		cmocka_unit_test(a_will_that_comes_before_the_consumer_stands_is_held),
 		cmocka_unit_test(a_will_that_is_not_taken_is_a_new_connection),
 		cmocka_unit_test(a_renewal_that_comes_back_binds_again_once),
 		cmocka_unit_test(a_will_is_not_held_for_longer_than_the_broker_lets),
