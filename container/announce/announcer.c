@@ -90,7 +90,7 @@ static void publish_down(struct announcer *a, int64_t now_ms, struct announcer_a
 
 /*
  * Steps 1 to 5. The name resolves by the provisional up; the full one waits until the will is in our hands. The will goes out with what it needs, and not
- * after it: who is killed at once has left all that the broker must know. Its time begins when the mailbox stands.
+ * after it: who is killed while the answers are on their way has one. Its time begins when the mailbox stands.
  */
 static void begin(struct announcer *a, int64_t now_ms, struct announcer_actions *out)
 {
