@@ -8,7 +8,7 @@ source "$BATS_TEST_DIRNAME/../lib/zones.bash"
 
 setup_file() {
     # shellcheck source=tests/lib/common.bash
-    "$BATS_TEST_DIRNAME/../lib/packages" bind9 knot pdns-server pdns-backend-sqlite3 yadifa
+    "$BATS_TEST_DIRNAME/../lib/packages" bind9 knot pdns-server pdns-backend-sqlite3 yadifa haproxy
 }
 
 # What one case leaves running, and configured.
@@ -18,6 +18,7 @@ mend() {
         lab_signal "$server" CONT || true
         lab_kill "$server" || true
     done
+    lab_kill haproxy || true
 }
 
 # server NAME [LINE…]: it runs, its zones are ours, and the daemon keeps them.
@@ -111,9 +112,12 @@ ports_are_services() {
     local instance
     server "$1" '    ttl = 7'
     instance=$(announce svc 198.18.200.1)
-    wait_zone "$1" _http._tcp.svc.docker SRV '0 0 9090 svc.docker.'
-    zone_says "$1" _metrics._tcp.svc.docker SRV '0 0 9100 svc.docker.'
+    wait_zone "$1" _http._tcp.svc.docker SRV '0 1 9090 svc.docker.'
+    zone_says "$1" _metrics._tcp.svc.docker SRV '0 1 9100 svc.docker.'
     zone_says "$1" svc.docker TXT '"http=9090" "metrics=9100"'
+    # As versions wrote it that gave no weight: put right.
+    zone_update "$1" 'update delete _http._tcp.svc.docker SRV' 'update add _http._tcp.svc.docker 7 SRV 0 0 9090 svc.docker.'
+    wait_zone "$1" _http._tcp.svc.docker SRV '0 1 9090 svc.docker.'
     [[ $(lab_in dig +noall +answer "@${ZONE_ADDRESS[$1]}" svc.docker A | awk '{ print $2 }') == 7 ]]
     withdraw svc "$instance"
     wait_zone "$1" _http._tcp.svc.docker SRV ''
@@ -130,6 +134,44 @@ ports_are_services() {
 
 @test "PowerDNS: ports are SRV and TXT, the time to live is as configured" {
     ports_are_services pdns
+}
+
+# proxied TEXT…: whether as many requests bring all of these texts, and no other.
+proxied() {
+    local i
+    [[ $(for ((i = 0; i < $# * 3; i++)); do
+        lab_in curl --silent --max-time 2 "http://127.0.0.1:8088/"
+    done | sort -u) == "$(printf '%s\n' "$@" | sort)" ]]
+}
+
+@test "HAProxy that looks a service up by SRV sends to each of its containers, and to the one that is left" {
+    local name
+    server bind
+    for name in one two; do
+        # shellcheck disable=SC2016 # for the inner shell
+        lab_docker run --detach --hostname "$name" --name "$name" --env CALLSIGN_ALIASES=shop --env CALLSIGN_PORTS=http=9090 lab:1 \
+            sh -c 'mkdir /www; echo "$1" >/www/index.html; exec httpd -f -p 9090 -h /www' - "$name" >/dev/null
+    done
+    wait_zone bind _http._tcp.shop.docker SRV '0 1 9090 one.docker. 0 1 9090 two.docker.'
+    cat >"$LAB/run/bind/haproxy.cfg" <<CONF
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 2s
+    timeout server 2s
+resolvers zone
+    nameserver zone ${ZONE_ADDRESS[bind]}:53
+    timeout resolve 1s
+    hold valid 1s
+listen shop
+    bind 127.0.0.1:8088
+    server-template container 4 _http._tcp.shop.docker resolvers zone resolve-prefer ipv4 init-addr none
+CONF
+    lab_spawn haproxy haproxy -db -f /run/bind/haproxy.cfg
+    poll_until 10000 proxied one two
+    lab_docker kill one >/dev/null
+    wait_zone bind _http._tcp.shop.docker SRV '0 1 9090 two.docker.'
+    poll_until 10000 proxied two
 }
 
 below_a_name() {
@@ -220,7 +262,7 @@ others_names_stay() {
     local instance
     server bind '    wildcard = true'
     instance=$(announce moved 198.18.200.1)
-    wait_zone bind _http._tcp.moved.docker SRV '0 0 9090 moved.docker.'
+    wait_zone bind _http._tcp.moved.docker SRV '0 1 9090 moved.docker.'
     wait_zone bind '*.moved.docker' A 198.18.200.1
     zone_update bind 'update delete moved.docker' 'update delete _callsign.moved.docker' 'update add moved.docker 60 A 198.18.0.95'
     wait_zone bind _http._tcp.moved.docker SRV ''
@@ -229,7 +271,7 @@ others_names_stay() {
     zone_says bind moved.docker A 198.18.0.95
     wait_status 'warning: .*zone docker: [0-9]+ name.* moved.docker: the zone has records there'
     zone_update bind 'update delete moved.docker'
-    wait_zone bind _http._tcp.moved.docker SRV '0 0 9090 moved.docker.'
+    wait_zone bind _http._tcp.moved.docker SRV '0 1 9090 moved.docker.'
     zone_says bind moved.docker A 198.18.200.1
     withdraw moved "$instance"
     wait_zone bind _http._tcp.moved.docker SRV ''
@@ -245,20 +287,20 @@ who_leads_elsewhere() {
     server "$1"
     instance=$(new_instance)
     amqp admin publish callsign up.moved "$(up_body moved 198.18.200.1 "$instance" ',"aliases":["second"],"ports":{"http":9090}')"
-    wait_zone "$1" _http._tcp.second.docker SRV '0 0 9090 moved.docker.'
+    wait_zone "$1" _http._tcp.second.docker SRV '0 1 9090 moved.docker.'
     wait_zone "$1" 1.200.18.198.in-addr.arpa PTR moved.docker.
     zone_takes "$1" moved
-    wait_zone "$1" _http._tcp.second.docker SRV '0 0 9090 second.docker.'
+    wait_zone "$1" _http._tcp.second.docker SRV '0 1 9090 second.docker.'
     wait_zone "$1" 1.200.18.198.in-addr.arpa PTR second.docker.
     zone_takes "$1" second
     wait_zone "$1" 1.200.18.198.in-addr.arpa PTR ''
     wait_zone "$1" _http._tcp.second.docker SRV ''
     zone_says "$1" moved.docker A 198.18.0.95
     zone_update "$1" 'update delete second.docker'
-    wait_zone "$1" _http._tcp.second.docker SRV '0 0 9090 second.docker.'
+    wait_zone "$1" _http._tcp.second.docker SRV '0 1 9090 second.docker.'
     wait_zone "$1" 1.200.18.198.in-addr.arpa PTR second.docker.
     zone_update "$1" 'update delete moved.docker'
-    wait_zone "$1" _http._tcp.second.docker SRV '0 0 9090 moved.docker.'
+    wait_zone "$1" _http._tcp.second.docker SRV '0 1 9090 moved.docker.'
     wait_zone "$1" 1.200.18.198.in-addr.arpa PTR moved.docker.
     withdraw moved "$instance"
     wait_zone "$1" 1.200.18.198.in-addr.arpa PTR ''

@@ -134,6 +134,7 @@ size_t zone_data_srv(uint16_t port, const char *target, uint8_t *out)
 	size_t length = zone_name_to_wire(target, out + 6);
 
 	memset(out, 0, 4);
+	out[3] = ZONE_SRV_WEIGHT;
 	out[4] = (uint8_t)(port >> 8);
 	out[5] = (uint8_t)port;
 	return length > 0 ? 6 + length : 0;

@@ -21,6 +21,12 @@
 #define ZONE_OWNER_MAX 200
 #define ZONE_WILDCARD_LABEL "*" /* RFC 4592 */
 
+/*
+ * RFC 2782 has 0 for what is not chosen between, and takes equal weights for equal. HAProxy, which looks services up for server-template,
+ * sends nothing to a weight of 0: with all at 0 it answers 503.
+ */
+#define ZONE_SRV_WEIGHT 1
+
 enum zone_type { ZONE_A = 1, ZONE_SOA = 6, ZONE_PTR = 12, ZONE_TXT = 16, ZONE_AAAA = 28, ZONE_SRV = 33, ZONE_AXFR = 252, ZONE_ANY = 255 };
 
 /* Uncompressed. Returns the length, or 0 if name is none. */
@@ -47,7 +53,7 @@ bool zone_name_is_reverse(const char *name);
 /* Record data into out, ZONE_DATA_MAX bytes; each returns its length, 0 if it does not fit. */
 size_t zone_data_address(const struct address *address, uint8_t *out);
 size_t zone_data_name(const char *name, uint8_t *out);
-size_t zone_data_srv(uint16_t port, const char *target, uint8_t *out); /* RFC 2782: priority and weight 0 */
+size_t zone_data_srv(uint16_t port, const char *target, uint8_t *out); /* RFC 2782: priority 0, weight ZONE_SRV_WEIGHT */
 /* One more string behind the used bytes; up to 255 bytes of text. */
 size_t zone_data_string(const char *text, size_t used, uint8_t *out);
 

@@ -203,7 +203,8 @@ static int collect(void *arg, const char *name, uint16_t type, const uint8_t *da
 
 		assert_int_equal(zone_name_from_wire(data + skip, length - skip, target), 0);
 		if (type == ZONE_SRV)
-			used += (size_t)snprintf(line + used, sizeof line - used, "%u ", data[4] << 8 | data[5]);
+			used += (size_t)snprintf(line + used, sizeof line - used, "%u %u %u ", data[0] << 8 | data[1], data[2] << 8 | data[3],
+			                         data[4] << 8 | data[5]);
 		snprintf(line + used, sizeof line - used, "%s", target);
 	}
 	assert_true(strlen(all->text) + strlen(line) + 2 < sizeof all->text);
@@ -230,21 +231,21 @@ static void a_listing_becomes_addresses_services_and_pointers(void **state)
 	assert_int_equal(zone_records(&policy, &listing, &docker), 0);
 	assert_string_equal(all.text, "web.docker 1 198.18.0.4\n"
 	                              "web.docker 16 [http=8080][metrics=9100]\n"
-	                              "_http._tcp.web.docker 33 8080 web.docker\n"
-	                              "_metrics._tcp.web.docker 33 9100 web.docker\n"
+	                              "_http._tcp.web.docker 33 0 1 8080 web.docker\n"
+	                              "_metrics._tcp.web.docker 33 0 1 9100 web.docker\n"
 	                              "4.0.18.198.in-addr.arpa 12 web.docker\n"
 	                              "www.docker 1 198.18.0.4\n"
 	                              "www.docker 16 [http=8080][metrics=9100]\n"
-	                              "_http._tcp.www.docker 33 8080 web.docker\n"
-	                              "_metrics._tcp.www.docker 33 9100 web.docker\n");
+	                              "_http._tcp.www.docker 33 0 1 8080 web.docker\n"
+	                              "_metrics._tcp.www.docker 33 0 1 9100 web.docker\n");
 	all.text[0] = '\0';
 	listing.names = 1;
 	assert_int_equal(zone_records(&policy, &listing, &wildcard), 0);
 	assert_string_equal(all.text, "web.docker 1 198.18.0.4\n"
 	                              "*.web.docker 1 198.18.0.4\n"
 	                              "web.docker 16 [http=8080][metrics=9100]\n"
-	                              "_http._tcp.web.docker 33 8080 web.docker\n"
-	                              "_metrics._tcp.web.docker 33 9100 web.docker\n"
+	                              "_http._tcp.web.docker 33 0 1 8080 web.docker\n"
+	                              "_metrics._tcp.web.docker 33 0 1 9100 web.docker\n"
 	                              "4.0.18.198.in-addr.arpa 12 web.docker\n");
 	listing.names = 3;
 	all.text[0] = '\0';
@@ -274,10 +275,10 @@ static void nothing_leads_to_a_name_of_others(void **state)
 	assert_int_equal(zone_records(&policy, &listing, &writer), 0);
 	assert_string_equal(all.text, "web.docker 1 198.18.0.4\n"
 	                              "web.docker 16 [http=8080]\n"
-	                              "_http._tcp.web.docker 33 8080 web.docker\n"
+	                              "_http._tcp.web.docker 33 0 1 8080 web.docker\n"
 	                              "www.docker 1 198.18.0.4\n"
 	                              "www.docker 16 [http=8080]\n"
-	                              "_http._tcp.www.docker 33 8080 www.docker\n"
+	                              "_http._tcp.www.docker 33 0 1 8080 www.docker\n"
 	                              "4.0.18.198.in-addr.arpa 12 www.docker\n");
 	/* What makes no difference is not one. */
 	lead = zone_records_lead(&policy, &listing, &writer);
@@ -300,7 +301,7 @@ static void nothing_leads_to_a_name_of_others(void **state)
 	writer.zone = domains[0].name = (char[]){"a-domain-in-which-that-name-has-just-enough-room"};
 	assert_int_equal(zone_records(&policy, &listing, &writer), 0);
 	assert_null(strstr(all.text, "aaa"));
-	assert_non_null(strstr(all.text, " 33 8080 www.a-domain"));
+	assert_non_null(strstr(all.text, " 33 0 1 8080 www.a-domain"));
 	assert_non_null(strstr(all.text, "in-addr.arpa 12 www.a-domain"));
 }
 
