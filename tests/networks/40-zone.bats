@@ -5,6 +5,8 @@ load common
 export LAB_ENGINE=runc
 # shellcheck source=tests/lib/zones.bash
 source "$BATS_TEST_DIRNAME/../lib/zones.bash"
+# shellcheck source=tests/lib/haproxy.bash
+source "$BATS_TEST_DIRNAME/../lib/haproxy.bash"
 
 setup_file() {
     # shellcheck source=tests/lib/common.bash
@@ -144,8 +146,8 @@ proxied() {
     done | sort -u) == "$(printf '%s\n' "$@" | sort)" ]]
 }
 
-@test "HAProxy that looks a service up by SRV sends to each of its containers, and to the one that is left" {
-    local name
+@test "HAProxy that looks a service up by SRV sends to each of its containers, to the one that is left, and knows forty" {
+    local name i instances=()
     server bind
     for name in one two; do
         # shellcheck disable=SC2016 # for the inner shell
@@ -153,25 +155,46 @@ proxied() {
             sh -c 'mkdir /www; echo "$1" >/www/index.html; exec httpd -f -p 9090 -h /www' - "$name" >/dev/null
     done
     wait_zone bind _http._tcp.shop.docker SRV '0 1 9090 one.docker. 0 1 9090 two.docker.'
+    mkdir -p "$LAB/run/haproxy"
+    # As docs/zone.md has it.
     cat >"$LAB/run/bind/haproxy.cfg" <<CONF
+global
+    stats socket /run/haproxy/callsign.sock
 defaults
     mode http
     timeout connect 1s
     timeout client 2s
     timeout server 2s
 resolvers zone
-    nameserver zone ${ZONE_ADDRESS[bind]}:53
+    nameserver zone tcp@${ZONE_ADDRESS[bind]}:53
+    accepted_payload_size 8192
     timeout resolve 1s
     hold valid 1s
 listen shop
     bind 127.0.0.1:8088
-    server-template container 4 _http._tcp.shop.docker resolvers zone resolve-prefer ipv4 init-addr none
+    server-template container 100 _http._tcp.shop.docker resolvers zone resolve-prefer ipv4 init-addr none
+backend crowd
+    server-template container 100 _http._tcp.crowd.docker resolvers zone resolve-prefer ipv4 init-addr none
 CONF
     lab_spawn haproxy haproxy -db -f /run/bind/haproxy.cfg
     poll_until 10000 proxied one two
     lab_docker kill one >/dev/null
     wait_zone bind _http._tcp.shop.docker SRV '0 1 9090 two.docker.'
     poll_until 10000 proxied two
+    # More than an answer over UDP has room for.
+    for i in {1..40}; do
+        instances[i]=$(new_instance)
+        amqp admin publish callsign "up.many$i" "$(up_body "many$i" "198.18.200.$i" "${instances[i]}" ',"ports":{"http":9090},"aliases":["crowd"]')"
+    done
+    poll_until 20000 proxy_knows crowd 40
+    for i in "${!instances[@]}"; do
+        withdraw "many$i" "${instances[i]}"
+    done
+}
+
+# proxy_knows BACKEND COUNT: whether HAProxy has so many servers there that it may send to.
+proxy_knows() {
+    [[ $(haproxy_say 'show servers state' | awk -v of="$1" '$2 == of && $18 ~ /docker/ && $6 == 2 && $8 > 0' | wc -l) == "$2" ]]
 }
 
 below_a_name() {
